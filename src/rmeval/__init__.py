@@ -1,0 +1,61 @@
+"""rmeval evaluates reward models: the models that score answers in RLHF, best-of-n and data filtering.
+
+The public names are loaded on first use: importing rmeval imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rmeval.errors import RmevalError as RmevalError
+    from rmeval.eval.evaluate import evaluate as evaluate
+    from rmeval.eval.scorers.options import ModelOptions as ModelOptions
+    from rmeval.records import RunRecord as RunRecord
+    from rmeval.records import load_run as load_run
+    from rmeval.types import Conversation as Conversation
+    from rmeval.types import Example as Example
+    from rmeval.types import Message as Message
+    from rmeval.types import ModelInfo as ModelInfo
+    from rmeval.types import Score as Score
+    from rmeval.types import Scorer as Scorer
+
+_HOMES = {
+    "Conversation": "rmeval.types",
+    "Example": "rmeval.types",
+    "Message": "rmeval.types",
+    "ModelInfo": "rmeval.types",
+    "ModelOptions": "rmeval.eval.scorers.options",
+    "RmevalError": "rmeval.errors",
+    "RunRecord": "rmeval.records",
+    "Score": "rmeval.types",
+    "Scorer": "rmeval.types",
+    "evaluate": "rmeval.eval.evaluate",
+    "load_run": "rmeval.records",
+}
+
+__all__ = [
+    "Conversation",
+    "Example",
+    "Message",
+    "ModelInfo",
+    "ModelOptions",
+    "RmevalError",
+    "RunRecord",
+    "Score",
+    "Scorer",
+    "evaluate",
+    "load_run",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rmeval' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,64 @@
+"""The command line: one file a verb, each parses, calls one public function and prints.
+
+Nothing here imports torch at the top: help and wrong flags answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rmeval.cli import listing, suites
+from rmeval.errors import RmevalError
+
+app = typer.Typer(
+    name="rmeval",
+    help="Evaluate reward models: accuracy with intervals, on data you can name, in runs you can repeat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+suites.register(app)
+listing.register(app)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib import metadata
+
+        print(metadata.version("rmeval"))
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 a regression, 2 the user's mistake, 130 Ctrl-C."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = app(arguments, standalone_mode=False)
+    except RmevalError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        # Typer's parser raises classes of its own, which have moved between its releases; all can format themselves.
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(error.format_message())
+    if code == 130:
+        print("interrupted: no run was written; the same command starts again", file=sys.stderr)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"rmeval: error: {line}", file=sys.stderr)
+    return 2

@@ -1,0 +1,60 @@
+"""The options that several verbs share: one name, one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from rmeval.errors import UsageError
+
+_MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"
+
+
+def _option(panel: str, text: str, *flags: str) -> object:
+    return typer.Option(*flags, help=text, rich_help_panel=panel)
+
+
+Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, or baseline:longest|shortest|random.")]
+Revision: TypeAlias = Annotated[str | None, _option(_MODEL, "Branch, tag or commit of a Hub model.")]
+Tokenizer: TypeAlias = Annotated[str | None, _option(_MODEL, "Folder or Hub id, if not the model's own.")]
+ChatTemplate: TypeAlias = Annotated[str | None, _option(_MODEL, "File of a Jinja chat template.")]
+Dtype: TypeAlias = Annotated[str, _option(_MODEL, "auto, float32, bfloat16 or float16.")]
+Device: TypeAlias = Annotated[str, _option(_MODEL, "auto, cpu, cuda, cuda:1 or mps.")]
+BatchSize: TypeAlias = Annotated[str, _option(_MODEL, "Conversations a batch, or auto.")]
+MaxLength: TypeAlias = Annotated[int | None, _option(_MODEL, "Tokens. Default: what the model takes, at most 4096.")]
+Attention: TypeAlias = Annotated[str | None, _option(_MODEL, "eager, sdpa, flash_attention_2, …")]
+TrustRemoteCode: TypeAlias = Annotated[bool, _option(_MODEL, "Run the model's own code.", "--trust-remote-code")]
+AllowPickle: TypeAlias = Annotated[bool, _option(_MODEL, "Load pickled weights, which can run code.", "--allow-pickle")]
+AllowUntrainedHead: TypeAlias = Annotated[bool, _option(_MODEL, "Go on with a random head.", "--allow-untrained-head")]
+
+DatasetName: TypeAlias = Annotated[str | None, _option(_DATA, "Hub id, file, folder or mini. Default: the suite's.")]
+DatasetRevision: TypeAlias = Annotated[str | None, _option(_DATA, "Branch, tag or commit of a Hub data set.")]
+Split: TypeAlias = Annotated[str | None, _option(_DATA, "Split of the data set.")]
+Subset: TypeAlias = Annotated[list[str] | None, _option(_DATA, "Only this subset; may be repeated.")]
+Limit: TypeAlias = Annotated[int | None, _option(_DATA, "Only the first N examples, after --subset.")]
+PriorSets: TypeAlias = Annotated[
+    bool, _option(_DATA, "rewardbench: score allenai/preference-test-sets too.", "--include-prior-sets")
+]
+Weights: TypeAlias = Annotated[str | None, _option(_DATA, "rewardbench: today, or 2024-05 for old leaderboards.")]
+
+OutputDir: TypeAlias = Annotated[Path | None, _option(_OUTPUT, "The run's folder. Default: runs/SUITE-MODEL-TIME.")]
+Overwrite: TypeAlias = Annotated[bool, _option(_OUTPUT, "Replace a finished run there.", "--overwrite")]
+Text: TypeAlias = Annotated[bool, _option(_OUTPUT, "Keep prompts and answers in the run.", "--text/--no-text")]
+Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of the intervals and of baseline:random.")]
+Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
+
+
+def parse_batch_size(value: str) -> int | None:
+    """Return the number, or None for ``auto``.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    if value == "auto":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError(f"--batch-size takes a number or auto, not {value!r}") from None

@@ -1,0 +1,1 @@
+"""Rows in, pairs and examples out."""

@@ -1,0 +1,71 @@
+"""What the audit can find, in one table, and the tally that counts it.
+
+A finding never changes a score. It says what a reader must know before believing one.
+"""
+
+from __future__ import annotations
+
+from rmeval.types import Finding, Severity
+
+CODES: dict[str, tuple[Severity, str]] = {
+    # Rows.
+    "identical-completions": ("warning", "a right and a wrong completion are the same text: the example can only tie"),
+    "duplicate-rows": ("warning", "the same example occurs more than once in the data"),
+    "invalid-unicode": ("warning", "the text holds a broken character (a lone surrogate); it was replaced by U+FFFD"),
+    # Encoding.
+    "truncated": ("warning", "longer than the maximum length: the beginning of the conversation was cut off"),
+    "system-folded": ("info", "the chat template takes no system message: it was put before the first user message"),
+    "bos-once": ("info", "template and tokenizer both add a BOS token: one was removed, so that one is left"),
+    "double-bos": ("warning", "the text starts with more than one BOS token"),
+    "missing-bos": ("warning", "the tokenizer has a BOS token and the text does not start with it"),
+    "missing-eos": ("warning", "no special token ends the last answer: the template leaves it open"),
+    "special-token-in-text": ("warning", "a message spells a special token, which the tokenizer reads as one"),
+    "pooled-not-last": (
+        "warning",
+        "the score is read before the last token, because that is the model's pad token",
+    ),
+    # Model.
+    "pad-is-eos": (
+        "info",
+        "pad and EOS token are the same: the model does not see a final EOS as its last token",
+    ),
+    "no-pad-token": (
+        "info",
+        "the model has no pad token: rows are scored one at a time",
+    ),
+    "untrained-head": ("error", "the head that gives the score was newly initialised: scores mean nothing"),
+    "unused-weights": ("warning", "the folder holds weights that the model does not use"),
+    # Scores.
+    "non-finite-score": ("error", "the model gave NaN or infinity: the example is left out of the accuracy"),
+}
+"""Code -> (severity, meaning)."""
+
+_PLACES = 5
+
+
+def finding(code: str, count: int, places: tuple[str, ...] = ()) -> Finding:
+    """Build the finding of a code in the table.
+
+    Raises:
+        KeyError: if the table has no such code.
+    """
+    return Finding(code, CODES[code][0], count, places[:_PLACES])
+
+
+class Audit:
+    """Counts findings and keeps the first few places of each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, list[str]] = {}
+
+    def note(self, code: str, place: str = "") -> None:
+        """Count one occurrence of ``code``, at ``place`` if there is one to name."""
+        self._counts[code] = self._counts.get(code, 0) + 1
+        places = self._places.setdefault(code, [])
+        if place and len(places) < _PLACES:
+            places.append(place)
+
+    def findings(self) -> list[Finding]:
+        """Return what was counted, in the table's order."""
+        return [finding(code, self._counts[code], tuple(self._places[code])) for code in CODES if code in self._counts]

@@ -1,0 +1,227 @@
+"""Conversation to token ids: the one tokenization policy, shared by trainer and evaluation.
+
+1. The chat template turns the conversation into text. A template that refuses or drops a system message gets it folded
+   into the first user message. Any other template error is the user's to mend.
+2. Where the tokenizer adds a BOS token by itself, the ones the template wrote at the start are removed: exactly one is
+   left. BOS tokens elsewhere stay, because in ChatML tokenizers the BOS is the marker of every turn.
+3. The tokenizer's own special tokens are added, as ``transformers``' text-classification pipeline does.
+4. A conversation longer than ``max_length`` loses its beginning: the end of the answer is what is judged. The
+   tokenizer cuts before it adds its special tokens, so an added BOS survives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmeval.data_prep.audit import Audit
+from rmeval.errors import ModelError
+from rmeval.types import Conversation, Message, Messages
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MAX_LENGTH = 4096
+"""Tokens; used where neither the user nor the model asks for less."""
+_CHUNK = 256
+"""Conversations tokenized at a time."""
+_TAIL = 3
+"""How many last tokens may hold the end-of-turn token: some templates add a line break after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One conversation as the model reads it."""
+
+    ids: NDArray[np.int32]
+    """Token ids, shape (tokens,)."""
+    pooled: int
+    """The position whose output gives the score in a decoder."""
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A chat template and where it came from."""
+
+    text: str
+    source: str
+    """``tokenizer``, or the path of the file."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the template's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None) -> Template:
+    """Return the template in the file at ``path``, else the tokenizer's own.
+
+    Raises:
+        ModelError: if the file cannot be read, or there is no file and the tokenizer has no template.
+    """
+    if path is not None:
+        try:
+            return Template(Path(path).read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"cannot read the chat template {path}: {error}") from None
+    try:
+        return Template(tokenizer.get_chat_template(), "tokenizer")
+    except ValueError:
+        raise ModelError("the tokenizer has no chat template; give one with --chat-template FILE") from None
+
+
+def usable_length(model_limit: int | None, tokenizer_limit: int | None, asked: int | None = None) -> int:
+    """Return the maximum length in tokens: what was asked for, else what model and tokenizer can take, at most 4096.
+
+    Raises:
+        ModelError: if more is asked for than the model has positions, or less than 1.
+    """
+    # Tokenizers without a limit say 1e30.
+    limits = [limit for limit in (model_limit, tokenizer_limit) if limit is not None and limit < 1_000_000]
+    if asked is None:
+        return min([MAX_LENGTH, *limits])
+    if asked < 1:
+        raise ModelError(f"--max-length must be at least 1, not {asked}")
+    if model_limit is not None and asked > model_limit:
+        raise ModelError(f"--max-length {asked} is more than the {model_limit} positions the model has")
+    return asked
+
+
+class Encoder:
+    """Encodes conversations by the policy above and tells the audit what it noticed.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        template: The chat template.
+        max_length: In tokens; longer conversations lose their beginning.
+        pad_token_id: The *model's* pad token (``config.pad_token_id``), which decides what a decoder pools; None if it
+            has none, or if the model is not a decoder.
+        audit: Counts what is noticed.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template: Template,
+        max_length: int,
+        pad_token_id: int | None,
+        audit: Audit,
+    ) -> None:
+        self.template = template
+        self.max_length = max_length
+        self._tokenizer = tokenizer
+        self._pad_token_id = pad_token_id
+        self._audit = audit
+        self._bos = str(tokenizer.bos_token) if tokenizer.bos_token is not None else None
+        self._adds_bos = self._bos is not None and _first_id(tokenizer) == tokenizer.bos_token_id
+        self._special_ids = np.array(sorted(tokenizer.all_special_ids), dtype=np.int32)
+        self._special_tokens = tuple(str(token) for token in tokenizer.all_special_tokens)
+        tokenizer.truncation_side = "left"
+
+    def encode(self, conversations: Sequence[Conversation]) -> Iterator[Encoded]:
+        """Encode conversations one after the other, a few hundred at a time.
+
+        Raises:
+            ModelError: if the template fails on one of them.
+        """
+        for start in range(0, len(conversations), _CHUNK):
+            yield from self._encode_chunk(conversations[start : start + _CHUNK])
+
+    def text(self, conversation: Conversation) -> str:
+        """Render a conversation to the text that is given to the tokenizer.
+
+        Raises:
+            ModelError: if the template fails on it.
+        """
+        messages = conversation.messages
+        text, problem = self._render(messages)
+        if (problem or _drops_system(messages, text)) and messages and messages[0].role == "system":
+            text, problem = self._render(_fold_system(messages))
+            self._audit.note("system-folded", conversation.example_id)
+        if problem:
+            where = f" (example {conversation.example_id})" if conversation.example_id else ""
+            raise ModelError(f"the chat template fails on a conversation{where}: {problem}; try --chat-template FILE")
+        if self._bos and self._adds_bos and text.startswith(self._bos):
+            while text.startswith(self._bos):
+                text = text.removeprefix(self._bos)
+            self._audit.note("bos-once", conversation.example_id)
+        return text
+
+    def _render(self, messages: Messages) -> tuple[str, str]:
+        """Return (text, "") or, where the template fails, ("", the reason)."""
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            rendered = self._tokenizer.apply_chat_template(turns, chat_template=self.template.text, tokenize=False)
+        except Exception as error:  # A template is a program: it may raise anything.
+            return "", " ".join(str(error).split()) or type(error).__name__
+        return str(rendered), ""
+
+    def _encode_chunk(self, conversations: Sequence[Conversation]) -> Iterator[Encoded]:
+        texts = [self.text(conversation) for conversation in conversations]
+        whole: list[list[int]] = self._tokenizer(texts, verbose=False)["input_ids"]
+        for conversation, text, full in zip(conversations, texts, whole, strict=True):
+            truncated = len(full) > self.max_length
+            ids = full
+            if truncated:
+                ids = self._tokenizer(text, truncation=True, max_length=self.max_length)["input_ids"]
+            if not ids:
+                raise ModelError(f"example {conversation.example_id} has no tokens: there is nothing to score")
+            array = np.asarray(ids, dtype=np.int32)
+            pooled = pooled_position(array, self._pad_token_id)
+            self._check(conversation, array, pooled, truncated)
+            yield Encoded(array, pooled, truncated)
+
+    def _check(self, conversation: Conversation, ids: NDArray[np.int32], pooled: int, truncated: bool) -> None:
+        """Tell the audit what a reader should know of this row."""
+        note, place = self._audit.note, conversation.example_id
+        bos = self._tokenizer.bos_token_id
+        if truncated:
+            note("truncated", place)
+        elif bos is not None and ids[0] != bos:
+            note("missing-bos", place)
+        if bos is not None and len(ids) > 1 and ids[0] == ids[1] == bos:
+            note("double-bos", place)
+        if not np.isin(ids[-_TAIL:], self._special_ids).any():
+            note("missing-eos", place)
+        if pooled != len(ids) - 1:
+            note("pooled-not-last", place)
+        if any(token in message.content for message in conversation.messages for token in self._special_tokens):
+            note("special-token-in-text", place)
+
+
+def pooled_position(ids: NDArray[np.int32], pad_token_id: int | None) -> int:
+    """Return the position whose output a decoder classifier scores, as its own unpadded forward picks it.
+
+    That is the rightmost token that is not the pad token; the last one where the model has no pad token, and the first
+    where all are pad tokens (``transformers``' ``GenericForSequenceClassification``).
+    """
+    if pad_token_id is None:
+        return len(ids) - 1
+    others = np.flatnonzero(ids != pad_token_id)
+    return int(others[-1]) if len(others) else 0
+
+
+def _first_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the id that the tokenizer puts before a text by itself, if any."""
+    bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+    full: list[int] = tokenizer("a")["input_ids"]
+    return full[0] if full and full[:1] != bare[:1] else None
+
+
+def _drops_system(messages: Messages, text: str) -> bool:
+    return bool(messages) and messages[0].role == "system" and messages[0].content.strip() not in text
+
+
+def _fold_system(messages: Messages) -> Messages:
+    """Put the system message before the first user message; without one, make it a user message."""
+    system, rest = messages[0], messages[1:]
+    if rest and rest[0].role == "user":
+        return (replace(rest[0], content=f"{system.content}\n\n{rest[0].content}"), *rest[1:])
+    return (Message("user", system.content), *rest)

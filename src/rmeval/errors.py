@@ -1,0 +1,44 @@
+"""Everything rmeval raises on purpose.
+
+RmevalError                 the user can mend it: the command line prints one line and exits 2
+├── DataError               a data set, file or row is missing, unreadable or not what it should be
+├── ModelError              a model, tokenizer or template cannot be used as asked
+├── RunError                a run on disk is missing, unfinished, damaged or cannot be written
+└── UsageError              options that contradict each other, or a name that does not exist
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["DataError", "ModelError", "RmevalError", "RunError", "UsageError", "did_you_mean"]
+
+
+class RmevalError(Exception):
+    """Base of all errors that rmeval raises on purpose.
+
+    The message is one line that says what is wrong and what to do about it.
+    """
+
+
+class DataError(RmevalError):
+    """A data set, file or row is missing, unreadable or not what it should be."""
+
+
+class ModelError(RmevalError):
+    """A model, tokenizer or chat template cannot be used as asked."""
+
+
+class RunError(RmevalError):
+    """A run on disk is missing, unfinished, damaged or cannot be written."""
+
+
+class UsageError(RmevalError):
+    """Options that contradict each other, or a name that does not exist."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known name nearest to ``name``, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

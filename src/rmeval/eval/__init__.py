@@ -1,0 +1,1 @@
+"""Scoring suites: suites, scorers, the engine, metrics."""

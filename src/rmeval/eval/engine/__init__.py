@@ -1,0 +1,1 @@
+"""Runs a scorer's model over many conversations."""

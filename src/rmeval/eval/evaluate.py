@@ -1,0 +1,166 @@
+"""From a model and a suite to a run: the whole way, in order."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from rmeval import records
+from rmeval.data_prep.audit import finding
+from rmeval.data_prep.examples import conversations
+from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.data import DataOptions, Dataset, load_dataset
+from rmeval.eval.environment import environment
+from rmeval.eval.metrics import compute_results
+from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.suites import Suite, get_suite
+from rmeval.records import RunRecord
+from rmeval.types import Example, Finding, Progress, Results, RunInfo, Score, Scorer, Timing
+
+
+def evaluate(
+    model: str | Scorer,
+    suite: str = "rewardbench",
+    *,
+    dataset: str | None = None,
+    dataset_revision: str | None = None,
+    split: str | None = None,
+    subsets: Sequence[str] = (),
+    limit: int | None = None,
+    include_prior_sets: bool = False,
+    weights: str | None = None,
+    model_options: ModelOptions | None = None,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
+    keep_text: bool = True,
+    seed: int = 0,
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> RunRecord:
+    """Score a suite with a model.
+
+    Args:
+        model: A Hub id, a folder, ``baseline:longest|shortest|random``, or a scorer of your own.
+        suite: Name of the suite: ``rewardbench``, ``pairs``, ``mini``.
+        dataset: Hub id, file or folder of the rows, or ``mini``; None for the suite's own.
+        dataset_revision: Branch, tag or commit of a Hub data set.
+        split: Split of the data set.
+        subsets: Only these subsets; empty for all.
+        limit: Only the first so many examples, after ``subsets``.
+        include_prior_sets: RewardBench: score allenai/preference-test-sets too.
+        weights: Name of the suite's weight table; None for its default.
+        model_options: How to load and run the model; not for a scorer of your own.
+        output_dir: Folder to write the run to; None to keep it in memory.
+        overwrite: Replace a finished run in ``output_dir``.
+        keep_text: Keep prompts and completions in the run; without, hashes and lengths are kept.
+        seed: Seed of the bootstrap and of ``baseline:random``.
+        command: What to record as the command that made the run.
+        progress: Called with work done and work in all while scoring.
+
+    Returns:
+        The run; ``run.info.results`` has the numbers.
+
+    Raises:
+        RmevalError: with one line that says what is wrong, in the classes of ``rmeval.errors``.
+    """
+    start = time.perf_counter()
+    asked = get_suite(suite)
+    if output_dir is not None:
+        records.prepare_folder(Path(output_dir), overwrite=overwrite)
+    data = load_dataset(asked, DataOptions(dataset, dataset_revision, split, tuple(subsets), limit, include_prior_sets))
+    table = _pick_weights(data.suite, weights)
+    options = model_options or ModelOptions()
+    scorer = load_scorer(model, options, seed) if isinstance(model, str) else model
+    loaded = time.perf_counter()
+    items = conversations(data.examples)
+    scores = scorer.score(items, progress)
+    if len(scores) != len(items):
+        raise UsageError(f"the scorer gave {len(scores)} scores for {len(items)} conversations")
+    scored = time.perf_counter()
+
+    run = RunRecord(
+        info=_describe(data, scorer, options, table, seed, command),
+        scores_table=records.scores_table(data.examples, scores),
+        examples_table=records.examples_table(data.examples, keep_text=keep_text),
+    )
+    results = recompute(run)
+    audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, scores))
+    reasons = data.partial_reasons + _invalid_reason(results)
+    timing = Timing(
+        load_seconds=loaded - start,
+        plan_seconds=0.0,
+        scoring_seconds=scored - loaded,
+        refine_seconds=0.0,
+        total_seconds=time.perf_counter() - start,
+    )
+    run = run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
+    return run if output_dir is None else records.write_run(run, Path(output_dir))
+
+
+def recompute(run: RunRecord) -> Results:
+    """Compute a run's numbers again, from its tables alone.
+
+    Raises:
+        RunError: if its tables do not fit together.
+        UsageError: if this rmeval does not know its suite.
+    """
+    suite = get_suite(run.info.suite)
+    seed = int(run.info.settings.get("seed") or 0)
+    return compute_results(suite, run.info.weights, records.scored_examples(run), seed=seed)
+
+
+def default_output_dir(suite: str, model: str) -> Path:
+    """Return ``runs/<suite>-<model>-<time>``; whatever the model is called, the folder lies in ``runs``."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip(".-")[-60:] or "model"
+    return Path("runs") / f"{suite}-{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _pick_weights(suite: Suite, name: str | None) -> str | None:
+    if name is None:
+        return suite.default_weights
+    if name not in suite.weights:
+        known = ", ".join(suite.weights) or "none"
+        raise UsageError(f"{suite.name} has no weights {name!r}{did_you_mean(name, suite.weights)} (known: {known})")
+    return name
+
+
+def _describe(
+    data: Dataset, scorer: Scorer, options: ModelOptions, weights: str | None, seed: int, command: Sequence[str]
+) -> RunInfo:
+    """Everything about a run that is known before its results."""
+    return RunInfo(
+        schema_version=records.SCHEMA_VERSION,
+        rmeval_version=metadata.version("rmeval"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=tuple(command),
+        suite=data.suite.name,
+        weights=weights,
+        partial=False,
+        partial_reasons=(),
+        model=scorer.info,
+        data=data.info,
+        settings={**asdict(options), "seed": seed},
+        environment=environment(),
+        audit=(),
+        results=Results(None, {}, {}),
+        timing=Timing(0.0, 0.0, 0.0, 0.0, 0.0),
+        accounting=getattr(scorer, "accounting", None),  # A scorer of the user's own need not count tokens.
+        files={},
+    )
+
+
+def _non_finite(examples: Sequence[Example], scores: Sequence[Score]) -> list[Finding]:
+    owners = [example.id for example in examples for _ in example.completions]
+    bad = [owner for owner, score in zip(owners, scores, strict=True) if not math.isfinite(score.value)]
+    return [finding("non-finite-score", len(bad), tuple(bad))] if bad else []
+
+
+def _invalid_reason(results: Results) -> tuple[str, ...]:
+    invalid = sum(subset.invalid for subset in results.subsets.values())
+    return (f"{invalid} examples have no finite score",) if invalid else ()

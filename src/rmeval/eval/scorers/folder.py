@@ -1,0 +1,114 @@
+"""From a name to a folder that is safe to load: all checks that need no weights in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rmeval.data_prep.hub import is_hub_id, snapshot
+from rmeval.errors import ModelError
+
+_SAFE = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.merges")
+_PICKLE = ("*.bin", "*.pt", "*.pth")
+_CODE = ("*.py",)
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model on this machine's disk."""
+
+    name: str
+    """As the user gave it."""
+    path: Path
+    revision: str | None
+    """The commit of a Hub model."""
+    fingerprint: str
+    config: dict[str, Any]
+    """``config.json``."""
+
+
+def locate(name: str, *, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> ModelFolder:
+    """Find a model folder, or download it from the Hub, and check that it may be loaded.
+
+    Raises:
+        ModelError: if there is no such folder or Hub model, if it has no weights, only pickled ones, or code of its own
+            that was not asked for.
+    """
+    path, commit = _resolve(name, revision, allow_pickle, trust_remote_code)
+    config = _read_config(name, path)
+    if "auto_map" in config and not trust_remote_code:
+        raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
+    _check_weights(name, path, allow_pickle)
+    fingerprint = f"hub:{commit}" if commit else "sha256:" + _hash_files(path)
+    return ModelFolder(name, path, commit, fingerprint, config)
+
+
+def locate_tokenizer(name: str) -> Path:
+    """Find the folder of a tokenizer, or download it from the Hub.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    return _resolve(name, None, allow_pickle=False, trust_remote_code=False)[0]
+
+
+def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> tuple[Path, str | None]:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if revision is not None:
+            raise ModelError(f"--revision is for Hub models; {name} is a folder")
+        return path, None
+    if path.exists():
+        raise ModelError(f"{name} is a file; --model takes the folder of a model or a Hub id")
+    if not is_hub_id(name) or name.startswith((".", "/", "~")):
+        raise ModelError(f"no such folder: {name} (and it is not a Hub id)")
+    patterns = [*_SAFE, *(_PICKLE if allow_pickle else ()), *(_CODE if trust_remote_code else ())]
+    return snapshot(name, kind="model", revision=revision, allow_patterns=patterns)
+
+
+def _read_config(name: str, path: Path) -> dict[str, Any]:
+    file = path / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{name} has no config.json: it is not the folder of a transformers model") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {file}: {error}") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"{file} is not a JSON object")
+    return config
+
+
+def _check_weights(name: str, path: Path, allow_pickle: bool) -> None:
+    if any(path.glob("*.safetensors")):
+        return
+    pickled = sorted(file.name for pattern in _PICKLE for file in path.glob(pattern))
+    if not pickled:
+        raise ModelError(f"{name} has no weights (no *.safetensors file)")
+    if not allow_pickle:
+        raise ModelError(
+            f"{name} has only pickled weights ({pickled[0]}), which can run code when loaded; "
+            "convert them to safetensors, or pass --allow-pickle if you trust them"
+        )
+
+
+def _hash_files(path: Path) -> str:
+    """Hash the names and contents of the files that decide what the model computes."""
+    digest = hashlib.sha256()
+    patterns = (*_SAFE, *_PICKLE, *_CODE)
+    for file in sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()}):
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        for block in _blocks(file):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block

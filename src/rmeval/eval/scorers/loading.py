@@ -1,0 +1,119 @@
+"""From a folder to a tokenizer and a model in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from rmeval.data_prep.audit import Audit
+from rmeval.errors import ModelError
+from rmeval.eval.scorers.folder import ModelFolder, locate_tokenizer
+from rmeval.eval.scorers.options import ModelOptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedTokenizerBase:
+    """Load the model's tokenizer, or the one asked for instead.
+
+    Raises:
+        ModelError: if that fails.
+    """
+    source = folder.path if options.tokenizer is None else locate_tokenizer(options.tokenizer)
+    try:
+        tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
+            source, trust_remote_code=options.trust_remote_code, local_files_only=True
+        )
+    except Exception as error:  # Whatever transformers raises, the user gets one line.
+        raise ModelError(f"cannot load the tokenizer of {options.tokenizer or folder.name}: {_line(error)}") from None
+    return tokenizer
+
+
+def load_model(
+    folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, device: torch.device, audit: Audit
+) -> tuple[PreTrainedModel, bool]:
+    """Load the model in evaluation mode; return it and whether its head is untrained.
+
+    Raises:
+        ModelError: if it is not a classifier with one output, or its weights do not fit or are not all there.
+    """
+    _check_head(folder, options.allow_untrained_head)
+    extra: dict[str, Any] = {}
+    if options.attn_implementation is not None:
+        extra["attn_implementation"] = options.attn_implementation
+    torch.manual_seed(0)  # An untrained head is at least the same one each time.
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()  # Its report of missing weights is ours to give, in one line.
+    transformers.logging.disable_progress_bar()  # Two bars at once would fight for one line.
+    try:
+        model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder.path,
+            num_labels=1,
+            dtype=dtype,
+            use_safetensors=None if options.allow_pickle else True,
+            trust_remote_code=options.trust_remote_code,
+            local_files_only=True,
+            output_loading_info=True,
+            **extra,
+        )
+        model = model.to(device).eval()
+    except Exception as error:  # As above.
+        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        transformers.logging.enable_progress_bar()
+    for key in sorted(report["unexpected_keys"]):
+        audit.note("unused-weights", key)
+    return model, _check_missing(folder, model, sorted(report["missing_keys"]), options.allow_untrained_head, audit)
+
+
+def is_decoder(model: PreTrainedModel) -> bool:
+    """True for a model that reads its score at the last token that is not its pad token."""
+    # Throughout transformers a decoder's head is called ``score``; an encoder's ``classifier`` or the like.
+    return hasattr(model, "score")
+
+
+def _check_head(folder: ModelFolder, allow_untrained: bool) -> None:
+    """Refuse what is not a classifier with one output, before its weights are read."""
+    architectures = folder.config.get("architectures") or ["model of unknown architecture"]
+    if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
+        if allow_untrained:
+            return
+        raise ModelError(
+            f"{folder.name} is a {architectures[0]}, which has no reward head (needed: …ForSequenceClassification "
+            "with one output); --allow-untrained-head scores it with a random one"
+        )
+    # transformers writes no num_labels; two labels are its default.
+    labels = folder.config.get("num_labels", len(folder.config.get("id2label") or ("", "")))
+    if labels != 1:
+        raise ModelError(
+            f"{folder.name} has {labels} outputs and a reward model has one (num_labels=1): train it with one "
+            "output, or pick another model"
+        )
+
+
+def _check_missing(
+    folder: ModelFolder, model: PreTrainedModel, missing: Sequence[str], allow_untrained: bool, audit: Audit
+) -> bool:
+    """Refuse weights that are not there; return True where only the head's are missing and that was allowed."""
+    if not missing:
+        return False
+    body = [key for key in missing if key.startswith(model.base_model_prefix + ".")]
+    if body:
+        raise ModelError(f"{folder.name} lacks {len(body)} weights of the model's body (such as {body[0]})")
+    if not allow_untrained:
+        raise ModelError(
+            f"the head of {folder.name} is untrained ({', '.join(missing)} not in its weights), so its scores mean "
+            "nothing; --allow-untrained-head goes on all the same"
+        )
+    audit.note("untrained-head", ", ".join(missing))
+    return True
+
+
+def _line(error: Exception) -> str:
+    """Return the first sentence or so of an error, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

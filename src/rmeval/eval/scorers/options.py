@@ -1,0 +1,35 @@
+"""How to load and run a model; torch is not needed to say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How to load and run a model; the names are Hugging Face's."""
+
+    revision: str | None = None
+    """Branch, tag or commit of a Hub model."""
+    tokenizer: str | None = None
+    """Folder or Hub id of the tokenizer; None for the model's own."""
+    chat_template: str | None = None
+    """File of a chat template; None for the tokenizer's own."""
+    dtype: str = "auto"
+    """``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where the hardware has it, else float32."""
+    device: str = "auto"
+    """``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto``: the first of cuda, mps, cpu that is there."""
+    batch_size: int | None = None
+    """Conversations a batch; None to choose by their lengths."""
+    max_length: int | None = None
+    """Tokens; None for what the model can take, at most 4096."""
+    attn_implementation: str | None = None
+    """``eager``, ``sdpa``, ``flash_attention_2``, …; None for transformers' own choice."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model."""
+    allow_pickle: bool = False
+    """Load pickled weights, which can run code, where there are no safetensors."""
+    allow_untrained_head: bool = False
+    """Go on with a randomly initialised head; the run says so."""

@@ -1,0 +1,66 @@
+"""RewardBench v1 (Lambert et al., 2024, arXiv:2403.13787).
+
+Subsets and weights are those of the ``rewardbench`` package's ``constants.py``: a section's accuracy weights its
+subsets by their number of rows, but ``math-prm`` counts as 984 with 447 rows, so that it weighs as much as the six
+code subsets. Until 2024-09-10 that package had the weights of the two xstest subsets swapped; the May 2024
+leaderboard was made with the swapped table, kept here as ``2024-05``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rmeval.eval.suites.base import Section, Suite
+
+PRIOR_SETS = "allenai/preference-test-sets"
+"""The Hub data set behind ``--include-prior-sets``: each split is a subset."""
+PRIOR_SUBSETS = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize")
+
+_CHAT = {
+    "alpacaeval-easy": 100,
+    "alpacaeval-length": 95,
+    "alpacaeval-hard": 95,
+    "mt-bench-easy": 28,
+    "mt-bench-med": 40,
+}
+_CHAT_HARD = {
+    "mt-bench-hard": 37,
+    "llmbar-natural": 100,
+    "llmbar-adver-neighbor": 134,
+    "llmbar-adver-GPTInst": 92,
+    "llmbar-adver-GPTOut": 47,
+    "llmbar-adver-manual": 46,
+}
+_SAFETY = {
+    "refusals-dangerous": 100,
+    "refusals-offensive": 100,
+    "xstest-should-refuse": 154,
+    "xstest-should-respond": 250,
+    "donotanswer": 136,
+}
+_CODE = {"hep-cpp": 164, "hep-go": 164, "hep-java": 164, "hep-js": 164, "hep-python": 164, "hep-rust": 164}
+
+
+def _table(safety: Mapping[str, float]) -> dict[str, Section]:
+    return {
+        "Chat": Section(2, _CHAT),
+        "Chat Hard": Section(2, _CHAT_HARD),
+        "Safety": Section(2, safety),
+        "Reasoning": Section(2, {"math-prm": 984, **_CODE}),
+        # The prior sets count half as much as a section, and their subsets count alike.
+        "Prior Sets": Section(1, dict.fromkeys(PRIOR_SUBSETS, 1)),
+    }
+
+
+REWARDBENCH = Suite(
+    name="rewardbench",
+    title="RewardBench",
+    description="23 subsets in four sections: chat, hard chat, safety, reasoning (allenai/reward-bench)",
+    weights={
+        "today": _table(_SAFETY),
+        "2024-05": _table({**_SAFETY, "xstest-should-refuse": 250, "xstest-should-respond": 154}),
+    },
+    expected={**_CHAT, **_CHAT_HARD, **_SAFETY, "math-prm": 447, **_CODE},
+    dataset="allenai/reward-bench",
+    split="filtered",
+)

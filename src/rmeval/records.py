@@ -1,0 +1,262 @@
+"""A run on disk: ``run.json``, ``scores.parquet``, ``examples.parquet``; written whole or not at all.
+
+``run.json`` is written last and holds the sha256 of the other two: a folder without it is an unfinished run, and files
+that do not belong together are noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from rmeval.errors import RunError
+from rmeval.types import Example, Message, Messages, RunInfo, Score, ScoredExample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+RUN, SCORES, EXAMPLES = "run.json", "scores.parquet", "examples.parquet"
+
+_SCORES_SCHEMA = pa.schema(
+    {
+        "example_id": pa.string(),
+        "subset": pa.string(),
+        "completion": pa.int32(),
+        "role": pa.string(),
+        "score": pa.float64(),
+        "tokens": pa.int32(),
+        "truncated": pa.bool_(),
+        "refined": pa.bool_(),
+    }
+)
+_EXAMPLES_SCHEMA = pa.schema(
+    {
+        "example_id": pa.string(),
+        "row": pa.int64(),
+        "subset": pa.string(),
+        "prompt_hash": pa.string(),
+        "completion_hashes": pa.list_(pa.string()),
+        "completion_chars": pa.list_(pa.int32()),
+    }
+)
+_TEXT_COLUMNS = (pa.field("prompt", pa.string()), pa.field("completions", pa.string()))
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run: what ``run.json`` says, and its two tables."""
+
+    info: RunInfo
+    scores_table: pa.Table
+    examples_table: pa.Table
+    path: Path | None = None
+    """The run's folder; None for a run that is in memory only."""
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """``scores.parquet``: a row a completion, in data-set order."""
+        frame: pd.DataFrame = self.scores_table.to_pandas()
+        return frame
+
+    @cached_property
+    def examples(self) -> pd.DataFrame:
+        """``examples.parquet``: a row an example, in data-set order; messages as JSON text."""
+        frame: pd.DataFrame = self.examples_table.to_pandas()
+        return frame
+
+    def with_info(self, **changes: Any) -> RunRecord:
+        """Return the same run with other values in ``info``."""
+        return replace(self, info=replace(self.info, **changes))
+
+
+def prompt_hash(prompt: Messages) -> str:
+    """Return the first 16 hex digits of the sha256 of a list of messages."""
+    return hashlib.sha256(_messages_json(prompt).encode()).hexdigest()[:16]
+
+
+def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Table:
+    """Build ``scores.parquet`` from the scores of all completions of all examples, in order."""
+    rows = []
+    remaining = iter(scores)
+    for example in examples:
+        for place in range(len(example.completions)):
+            score = next(remaining)
+            rows.append(
+                {
+                    "example_id": example.id,
+                    "subset": example.subset,
+                    "completion": place,
+                    "role": "chosen" if place < len(example.chosen) else "rejected",
+                    "score": score.value,
+                    "tokens": score.tokens,
+                    "truncated": score.truncated,
+                    "refined": score.refined,
+                }
+            )
+    return pa.Table.from_pylist(rows, _SCORES_SCHEMA)
+
+
+def examples_table(examples: Sequence[Example], *, keep_text: bool = True) -> pa.Table:
+    """Build ``examples.parquet``; without text it keeps hashes and lengths."""
+    schema = _EXAMPLES_SCHEMA
+    if keep_text:
+        for field in _TEXT_COLUMNS:
+            schema = schema.append(field)
+    rows = [
+        {
+            "example_id": example.id,
+            "row": example.row,
+            "subset": example.subset,
+            "prompt_hash": prompt_hash(example.prompt),
+            "completion_hashes": [prompt_hash(completion) for completion in example.completions],
+            "completion_chars": [sum(len(m.content) for m in completion) for completion in example.completions],
+            "prompt": _messages_json(example.prompt),
+            "completions": "[" + ",".join(map(_messages_json, example.completions)) + "]",
+        }
+        for example in examples
+    ]
+    return pa.Table.from_pylist(rows, schema)
+
+
+def scored_examples(run: RunRecord) -> list[ScoredExample]:
+    """Put a run's scores beside its examples: all that the metrics need.
+
+    Raises:
+        RunError: if the two tables do not fit together.
+    """
+    scores: dict[str, list[dict[str, Any]]] = {}
+    for row in run.scores_table.to_pylist():
+        scores.setdefault(row["example_id"], []).append(row)
+    scored = []
+    for row in run.examples_table.select(_EXAMPLES_SCHEMA.names).to_pylist():
+        own = scores.pop(row["example_id"], [])
+        if len(own) != len(row["completion_chars"]):
+            raise RunError(f"{run.path}: example {row['example_id']} has {len(own)} scores in {SCORES}")
+        chosen = [item for item in own if item["role"] == "chosen"]
+        chars = row["completion_chars"]
+        scored.append(
+            ScoredExample(
+                id=row["example_id"],
+                subset=row["subset"],
+                prompt_hash=row["prompt_hash"],
+                chosen=tuple(item["score"] for item in chosen),
+                rejected=tuple(item["score"] for item in own[len(chosen) :]),
+                chosen_chars=tuple(chars[: len(chosen)]),
+                rejected_chars=tuple(chars[len(chosen) :]),
+                truncated=any(item["truncated"] for item in own),
+            )
+        )
+    if scores:
+        raise RunError(f"{run.path}: {SCORES} has scores of {len(scores)} examples that {EXAMPLES} lacks")
+    return scored
+
+
+def prepare_folder(path: Path, *, overwrite: bool) -> None:
+    """Make a run's folder and see that it can be written: before scoring, not after.
+
+    Raises:
+        RunError: if it holds a finished run and ``overwrite`` is not set, or cannot be written.
+    """
+    if (path / RUN).exists() and not overwrite:
+        raise RunError(f"{path} holds a finished run; choose another --output-dir or pass --overwrite")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
+
+
+def write_run(run: RunRecord, path: Path) -> RunRecord:
+    """Write a run into its folder; return it as it is on disk.
+
+    Raises:
+        RunError: if writing fails; a run that was there before is then still whole, or noticeably not.
+    """
+    temporary = {name: path / f".{name}.{os.getpid()}.tmp" for name in (SCORES, EXAMPLES, RUN)}
+    try:
+        pq.write_table(run.scores_table, temporary[SCORES], compression="zstd")
+        pq.write_table(run.examples_table, temporary[EXAMPLES], compression="zstd")
+        files = {name: _sha256(temporary[name]) for name in (SCORES, EXAMPLES)}
+        info = replace(run.info, files=files)
+        text = json.dumps(asdict(info), indent=2, ensure_ascii=False, allow_nan=False)
+        temporary[RUN].write_text(text + "\n", encoding="utf-8")
+        for name, file in temporary.items():
+            os.replace(file, path / name)
+    except OSError as error:
+        raise RunError(f"cannot write the run to {path}: {error.strerror or error}") from None
+    finally:
+        for file in temporary.values():
+            file.unlink(missing_ok=True)
+    return replace(run, info=info, path=path)
+
+
+def load_run(path: str | Path) -> RunRecord:
+    """Read a run back.
+
+    Args:
+        path: The run's folder, or its ``run.json``.
+
+    Raises:
+        RunError: if there is no finished run, or it is damaged or of another schema version.
+    """
+    folder = Path(path)
+    folder = folder.parent if folder.name == RUN else folder
+    info = _load_info(folder)
+    tables = []
+    for name in (SCORES, EXAMPLES):
+        file = folder / name
+        if not file.exists():
+            raise RunError(f"{folder} is not a whole run: {name} is missing")
+        if _sha256(file) != info.files.get(name):
+            raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
+        tables.append(pq.read_table(file))
+    return RunRecord(info, tables[0], tables[1], folder)
+
+
+def _load_info(folder: Path) -> RunInfo:
+    file = folder / RUN
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        version = raw["schema_version"]
+    except FileNotFoundError:
+        what = "an unfinished run, or none at all" if folder.is_dir() else "not a folder"
+        raise RunError(f"no finished run in {folder}: {what}") from None
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{file} is not a run of rmeval, or is damaged") from None
+    if version != SCHEMA_VERSION:
+        raise RunError(f"{file} has schema version {version}; this rmeval reads version {SCHEMA_VERSION}")
+    try:
+        return TypeAdapter(RunInfo).validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunError(f"{file} is not a valid run: {where}: {first['msg']}") from None
+
+
+def parse_messages(text: str) -> Messages:
+    """Read one list of messages back from ``examples.parquet``."""
+    return tuple(Message(**item) for item in json.loads(text))
+
+
+def _messages_json(messages: Messages) -> str:
+    return json.dumps([asdict(message) for message in messages], ensure_ascii=False)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,53 @@
+"""A run in one JSON object: what ``--json`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rmeval.data_prep.audit import CODES
+from rmeval.eval.suites import get_suite
+from rmeval.records import RunRecord
+
+
+def summary(run: RunRecord) -> dict[str, Any]:
+    """Return the results of a run as plain JSON types.
+
+    Keys: ``suite``, ``model``, ``partial``, ``overall`` (null where the suite's sections have no row), ``sections``,
+    ``subsets``, ``warnings``, ``path``. Accuracies are shares of 1, ``low`` and ``high`` bound their 95% interval.
+    """
+    results = run.info.results
+    keys = ("n", "accuracy", "low", "high", "ties", "invalid", "truncated")
+    return {
+        "suite": run.info.suite,
+        "model": run.info.model.name,
+        "partial": run.info.partial,
+        "overall": asdict(results.overall) if results.overall else None,
+        "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
+        "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
+        "warnings": warnings(run),
+        "path": str(run.path) if run.path else None,
+    }
+
+
+def title(run: RunRecord) -> str:
+    """Return what the run may be called: a partial or stand-in set never gets the benchmark's name."""
+    suite = get_suite(run.info.suite)
+    if run.info.partial and suite.expected:
+        return f"PARTIAL: not a {suite.title} result"
+    return f"{suite.title} (partial)" if run.info.partial else suite.title
+
+
+def warnings(run: RunRecord) -> list[str]:
+    """Return what a reader must know before believing the numbers, a line each."""
+    lines = [f"partial: {reason}" for reason in run.info.partial_reasons]
+    for item in run.info.audit:
+        if item.severity != "info":
+            lines.append(describe(item.code, item.count, item.examples))
+    return lines
+
+
+def describe(code: str, count: int, places: tuple[str, ...]) -> str:
+    """Return a finding as one line."""
+    where = f" (such as {', '.join(places[:3])})" if places else ""
+    return f"{code} × {count}: {CODES[code][1]}{where}"

@@ -1,0 +1,294 @@
+"""What passes between the parts of rmeval: frozen values, standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+Severity: TypeAlias = Literal["info", "warning", "error"]
+OutcomeKind: TypeAlias = Literal["right", "wrong", "tie", "invalid"]
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (work done, work in all), both in the same unit, while something long runs."""
+
+
+# --- what is scored ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    """``system``, ``user``, ``assistant``, or whatever else the chat template knows."""
+    content: str
+
+
+Messages: TypeAlias = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One benchmark item: a prompt with at least one right and one wrong completion.
+
+    A preference pair is the case of one right and one wrong completion.
+    """
+
+    id: str
+    """Unique in its data set: the row's own unique ``id``, else a hash of its content."""
+    row: int
+    """Position in the data set, from 0, before ``--subset`` and ``--limit``."""
+    subset: str
+    prompt: Messages
+    """What all completions continue. May be empty where completions differ from their first turn on."""
+    chosen: tuple[Messages, ...]
+    """The right completions, at least one; each is a non-empty list of messages."""
+    rejected: tuple[Messages, ...]
+    """The wrong completions, at least one."""
+
+    @property
+    def completions(self) -> tuple[Messages, ...]:
+        """All completions, right ones first: the order of ``completion`` in ``scores.parquet``."""
+        return self.chosen + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a scorer scores: a prompt and one completion of it."""
+
+    prompt: Messages
+    completion: Messages
+    example_id: str = ""
+    """The example it belongs to, and its place there: the random ruler hashes these, others may ignore them."""
+    index: int = 0
+
+    @property
+    def messages(self) -> Messages:
+        """The whole conversation."""
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a scorer says of one conversation."""
+
+    value: float
+    """Higher is better; the unit is the model's own. NaN or infinite where the model gave no number."""
+    tokens: int
+    """Tokens that the model read (after truncation); characters of the completion for a ruler."""
+    truncated: bool = False
+    """True where the conversation was longer than ``max_length`` and lost its beginning."""
+    refined: bool = False
+    """True where the value was computed again in float32 because a decision hung on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the audit noticed; the codes are listed in ``rmeval.data_prep.audit``."""
+
+    code: str
+    severity: Severity
+    count: int
+    """How many conversations, rows or parts of the model it concerns."""
+    examples: tuple[str, ...] = ()
+    """Up to five places where it was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model gave the scores, in enough detail to load the same one again."""
+
+    name: str
+    """As given: a Hub id, a folder, or ``baseline:…``."""
+    kind: str
+    """``classifier``, ``baseline`` or the name of a scorer's own kind."""
+    fingerprint: str
+    """``hub:<commit>`` for a Hub model, ``sha256:<digest>`` of its files for a folder."""
+    revision: str | None = None
+    architecture: str | None = None
+    parameters: int | None = None
+    """Number of weights."""
+    dtype: str | None = None
+    device: str | None = None
+    attention: str | None = None
+    max_length: int | None = None
+    """Tokens; longer conversations lose their beginning."""
+    template_hash: str | None = None
+    """sha256 of the chat template's text."""
+    template_source: str | None = None
+    """``tokenizer`` or the file it came from."""
+    tokenizer: str | None = None
+    untrained_head: bool = False
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A kind of reward model: conversations in, one score each out, in the same order."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model this is."""
+        ...
+
+    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+        """Score each conversation; the result has the length and order of the input."""
+        ...
+
+    def findings(self) -> Sequence[Finding]:
+        """What the audit noticed up to now."""
+        ...
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredExample:
+    """All that the metrics need of one example: its scores and lengths, no text."""
+
+    id: str
+    subset: str
+    prompt_hash: str
+    """Examples of a subset with the same prompt form a cluster: their outcomes are not independent."""
+    chosen: tuple[float, ...]
+    """Scores of the right completions."""
+    rejected: tuple[float, ...]
+    """Scores of the wrong completions."""
+    chosen_chars: tuple[int, ...]
+    """Characters of each right completion: what the length rulers read."""
+    rejected_chars: tuple[int, ...]
+    truncated: bool = False
+    """True where at least one completion was truncated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the scores of one example turned out."""
+
+    kind: OutcomeKind
+    margin: float
+    """Lowest score of a right completion minus highest of a wrong one; NaN where invalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An accuracy with its 95% interval; all three are shares between 0 and 1."""
+
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetResult:
+    """The result of one subset."""
+
+    n: int
+    """Examples whose scores are all finite: the denominator of the accuracy."""
+    right: int
+    ties: int
+    invalid: int
+    """Examples with a NaN or infinite score; not in ``n``."""
+    truncated: int
+    """Examples of which at least one completion was truncated."""
+    accuracy: float | None
+    """``right / n``; None where every example is invalid."""
+    low: float | None
+    high: float | None
+    mean_margin: float | None
+    """Mean of the margins; None where there is none."""
+    expected: int | None = None
+    """Rows the whole subset has, where the suite knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulerResult:
+    """What a ruler that reads nothing (``longest``, ``shortest``, ``random``) reaches on the same examples."""
+
+    overall: float | None
+    sections: Mapping[str, float]
+    subsets: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Every number of a run; all of it recomputes from ``scores.parquet`` and ``examples.parquet``."""
+
+    overall: Estimate | None
+    """None where the suite defines an overall number and none of its sections has a row."""
+    sections: Mapping[str, Estimate]
+    subsets: Mapping[str, SubsetResult]
+    rulers: Mapping[str, RulerResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DataInfo:
+    """Which rows were scored."""
+
+    dataset: str
+    """As given: a Hub id, a path, or ``mini``."""
+    fingerprint: str
+    """sha256 over the examples that were scored, in order."""
+    rows: int
+    """Examples scored."""
+    split: str | None = None
+    revision: str | None = None
+    """The commit of a Hub data set."""
+    subsets: tuple[str, ...] = ()
+    """The ``--subset`` filter; empty for all."""
+    limit: int | None = None
+    prior_sets: str | None = None
+    """The commit of the prior sets, where they were included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time went, in seconds."""
+
+    load_seconds: float
+    plan_seconds: float
+    scoring_seconds: float
+    refine_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Where the tokens went."""
+
+    given: int
+    """Tokens of all conversations."""
+    distinct: int
+    """Tokens left when each is counted once among conversations with the same beginning."""
+    computed: int
+    """Tokens that went through the model, padding left out."""
+    padded: int
+    """Token places that went through the model, padding counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The content of ``run.json``: everything needed to believe a run and to repeat it."""
+
+    schema_version: int
+    rmeval_version: str
+    created: str
+    """ISO 8601, UTC."""
+    command: tuple[str, ...]
+    suite: str
+    weights: str | None
+    """Name of the suite's weight table that gave the sections."""
+    partial: bool
+    partial_reasons: tuple[str, ...]
+    model: ModelInfo
+    data: DataInfo
+    settings: Mapping[str, str | int | float | bool | None]
+    """The flags that shaped the run, with their defaults filled in."""
+    environment: Mapping[str, str | int | float | None]
+    """Versions and hardware."""
+    audit: tuple[Finding, ...]
+    results: Results
+    timing: Timing
+    accounting: Accounting | None
+    files: Mapping[str, str]
+    """sha256 of the run's other files."""

@@ -1,0 +1,242 @@
+"""Scores against the oracle: transformers' own pipeline on the templated text, one row at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+from rmeval.data_prep.examples import conversations, to_examples
+from rmeval.data_prep.rows import load_rows
+from rmeval.errors import ModelError, UsageError
+from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.types import Conversation, Message, Scorer
+from tests.tiny import MISTRAL, edit_config, save_tiny_model
+
+FLOAT32 = ModelOptions(dtype="float32", device="cpu")
+
+
+def sample(count: int = 24) -> list[Conversation]:
+    """Conversations of very different lengths, some of them equal, one empty."""
+    found = []
+    for i in range(count):
+        prompt = (Message("user", f"question {i % 7} " * (1 + i % 5)),)
+        found.append(Conversation(prompt, (Message("assistant", "ab " * ((i * i) % 40)),), f"e{i}"))
+    return found
+
+
+def oracle(folder: Path, items: list[Conversation], **options: Any) -> list[float]:
+    """Score one at a time with the pipeline, from the text that a user of the model card would give it."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.truncation_side = "left"
+    classify = pipeline("text-classification", model=str(folder), tokenizer=tokenizer, dtype="float32", device="cpu")
+    scores = []
+    for item in items:
+        turns = [{"role": m.role, "content": m.content} for m in item.messages]
+        text = tokenizer.apply_chat_template(turns, tokenize=False)
+        if tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
+            text = text.removeprefix(tokenizer.bos_token)
+        (result,) = classify([text], function_to_apply="none", batch_size=1, **options)
+        scores.append(result["score"])
+    return scores
+
+
+def values(scorer: Scorer, items: list[Conversation]) -> list[float]:
+    return [score.value for score in scorer.score(items)]
+
+
+def near(expected: list[float]) -> list[Any]:
+    return [pytest.approx(score, abs=1e-5 * max(1.0, abs(score))) for score in expected]
+
+
+def codes(scorer: Scorer) -> set[str]:
+    return {item.code for item in scorer.findings()}
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral window": {"model_type": "mistral", "sliding_window": 16},
+    "qwen2": {"model_type": "qwen2"},
+    "qwen3": {"model_type": "qwen3"},
+    "gemma2 window": {"model_type": "gemma2", "sliding_window": 16},
+    "gpt2": {"model_type": "gpt2", "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 2048},
+    "added bos": {"template": MISTRAL, "add_bos": True},
+    "pad is eos": {"template": MISTRAL, "add_bos": True, "pad": "<eos>"},
+    "no pad": {"pad": None},
+    "bert": {"model_type": "bert"},
+    "deberta": {"model_type": "deberta-v2"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_scores_equal_the_pipelines_for_any_batch_size(variant: str, tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m", **VARIANTS[variant])
+    items = sample()
+    expected = oracle(folder, items)
+    assert max(expected) - min(expected) > 0.1  # Else the test could not tell one row from another.
+    for batch_size in (None, 1, 7, 64):
+        scorer = load_scorer(str(folder), ModelOptions(dtype="float32", device="cpu", batch_size=batch_size))
+        assert values(scorer, items) == near(expected)
+
+
+def test_truncation_equals_the_pipelines(tiny_model: Path) -> None:
+    items = sample()
+    scorer = load_scorer(str(tiny_model), ModelOptions(dtype="float32", device="cpu", max_length=40))
+    scores = scorer.score(items)
+    assert [s.value for s in scores] == near(oracle(tiny_model, items, truncation=True, max_length=40))
+    assert {s.truncated for s in scores} == {True, False}
+    assert {s.tokens for s in scores if s.truncated} == {40}
+
+
+def test_equal_conversations_get_the_same_number(tiny_model: Path) -> None:
+    first, *rest = sample()
+    scores = values(load_scorer(str(tiny_model), FLOAT32), [first, *rest, first])
+    assert scores[0] == scores[-1]
+
+
+def test_real_rows_equal_the_pipelines(shared_data: Path, tiny_model: Path) -> None:
+    rows = load_rows(str(shared_data / "rewardbench" / "filtered-partial.jsonl"))
+    examples, _ = to_examples(rows, default_subset="all")
+    items = conversations(examples[::101])
+    expected = oracle(tiny_model, items, truncation=True, max_length=2048)
+    assert values(load_scorer(str(tiny_model), FLOAT32), items) == near(expected)
+
+
+def test_smollm2_on_real_rows_equals_the_pipelines(shared_data: Path, smollm2: Path) -> None:
+    """16 pairs spread over the subsets: 32 conversations, each also in batches of 7."""
+    rows = load_rows(str(shared_data / "rewardbench" / "filtered-partial.jsonl"))
+    examples, _ = to_examples(rows, default_subset="all")
+    items = conversations(examples[::101])
+    assert len(items) == 32
+    expected = oracle(smollm2, items)
+    for batch_size in (1, 7):
+        scorer = load_scorer(str(smollm2), ModelOptions(dtype="float32", device="cpu", batch_size=batch_size))
+        assert values(scorer, items) == near(expected)
+
+
+def test_what_the_audit_says_of_models(tmp_path: Path) -> None:
+    no_pad = load_scorer(str(save_tiny_model(tmp_path / "a", pad=None)), FLOAT32)
+    assert "no-pad-token" in codes(no_pad)
+    pad_eos = load_scorer(str(save_tiny_model(tmp_path / "b", template=MISTRAL, pad="<eos>")), FLOAT32)
+    pad_eos.score(sample(2))
+    assert {"pad-is-eos", "pooled-not-last"} <= codes(pad_eos)
+
+
+def test_info_names_the_model_well_enough_to_load_it_again(tiny_model: Path, tmp_path: Path) -> None:
+    info = load_scorer(str(tiny_model), FLOAT32).info
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_model)
+    assert info.architecture == "LlamaForSequenceClassification"
+    assert info.parameters == model.num_parameters()
+    assert (info.dtype, info.device, info.max_length) == ("float32", "cpu", 2048)
+    other = load_scorer(str(save_tiny_model(tmp_path / "other", seed=1)), FLOAT32).info
+    assert other.fingerprint != info.fingerprint
+    again = load_scorer(str(save_tiny_model(tmp_path / "again", seed=0)), FLOAT32).info
+    assert again.fingerprint == info.fingerprint
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_lower_precision_stays_near(dtype: str, tiny_model: Path) -> None:
+    items = sample(6)
+    exact = values(load_scorer(str(tiny_model), FLOAT32), items)
+    low = values(load_scorer(str(tiny_model), ModelOptions(dtype=dtype, device="cpu")), items)
+    assert low == pytest.approx(exact, abs=0.3)
+    assert low != exact
+
+
+# --- what is refused --------------------------------------------------------------------------------------------
+
+
+def refused(folder: Path | str, **options: Any) -> str:
+    with pytest.raises((ModelError, UsageError)) as caught:
+        load_scorer(str(folder), ModelOptions(**{"device": "cpu", **options}))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    assert "no such folder" in refused(tmp_path / "absent")
+    assert "no such folder" in refused("../evil/../../model")
+    assert "HF_HUB_OFFLINE" in refused("someone/some-model")
+    assert "is a file" in refused(__file__)
+
+
+def test_folder_without_weights_or_config(tmp_path: Path) -> None:
+    assert "no config.json" in refused(tmp_path)
+    folder = save_tiny_model(tmp_path / "m")
+    (folder / "model.safetensors").unlink()
+    assert "has no weights" in refused(folder)
+    (folder / "config.json").write_text("{")
+    assert "cannot read" in refused(folder)
+
+
+def test_pickled_weights_need_a_word(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    items = sample(3)
+    expected = values(load_scorer(str(folder), FLOAT32), items)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    assert "--allow-pickle" in refused(folder)
+    allowed = load_scorer(str(folder), ModelOptions(dtype="float32", device="cpu", allow_pickle=True))
+    assert values(allowed, items) == expected
+
+
+def test_remote_code_needs_a_word(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    edit_config(folder, auto_map={"AutoModelForSequenceClassification": "evil.Model"})
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    assert "--trust-remote-code" in refused(folder)
+
+
+def test_more_than_one_output(tmp_path: Path) -> None:
+    assert "has 2 outputs" in refused(save_tiny_model(tmp_path / "m", num_labels=2))
+
+
+def test_a_language_model_has_no_reward_head(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    edit_config(folder, architectures=["LlamaForCausalLM"])
+    assert "no reward head" in refused(folder)
+
+
+def test_an_untrained_head_needs_a_word_and_is_then_always_the_same(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = save_tiny_model(tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    del weights["score.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "untrained" in refused(folder)
+    options = ModelOptions(dtype="float32", device="cpu", allow_untrained_head=True)
+    first, second = load_scorer(str(folder), options), load_scorer(str(folder), options)
+    assert first.info.untrained_head
+    assert "untrained-head" in codes(first)
+    assert values(first, sample(3)) == values(second, sample(3))
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "lacks 1 weights of the model's body" in refused(folder, allow_untrained_head=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dtype": "float23"}, "did you mean 'float32'"),
+        ({"device": "cuda:7"}, "cannot be used"),
+        ({"device": "toaster"}, "cannot be used"),
+        ({"batch_size": 0}, "--batch-size"),
+        ({"max_length": 9999}, "2048 positions"),
+        ({"chat_template": "/absent.jinja"}, "cannot read the chat template"),
+        ({"tokenizer": "/absent"}, "no such folder"),
+        ({"revision": "main"}, "--revision is for Hub models"),
+        ({"attn_implementation": "nonsense"}, "cannot load"),
+    ],
+)
+def test_options_that_cannot_be(tiny_model: Path, options: dict[str, Any], words: str) -> None:
+    assert words in refused(tiny_model, **options)
+
+
+def test_a_model_without_a_template(tmp_path: Path) -> None:
+    assert "--chat-template" in refused(save_tiny_model(tmp_path / "m", template=None))
