@@ -37,7 +37,7 @@ def encode(
     audit = Audit()
     encoder = Encoder(tokenizer, load_template(tokenizer), max_length, pad_token_id, audit)
     (encoded,) = encoder.encode([conversation])
-    return encoded, {item.code for item in audit.findings()}, tokenizer.decode(encoded.ids)
+    return encoded, {item.code for item in audit.findings()}, str(tokenizer.decode(encoded.ids))
 
 
 def test_chatml_text_is_the_templates_word_for_word() -> None:

@@ -36,7 +36,7 @@ def oracle(folder: Path, items: list[Conversation], **options: Any) -> list[floa
     scores = []
     for item in items:
         turns = [{"role": m.role, "content": m.content} for m in item.messages]
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
+        text = str(tokenizer.apply_chat_template(turns, tokenize=False))
         if tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
             text = text.removeprefix(tokenizer.bos_token)
         (result,) = classify([text], function_to_apply="none", batch_size=1, **options)

@@ -1,0 +1,42 @@
+"""The docs are true: their examples run, and what is listed is all there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rmeval.cli import app
+from rmeval.data_prep.audit import CODES
+from tests.conftest import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
+
+
+def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+    assert len(blocks) == 4
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), names)  # noqa: S102
+    assert (tmp_path / "runs" / "random" / "run.json").exists()
+
+
+def test_the_audit_page_has_the_table_of_codes() -> None:
+    page = (DOCS / "audit.md").read_text()
+    listed = re.findall(r"^\| `([^`]+)` \| (\w+) \| (.+) \|$", page, re.MULTILINE)
+    assert listed == [(code, severity, meaning) for code, (severity, meaning) in CODES.items()]
+
+
+def test_every_command_is_in_the_docs() -> None:
+    text = "\n".join(page.read_text() for page in [REPOSITORY / "README.md", *DOCS.glob("*.md")])
+    for command in app.registered_commands:
+        assert f"rmeval {command.name}" in text, f"{command.name} is not documented"
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in [REPOSITORY / "README.md", *DOCS.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
