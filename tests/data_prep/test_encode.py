@@ -35,8 +35,8 @@ def encode(
     """Return the encoding, the codes the audit noticed, and the text that the ids spell."""
     tokenizer = tiny_tokenizer(template=template, add_bos=add_bos)
     audit = Audit()
-    encoder = Encoder(tokenizer, load_template(tokenizer), max_length, pad_token_id, audit)
-    (encoded,) = encoder.encode([conversation])
+    encoder = Encoder(tokenizer, load_template(tokenizer), max_length, pad_token_id)
+    (encoded,) = encoder.encode([conversation], audit)
     return encoded, {item.code for item in audit.findings()}, str(tokenizer.decode(encoded.ids))
 
 
@@ -75,8 +75,8 @@ def test_a_template_that_writes_bos_twice_is_mended_where_the_tokenizer_adds_one
 def test_turn_markers_survive_where_bos_is_the_turn_marker() -> None:
     """In ChatML tokenizers like SmolLM2's, removing every BOS from the text would remove all turns."""
     tokenizer = tiny_tokenizer(bos_token="<|im_start|>")
-    encoder = Encoder(tokenizer, load_template(tokenizer), 500, PAD, Audit())
-    (encoded,) = encoder.encode([HELLO])
+    encoder = Encoder(tokenizer, load_template(tokenizer), 500, PAD)
+    (encoded,) = encoder.encode([HELLO], Audit())
     assert (encoded.ids == START).sum() == 2
 
 
@@ -193,11 +193,11 @@ TURNS = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), TEXT), min_si
 @given(st.lists(TURNS, min_size=1, max_size=5), st.integers(4, 60))
 def test_a_row_is_encoded_the_same_alone_and_among_others(rows: list[list[tuple[str, str]]], max_length: int) -> None:
     tokenizer = tiny_tokenizer(add_bos=True)
-    encoder = Encoder(tokenizer, load_template(tokenizer), max_length, PAD, Audit())
+    encoder = Encoder(tokenizer, load_template(tokenizer), max_length, PAD)
     conversations = [talk(*turns, name=str(i)) for i, turns in enumerate(rows)]
-    together = list(encoder.encode(conversations))
+    together = list(encoder.encode(conversations, Audit()))
     for conversation, encoded in zip(conversations, together, strict=True):
-        (alone,) = encoder.encode([conversation])
+        (alone,) = encoder.encode([conversation], Audit())
         assert alone.ids.tolist() == encoded.ids.tolist()
         assert len(encoded.ids) <= max_length
         assert encoded.ids[0] == BOS

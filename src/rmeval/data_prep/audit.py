@@ -31,10 +31,18 @@ CODES: dict[str, tuple[Severity, str]] = {
     ),
     "no-pad-token": (
         "info",
-        "the model has no pad token: rows are scored one at a time",
+        "the model has no pad token: its own forward takes one row at a time",
     ),
     "untrained-head": ("error", "the head that gives the score was newly initialised: scores mean nothing"),
     "unused-weights": ("warning", "the folder holds weights that the model does not use"),
+    # Engine.
+    "fast-path-refused": ("warning", "the fast path disagreed with the model's own forward, which was used instead"),
+    "out-of-memory": ("info", "memory was short: the batches were halved"),
+    "no-float32-copy": (
+        "info",
+        "float32 does not fit as well: close decisions are not looked at again",
+    ),
+    "undecided": ("warning", "the margin is within the dtype's drift: float32 could decide the other way"),
     # Scores.
     "non-finite-score": ("error", "the model gave NaN or infinity: the example is left out of the accuracy"),
 }

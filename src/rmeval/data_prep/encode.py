@@ -103,7 +103,6 @@ class Encoder:
         max_length: In tokens; longer conversations lose their beginning.
         pad_token_id: The *model's* pad token (``config.pad_token_id``), which decides what a decoder pools; None if it
             has none, or if the model is not a decoder.
-        audit: Counts what is noticed.
     """
 
     def __init__(
@@ -112,29 +111,27 @@ class Encoder:
         template: Template,
         max_length: int,
         pad_token_id: int | None,
-        audit: Audit,
     ) -> None:
         self.template = template
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._pad_token_id = pad_token_id
-        self._audit = audit
         self._bos = str(tokenizer.bos_token) if tokenizer.bos_token is not None else None
         self._adds_bos = self._bos is not None and _first_id(tokenizer) == tokenizer.bos_token_id
         self._special_ids = np.array(sorted(tokenizer.all_special_ids), dtype=np.int32)
         self._special_tokens = tuple(str(token) for token in tokenizer.all_special_tokens)
         tokenizer.truncation_side = "left"
 
-    def encode(self, conversations: Sequence[Conversation]) -> Iterator[Encoded]:
-        """Encode conversations one after the other, a few hundred at a time.
+    def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
+        """Encode conversations one after the other, a few hundred at a time; the audit counts what is noticed.
 
         Raises:
             ModelError: if the template fails on one of them.
         """
         for start in range(0, len(conversations), _CHUNK):
-            yield from self._encode_chunk(conversations[start : start + _CHUNK])
+            yield from self._encode_chunk(conversations[start : start + _CHUNK], audit)
 
-    def text(self, conversation: Conversation) -> str:
+    def text(self, conversation: Conversation, audit: Audit) -> str:
         """Render a conversation to the text that is given to the tokenizer.
 
         Raises:
@@ -144,14 +141,14 @@ class Encoder:
         text, problem = self._render(messages)
         if (problem or _drops_system(messages, text)) and messages and messages[0].role == "system":
             text, problem = self._render(_fold_system(messages))
-            self._audit.note("system-folded", conversation.example_id)
+            audit.note("system-folded", conversation.example_id)
         if problem:
             where = f" (example {conversation.example_id})" if conversation.example_id else ""
             raise ModelError(f"the chat template fails on a conversation{where}: {problem}; try --chat-template FILE")
         if self._bos and self._adds_bos and text.startswith(self._bos):
             while text.startswith(self._bos):
                 text = text.removeprefix(self._bos)
-            self._audit.note("bos-once", conversation.example_id)
+            audit.note("bos-once", conversation.example_id)
         return text
 
     def _render(self, messages: Messages) -> tuple[str, str]:
@@ -163,8 +160,8 @@ class Encoder:
             return "", " ".join(str(error).split()) or type(error).__name__
         return str(rendered), ""
 
-    def _encode_chunk(self, conversations: Sequence[Conversation]) -> Iterator[Encoded]:
-        texts = [self.text(conversation) for conversation in conversations]
+    def _encode_chunk(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
+        texts = [self.text(conversation, audit) for conversation in conversations]
         whole: list[list[int]] = self._tokenizer(texts, verbose=False)["input_ids"]
         for conversation, text, full in zip(conversations, texts, whole, strict=True):
             truncated = len(full) > self.max_length
@@ -175,12 +172,14 @@ class Encoder:
                 raise ModelError(f"example {conversation.example_id} has no tokens: there is nothing to score")
             array = np.asarray(ids, dtype=np.int32)
             pooled = pooled_position(array, self._pad_token_id)
-            self._check(conversation, array, pooled, truncated)
+            self._check(conversation, array, pooled, truncated, audit)
             yield Encoded(array, pooled, truncated)
 
-    def _check(self, conversation: Conversation, ids: NDArray[np.int32], pooled: int, truncated: bool) -> None:
+    def _check(
+        self, conversation: Conversation, ids: NDArray[np.int32], pooled: int, truncated: bool, audit: Audit
+    ) -> None:
         """Tell the audit what a reader should know of this row."""
-        note, place = self._audit.note, conversation.example_id
+        note, place = audit.note, conversation.example_id
         bos = self._tokenizer.bos_token_id
         if truncated:
             note("truncated", place)

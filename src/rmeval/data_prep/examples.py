@@ -16,21 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Sequence
 
 from rmeval.data_prep.audit import finding
-from rmeval.data_prep.rows import Row, Rows
-from rmeval.data_prep.transcripts import is_transcript, parse_transcript
+from rmeval.data_prep.row_reader import RowReader, mend
+from rmeval.data_prep.rows import Rows
 from rmeval.errors import DataError
-from rmeval.types import Conversation, Example, Finding, Message, Messages
+from rmeval.types import Conversation, Example, Finding, Messages
 
 __all__ = ["conversations", "fingerprint", "to_examples"]
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_NO_TRANSCRIPT = r"neither an hh-rlhf transcript ('\n\nHuman: …') nor a list of messages"
 
 
 def to_examples(
@@ -57,7 +52,7 @@ def to_examples(
     contents = []
     broken: list[int] = []  # rows with text that is not Unicode
     for index, row in enumerate(rows.rows):
-        reader = _RowReader(row, rows, index)
+        reader = RowReader(row, rows.locate(index))
         subset = reader.text(subset_column) if subset_column in columns else default_subset
         contents.append((subset, *reader.sides(explicit="prompt" in columns)))
         if reader.mended:
@@ -86,130 +81,12 @@ def fingerprint(examples: Iterable[Example]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-# --- one row ----------------------------------------------------------------------------------------------------
-
-
-class _RowReader:
-    """Takes one row apart; every complaint names the row and the column."""
-
-    def __init__(self, row: Row, rows: Rows, index: int) -> None:
-        self.row, self.rows, self.index = row, rows, index
-        self.mended = False
-        """True once a text was not valid Unicode and had to be mended."""
-
-    def sides(self, *, explicit: bool) -> tuple[Messages, tuple[Messages, ...], tuple[Messages, ...]]:
-        """Return the prompt, the chosen and the rejected completions."""
-        chosen, rejected = self._completions("chosen", explicit), self._completions("rejected", explicit)
-        if explicit:
-            prompt = self._prompt()
-            chosen = [self._without_prompt(each, prompt, "chosen") for each in chosen]
-            rejected = [self._without_prompt(each, prompt, "rejected") for each in rejected]
-        else:
-            prompt = _common_beginning([*chosen, *rejected])
-            chosen, rejected = [c[len(prompt) :] for c in chosen], [r[len(prompt) :] for r in rejected]
-        return prompt, tuple(chosen), tuple(rejected)
-
-    def text(self, column: str) -> str:
-        """Return the column's value, which must be a string and not empty."""
-        value = self._value(column)
-        if not isinstance(value, str) or not value:
-            raise self._error(column, f"expected a string that is not empty, found {_kind(value)}")
-        return self._mend(value)
-
-    def _prompt(self) -> Messages:
-        value = self._value("prompt")
-        if isinstance(value, list):
-            return self._messages(value, "prompt")
-        return (Message("user", self.text("prompt")),)
-
-    def _completions(self, column: str, explicit: bool) -> list[Messages]:
-        """Return the column's completions: a string, a list of messages, or a list of several of either."""
-        value = self._value(column)
-        if isinstance(value, list) and value and not isinstance(value[0], Mapping):
-            return [self._completion(each, column, explicit) for each in value]
-        return [self._completion(value, column, explicit)]
-
-    def _completion(self, value: object, column: str, explicit: bool) -> Messages:
-        if isinstance(value, list):
-            return self._messages(value, column)
-        if not isinstance(value, str):
-            raise self._error(column, f"expected a string or a list of messages, found {_kind(value)}")
-        text = self._mend(value)
-        if explicit:
-            return (Message("assistant", text),)
-        if not is_transcript(text):
-            raise self._error(column, f"there is no column 'prompt', and this is {_NO_TRANSCRIPT}")
-        return parse_transcript(text)
-
-    def _messages(self, value: Sequence[object], column: str) -> Messages:
-        if not value:
-            raise self._error(column, "an empty list")
-        messages = []
-        for number, each in enumerate(value, start=1):
-            if not isinstance(each, Mapping):
-                raise self._error(column, f"message {number} is {_kind(each)}, not an object with 'role' and 'content'")
-            for key in ("role", "content"):
-                if not isinstance(each.get(key), str):
-                    found = _kind(each[key]) if key in each else "none"
-                    raise self._error(column, f"message {number} needs a string as its {key!r}, found {found}")
-            messages.append(Message(self._mend(each["role"]), self._mend(each["content"])))
-        return tuple(messages)
-
-    def _without_prompt(self, completion: Messages, prompt: Messages, column: str) -> Messages:
-        """Strip the prompt's messages where the completion repeats them."""
-        if completion[: len(prompt)] == prompt:
-            completion = completion[len(prompt) :]
-        if not completion:
-            raise self._error(column, "nothing comes after the prompt's messages")
-        # A whole conversation that is not quite the prompt's would be scored with two beginnings.
-        first, last = completion[0].role, prompt[-1].role
-        if first == "system" or first == last == "user":
-            raise self._error(
-                column, f"begins with a {first!r} message but not with the prompt; leave the 'prompt' column out"
-            )
-        return completion
-
-    def _value(self, column: str) -> object:
-        if self.row.get(column) is None:
-            raise self._error(column, "null" if column in self.row else "missing")
-        return self.row[column]
-
-    def _mend(self, text: str) -> str:
-        """Replace halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
-        mended = text if text.isascii() else _SURROGATE.sub("\ufffd", text)
-        self.mended = self.mended or mended != text
-        return mended
-
-    def _error(self, column: str, problem: str) -> DataError:
-        return DataError(f"{self.rows.locate(self.index)}, column {column!r}: {problem}")
-
-
-def _common_beginning(completions: Sequence[Messages]) -> Messages:
-    """Return the messages that all begin with; each keeps at least its last message."""
-    turns = zip(*(each[:-1] for each in completions), strict=False)
-    return tuple(turn[0] for turn in takewhile(lambda turn: len(set(turn)) == 1, turns))
-
-
-def _kind(value: object) -> str:
-    """Name a value in a message, without its text."""
-    if value is None:
-        return "null"
-    if isinstance(value, (str, list)) and not value:
-        return "an empty string" if isinstance(value, str) else "an empty list"
-    return {str: "a string", list: "a list", bool: "a boolean", int: "a number", float: "a number"}.get(
-        type(value), "an object" if isinstance(value, Mapping) else type(value).__name__
-    )
-
-
-# --- all rows ---------------------------------------------------------------------------------------------------
-
-
 def _column_ids(rows: Rows) -> list[str] | None:
     """Return the values of the ``id`` column, or None where one is missing, empty or not unique."""
     values = [row.get("id") for row in rows.rows]
     if any(not isinstance(value, (str, int)) or isinstance(value, bool) or value == "" for value in values):
         return None
-    ids = [_SURROGATE.sub("\ufffd", str(value)) for value in values]
+    ids = [mend(str(value)) for value in values]
     return ids if len(set(ids)) == len(ids) else None
 
 

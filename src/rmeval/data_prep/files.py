@@ -1,0 +1,162 @@
+"""One data file, row by row, each with the place where it stands."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, cast
+
+from rmeval.errors import DataError
+
+__all__ = ["DATA_SUFFIXES", "PlacedRow", "Row", "count_rows", "file_rows", "reason"]
+
+Row = Mapping[str, object]
+PlacedRow = tuple[str, Row]
+"""Where a row stands, as in ``pairs.jsonl line 18``, and the row."""
+
+BATCH = 256
+"""Rows of a columnar file turned into Python objects at a time."""
+
+
+def file_rows(path: Path, label: str) -> Iterator[PlacedRow]:
+    """Yield the rows of a data file; ``label`` is what messages call it.
+
+    All kinds but a JSON list are read as they are asked for.
+
+    Raises:
+        DataError: if the file or a row cannot be read.
+    """
+    for suffix, reader in _READERS.items():
+        if path.name.lower().endswith(suffix):
+            try:
+                yield from reader(path, label)
+            except OSError as error:
+                raise DataError(f"cannot read {label} ({reason(error)})") from error
+            return
+    raise DataError(f"{label}: not a kind of file that can be read (supported: {', '.join(DATA_SUFFIXES)})")
+
+
+def count_rows(path: Path) -> int:
+    """Return about how many rows a file has, for a progress bar: the lines of a text; 0 where it cannot be read."""
+    import pyarrow.parquet as pq
+
+    try:
+        if path.name.lower().endswith(".parquet"):
+            return int(pq.read_metadata(path).num_rows)
+        with _open(path) as stream:
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    except Exception:  # an estimate complains of nothing; the reader will
+        return 0
+
+
+def reason(error: BaseException) -> str:
+    """Return an error of a library as a part of one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+# --- text -------------------------------------------------------------------------------------------------------
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def _lines(path: Path, label: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file, numbered from 1, line feeds kept; nothing else ends a line."""
+    number = 0
+    try:
+        with _open(path) as stream:
+            for number, raw in enumerate(stream, start=1):
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{label} line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{label}: a damaged gzip file ({reason(error)}); fetch it again") from error
+
+
+def _parse_json(text: str, label: str, first: int = 1) -> object:
+    """Parse JSON that begins on line ``first`` of a file."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"{label} line {first + error.lineno - 1}"
+        raise DataError(f"{place}: not JSON ({error.msg} at column {error.colno})") from error
+    except (RecursionError, ValueError) as error:  # nested too deeply; a number of too many digits
+        raise DataError(f"{label} line {first}: JSON that cannot be read ({reason(error)})") from error
+
+
+def _object(value: object, place: str) -> PlacedRow:
+    """Return a JSON value that must be an object, with its place."""
+    if not isinstance(value, dict):
+        raise DataError(f"{place}: expected a JSON object with the row's columns, found {type(value).__name__}")
+    return place, value
+
+
+def _jsonl_rows(path: Path, label: str) -> Iterator[PlacedRow]:
+    for number, line in _lines(path, label):
+        if line.strip():
+            yield _object(_parse_json(line.rstrip(), label, number), f"{label} line {number}")
+
+
+def _json_rows(path: Path, label: str) -> Iterator[PlacedRow]:
+    """Read a list of objects; a file that does not begin with ``[`` is read as one object a line."""
+    first = next((line.lstrip() for _, line in _lines(path, label) if line.strip()), "")
+    if not first.startswith("["):
+        yield from _jsonl_rows(path, label)
+        return
+    values = _parse_json("".join(line for _, line in _lines(path, label)), label)
+    for number, value in enumerate(cast("list[object]", values), start=1):
+        yield _object(value, f"{label} row {number}")
+
+
+def _csv_rows(path: Path, label: str) -> Iterator[PlacedRow]:
+    """Read a file whose first record names the columns; every cell is a string."""
+    csv.field_size_limit(2**31 - 1)  # the default, 131,072 characters, is less than a long conversation
+    header: list[str] | None = None
+    reader = csv.reader((line for _, line in _lines(path, label)), strict=True)
+    start = 1  # a record may go over several lines; messages name its first
+    try:
+        for cells in reader:
+            place = f"{label} line {start}"
+            start = reader.line_num + 1
+            if header is None:
+                header = cells
+                if len(set(header)) < len(header):
+                    raise DataError(f"{place}: two columns of the header have the same name")
+            elif cells:  # a blank line has none
+                if len(cells) != len(header):
+                    raise DataError(f"{place}: {len(cells)} cells, but the header names {len(header)} columns")
+                yield place, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise DataError(f"{label} line {start}: not CSV ({error})") from error
+
+
+# --- Parquet ----------------------------------------------------------------------------------------------------
+
+
+def _parquet_rows(path: Path, label: str) -> Iterator[PlacedRow]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:  # not read_table, which makes columns of folders named a=b
+            rows = (row for batch in file.iter_batches(BATCH) for row in batch.to_pylist())
+            yield from ((f"{label} row {number}", row) for number, row in enumerate(rows, start=1))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{label}: a damaged or unreadable Parquet file ({reason(error)})") from error
+
+
+_TEXT: dict[str, Callable[[Path, str], Iterator[PlacedRow]]] = {
+    ".jsonl": _jsonl_rows,
+    ".ndjson": _jsonl_rows,
+    ".json": _json_rows,
+    ".csv": _csv_rows,
+}
+_READERS = {**_TEXT, **{f"{suffix}.gz": reader for suffix, reader in _TEXT.items()}, ".parquet": _parquet_rows}
+
+DATA_SUFFIXES = tuple(_READERS)
+"""The names of data files end in one of these."""

@@ -1,0 +1,148 @@
+"""One row, taken apart into messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+
+from rmeval.data_prep.files import Row
+from rmeval.data_prep.transcripts import is_transcript, parse_transcript
+from rmeval.errors import DataError
+from rmeval.types import Message, Messages
+
+__all__ = ["RowReader", "kind", "mend"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_TRANSCRIPT = r"neither an hh-rlhf transcript ('\n\nHuman: …') nor a list of messages"
+
+
+class RowReader:
+    """Takes one row apart; every complaint names the row and the column."""
+
+    def __init__(self, row: Row, place: str) -> None:
+        self.row, self.place = row, place
+        self.mended = False
+        """True once a text was not valid Unicode and had to be mended."""
+
+    def sides(self, *, explicit: bool) -> tuple[Messages, tuple[Messages, ...], tuple[Messages, ...]]:
+        """Return the prompt, the chosen and the rejected completions."""
+        chosen, rejected = self._completions("chosen", explicit), self._completions("rejected", explicit)
+        if explicit:
+            prompt = self.prompt()
+            chosen = [self.without_prompt(each, prompt, "chosen") for each in chosen]
+            rejected = [self.without_prompt(each, prompt, "rejected") for each in rejected]
+        else:
+            prompt = _common_beginning([*chosen, *rejected])
+            chosen, rejected = [c[len(prompt) :] for c in chosen], [r[len(prompt) :] for r in rejected]
+        return prompt, tuple(chosen), tuple(rejected)
+
+    def text(self, column: str) -> str:
+        """Return the column's value, which must be a string and not empty."""
+        value = self.value(column)
+        if not isinstance(value, str) or not value:
+            raise self.error(column, f"expected a string that is not empty, found {kind(value)}")
+        return self._mend(value)
+
+    def prompt(self) -> Messages:
+        """Return the column ``prompt``: messages, or a string that is the user's one message."""
+        value = self.value("prompt")
+        if isinstance(value, list):
+            return self.messages(value, "prompt")
+        return (Message("user", self.text("prompt")),)
+
+    def _completions(self, column: str, explicit: bool) -> list[Messages]:
+        """Return the column's completions: a string, a list of messages, or a list of several of either."""
+        values = self.items(column) if self.several(column) else [self.value(column)]
+        return [self.completion(each, column, explicit=explicit) for each in values]
+
+    def several(self, column: str) -> bool:
+        """Return whether the column holds a list of completions, not one that is a string or a list of messages."""
+        value = self.row.get(column)
+        return isinstance(value, list) and bool(value) and not isinstance(value[0], Mapping)
+
+    def completion(self, value: object, column: str, *, explicit: bool) -> Messages:
+        """Return one completion; a string is the answer alone where the prompt is ``explicit``, else a transcript."""
+        if isinstance(value, list):
+            return self.messages(value, column)
+        if not isinstance(value, str):
+            raise self.error(column, f"expected a string or a list of messages, found {kind(value)}")
+        text = self._mend(value)
+        if explicit:
+            return (Message("assistant", text),)
+        if not is_transcript(text):
+            raise self.error(column, f"there is no column 'prompt', and this is {_NO_TRANSCRIPT}")
+        return parse_transcript(text)
+
+    def messages(self, value: Sequence[object], column: str) -> Messages:
+        """Return a list of objects with role and content as messages; it must not be empty."""
+        if not value:
+            raise self.error(column, "an empty list")
+        messages = []
+        for number, each in enumerate(value, start=1):
+            if not isinstance(each, Mapping):
+                raise self.error(column, f"message {number} is {kind(each)}, not an object with 'role' and 'content'")
+            for key in ("role", "content"):
+                if not isinstance(each.get(key), str):
+                    found = kind(each[key]) if key in each else "none"
+                    raise self.error(column, f"message {number} needs a string as its {key!r}, found {found}")
+            messages.append(Message(self._mend(each["role"]), self._mend(each["content"])))
+        return tuple(messages)
+
+    def without_prompt(self, completion: Messages, prompt: Messages, column: str) -> Messages:
+        """Strip the prompt's messages where the completion repeats them."""
+        if completion[: len(prompt)] == prompt:
+            completion = completion[len(prompt) :]
+        if not completion:
+            raise self.error(column, "nothing comes after the prompt's messages")
+        # A whole conversation that is not quite the prompt's would be scored with two beginnings.
+        first, last = completion[0].role, prompt[-1].role
+        if first == "system" or first == last == "user":
+            raise self.error(
+                column, f"begins with a {first!r} message but not with the prompt; leave the 'prompt' column out"
+            )
+        return completion
+
+    def items(self, column: str) -> list[object]:
+        """Return the column's value, which must be a list."""
+        value = self.value(column)
+        if not isinstance(value, list):
+            raise self.error(column, f"expected a list, found {kind(value)}")
+        return value
+
+    def value(self, column: str) -> object:
+        """Return the column's value, which must not be null."""
+        if self.row.get(column) is None:
+            raise self.error(column, "null" if column in self.row else "missing")
+        return self.row[column]
+
+    def _mend(self, text: str) -> str:
+        mended = mend(text)
+        self.mended = self.mended or mended != text
+        return mended
+
+    def error(self, column: str, problem: str) -> DataError:
+        """Return what to raise for a problem with a column."""
+        return DataError(f"{self.place}, column {column!r}: {problem}")
+
+
+def _common_beginning(completions: Sequence[Messages]) -> Messages:
+    """Return the messages that all begin with; each keeps at least its last message."""
+    turns = zip(*(each[:-1] for each in completions), strict=False)
+    return tuple(turn[0] for turn in takewhile(lambda turn: len(set(turn)) == 1, turns))
+
+
+def mend(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def kind(value: object) -> str:
+    """Name a value in a message, without its text."""
+    if value is None:
+        return "null"
+    if isinstance(value, (str, list)) and not value:
+        return "an empty string" if isinstance(value, str) else "an empty list"
+    return {str: "a string", list: "a list", bool: "a boolean", int: "a number", float: "a number"}.get(
+        type(value), "an object" if isinstance(value, Mapping) else type(value).__name__
+    )

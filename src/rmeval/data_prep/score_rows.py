@@ -1,0 +1,127 @@
+"""What of each row is scored.
+
+====================  ==========================================================  ===============================
+a row has             what is scored                                              columns that it gets
+====================  ==========================================================  ===============================
+prompt, completions   each completion: a string or a list of messages             ``scores``, a list
+chosen, rejected      as in ``rmeval.data_prep.examples``, with or without        ``score_chosen``,
+                      ``prompt``                                                  ``score_rejected``
+messages              the assistant's messages at the end                         ``score``
+====================  ==========================================================  ===============================
+
+A row that fits several forms is of the first one in this table. All rows of a data set have one form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from rmeval.data_prep.files import Row
+from rmeval.data_prep.row_reader import RowReader
+from rmeval.data_prep.stream import Source
+from rmeval.errors import DataError
+from rmeval.types import Conversation, Messages
+
+__all__ = ["ScorableRow", "scorable_rows"]
+
+_Columns = tuple[tuple[str, int | None], ...]
+_COMPLETIONS = "prompt and completions"
+
+
+@dataclass(frozen=True, slots=True)
+class ScorableRow:
+    """A row, the conversations that are scored for it, and where their scores go."""
+
+    row: Row
+    place: str
+    """For errors: ``pairs.jsonl line 18``."""
+    name: str
+    """The place without the data set's name, ``line 18``: the conversations' example id."""
+    conversations: tuple[Conversation, ...]
+    columns: _Columns
+    """Each new column with the length of its list; None where it is one float."""
+    mended: bool
+    """True where a text held half a surrogate pair; the scorer sees U+FFFD in its place."""
+
+    def with_scores(self, scores: Sequence[float]) -> dict[str, object]:
+        """Return the row with the scores of its conversations in the new columns."""
+        row, left = dict(self.row), iter(scores)
+        for column, count in self.columns:
+            row[column] = next(left) if count is None else list(islice(left, count))
+        return row
+
+
+def scorable_rows(source: Source) -> Iterator[ScorableRow]:
+    """Yield every row with its conversations, in order.
+
+    Raises:
+        DataError: if a row cannot be read, has not the form of the first row, or has a column where a score would go.
+    """
+    first = ""
+    for place, row in source.rows():
+        form = _form(row)
+        first = first or form
+        if not form:
+            raise DataError(
+                f"{place}: nothing to score; a row needs 'messages', 'prompt' and 'completions', or 'chosen' and "
+                f"'rejected' (it has: {', '.join(map(repr, row)) or 'no columns'})"
+            )
+        if form != first:
+            raise DataError(f"{place}: a row with {form}, where the first row has {first}: give each form a file")
+        reader = RowReader(row, place)
+        prompt, completions, columns = _scored(reader, form)
+        for column, _ in columns:
+            if column in row:
+                raise DataError(f"{place}: there is a column {column!r} already, where the score would go: rename it")
+        name = place.removeprefix(source.name.rstrip("/")).lstrip(" /")
+        conversations = tuple(Conversation(prompt, each, name, index) for index, each in enumerate(completions))
+        yield ScorableRow(row, place, name, conversations, columns, reader.mended)
+
+
+def _form(row: Row) -> str:
+    """Name the columns that a row is read by."""
+    if "completions" in row:
+        return _COMPLETIONS
+    if "chosen" in row and "rejected" in row:
+        return "prompt, chosen and rejected" if "prompt" in row else "chosen and rejected"
+    return "messages" if "messages" in row else ""
+
+
+def _scored(reader: RowReader, form: str) -> tuple[Messages, Sequence[Messages], _Columns]:
+    """Return the prompt, the completions to score and the columns for their scores."""
+    if form == "messages":
+        prompt, completion = _split(reader, "messages")
+        return prompt, [completion], (("score", None),)
+    if form == _COMPLETIONS:
+        prompt, completions = _prompted(reader)
+        return prompt, completions, (("scores", len(completions)),)
+    prompt, chosen, rejected = reader.sides(explicit="prompt" in reader.row)
+    columns = (
+        ("score_chosen", len(chosen) if reader.several("chosen") else None),
+        ("score_rejected", len(rejected) if reader.several("rejected") else None),
+    )
+    return prompt, chosen + rejected, columns
+
+
+def _split(reader: RowReader, column: str) -> tuple[Messages, Messages]:
+    """Split a conversation before the assistant's messages at its end."""
+    messages = reader.messages(reader.items(column), column)
+    start = len(messages)
+    while start and messages[start - 1].role == "assistant":
+        start -= 1
+    if start == len(messages):
+        raise reader.error(column, f"ends with a {messages[-1].role!r} message: there is no completion to score")
+    return messages[:start], messages[start:]
+
+
+def _prompted(reader: RowReader) -> tuple[Messages, list[Messages]]:
+    """Return the prompt and every one of the completions."""
+    prompt = reader.prompt()
+    completions = []
+    for number, value in enumerate(reader.items("completions")):
+        column = f"completions[{number}]"
+        completion = reader.completion(value, column, explicit=True)
+        completions.append(reader.without_prompt(completion, prompt, column))
+    return prompt, completions
