@@ -8,7 +8,11 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"  # Before any library reads it: no test touches a network.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
+import tempfile
+
 import pytest
+
+os.environ["RMEVAL_CACHE"] = tempfile.mkdtemp(prefix="rmeval-tests-")  # No test touches the user's journal.
 
 from tests.tiny import CHATML, save_tiny_model
 

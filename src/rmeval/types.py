@@ -159,6 +159,8 @@ class ScoredExample:
     rejected_chars: tuple[int, ...]
     truncated: bool = False
     """True where at least one completion was truncated."""
+    exact: bool = False
+    """True where precision cannot change the outcome: scored again in float32, or all completions the same text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,12 @@ class SubsetResult:
     high: float | None
     mean_margin: float | None
     """Mean of the margins; None where there is none."""
+    undecided: int = 0
+    """Examples whose margin lies within the dtype's drift and that were not scored again in float32."""
+    lowest: float | None = None
+    """The accuracy if float32 found every undecided example wrong; None where the accuracy is."""
+    highest: float | None = None
+    """The accuracy if float32 found every undecided example right."""
     expected: int | None = None
     """Rows the whole subset has, where the suite knows it."""
 
@@ -219,6 +227,10 @@ class Results:
     sections: Mapping[str, Estimate]
     subsets: Mapping[str, SubsetResult]
     rulers: Mapping[str, RulerResult] = field(default_factory=dict)
+    lowest: float | None = None
+    """The overall accuracy if float32 found every undecided example wrong; None where there is no overall number."""
+    highest: float | None = None
+    """The overall accuracy if float32 found every undecided example right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +300,8 @@ class RunInfo:
     """Versions and hardware."""
     audit: tuple[Finding, ...]
     results: Results
+    drift: float | None
+    """Margins within this could be decided otherwise in float32; None for float32 and where it is not known."""
     timing: Timing
     accounting: Accounting | None
     files: Mapping[str, str]

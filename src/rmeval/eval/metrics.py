@@ -31,19 +31,27 @@ def outcome(chosen: Sequence[float], rejected: Sequence[float]) -> Outcome:
     return Outcome("right" if margin > 0 else "wrong", margin)
 
 
-def compute_results(suite: Suite, weights: str | None, scored: Iterable[ScoredExample], *, seed: int = 0) -> Results:
+def compute_results(
+    suite: Suite,
+    weights: str | None,
+    scored: Iterable[ScoredExample],
+    *,
+    drift: float | None = None,
+    seed: int = 0,
+) -> Results:
     """Compute every number of a run.
 
     Args:
         suite: Defines sections and the overall number.
         weights: Name of the suite's weight table; None for a suite without any.
         scored: The examples with their scores.
+        drift: Margins within this are undecided, unless they are exact; None where precision decides nothing.
         seed: Seed of the bootstrap.
     """
     groups: dict[str, list[ScoredExample]] = {}
     for example in scored:
         groups.setdefault(example.subset, []).append(example)
-    subsets = {name: _subset(group, suite.expected.get(name)) for name, group in groups.items()}
+    subsets = {name: _subset(group, drift, suite.expected.get(name)) for name, group in groups.items()}
     points = {name: result.accuracy for name, result in subsets.items() if result.accuracy is not None}
     draws = {name: bootstrap_subset(name, _clusters(groups[name]), seed) for name in points}
 
@@ -55,15 +63,43 @@ def compute_results(suite: Suite, weights: str | None, scored: Iterable[ScoredEx
         if point is not None:
             section_draws[name] = _combine(draws, section.subsets)
             sections[name] = interval(point, section_draws[name])
-    if suite.weights:
-        parts, part_draws = {name: estimate.accuracy for name, estimate in sections.items()}, section_draws
-        part_weights = {name: table[name].weight for name in sections}
-    else:
-        parts, part_draws = points, draws
-        part_weights = {name: float(subsets[name].n) for name in points}
-    point = weighted_mean(parts, part_weights)
-    overall = None if point is None else interval(point, _combine(part_draws, part_weights))
-    return Results(overall, sections, subsets, _rulers(suite, table, groups))
+    sizes = {name: float(subsets[name].n) for name in points}
+    point = overall_mean(suite, table, points, sizes)
+    overall = None
+    if point is not None:
+        part_weights = {name: table[name].weight for name in sections} if suite.weights else sizes
+        overall = interval(point, _combine(section_draws if suite.weights else draws, part_weights))
+    return Results(
+        overall,
+        sections,
+        subsets,
+        _rulers(suite, table, groups),
+        lowest=overall_mean(suite, table, _bound(subsets, "lowest"), sizes),
+        highest=overall_mean(suite, table, _bound(subsets, "highest"), sizes),
+    )
+
+
+def overall_mean(
+    suite: Suite, table: Mapping[str, Section], subsets: Mapping[str, float], sizes: Mapping[str, float]
+) -> float | None:
+    """Return a suite's overall number from its subsets' accuracies; None where none of its sections has any.
+
+    Args:
+        suite: The suite; one without weight tables counts every example alike.
+        table: The sections.
+        subsets: Accuracy by subset.
+        sizes: Examples by subset.
+    """
+    if not suite.weights:
+        return weighted_mean(subsets, sizes)
+    sections = {name: weighted_mean(subsets, section.subsets) for name, section in table.items()}
+    present = {name: value for name, value in sections.items() if value is not None}
+    return weighted_mean(present, {name: section.weight for name, section in table.items()})
+
+
+def _bound(subsets: Mapping[str, SubsetResult], name: str) -> dict[str, float]:
+    bounds = {subset: getattr(result, name) for subset, result in subsets.items()}
+    return {subset: value for subset, value in bounds.items() if value is not None}
 
 
 def _combine(draws: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> NDArray[np.float64]:
@@ -77,12 +113,18 @@ def _clusters(group: Sequence[ScoredExample]) -> Clusters:
     return Clusters.of([kind == "right" for kind, _ in valid], [cluster for _, cluster in valid])
 
 
-def _subset(group: Sequence[ScoredExample], expected: int | None) -> SubsetResult:
+def _subset(group: Sequence[ScoredExample], drift: float | None, expected: int | None) -> SubsetResult:
     judged = [outcome(example.chosen, example.rejected) for example in group]
     kinds = [item.kind for item in judged]
     right, invalid = kinds.count("right"), kinds.count("invalid")
     n = len(kinds) - invalid
     low, high = wilson(right, n) if n else (None, None)
+    open_kinds = [
+        item.kind
+        for item, example in zip(judged, group, strict=True)
+        if drift is not None and not example.exact and abs(item.margin) <= drift
+    ]
+    open_right = open_kinds.count("right")
     return SubsetResult(
         n=n,
         right=right,
@@ -93,6 +135,9 @@ def _subset(group: Sequence[ScoredExample], expected: int | None) -> SubsetResul
         low=low,
         high=high,
         mean_margin=_mean([item.margin for item in judged if item.kind != "invalid"]),
+        undecided=len(open_kinds),
+        lowest=(right - open_right) / n if n else None,
+        highest=(right + len(open_kinds) - open_right) / n if n else None,
         expected=expected,
     )
 
@@ -119,8 +164,6 @@ def _rulers(
             subsets[subset] = right / len(group)
         sections = {key: weighted_mean(subsets, section.subsets) for key, section in table.items()}
         present = {key: value for key, value in sections.items() if value is not None}
-        weights = {key: table[key].weight for key in present}
         sizes = {subset: float(len(group)) for subset, group in groups.items()}
-        overall = weighted_mean(present, weights) if suite.weights else weighted_mean(subsets, sizes)
-        found[name] = RulerResult(overall, present, subsets)
+        found[name] = RulerResult(overall_mean(suite, table, subsets, sizes), present, subsets)
     return found

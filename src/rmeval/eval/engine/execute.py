@@ -1,73 +1,114 @@
-"""Run a plan through a model: token ids in, one float each out."""
+"""Run a plan: pack after pack, past what the journal has, smaller where memory is short."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from rmeval.eval.engine.plan import Ids, plan_batches
+from rmeval.errors import ModelError
+from rmeval.eval.engine.executors import Executor, Values
+from rmeval.eval.engine.journal import Journal
+from rmeval.eval.engine.plan import Plan
 from rmeval.types import Accounting, Progress
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
-TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 65536}
-"""Where the batch size is chosen for the user; enough to keep the device busy, little enough to fit."""
+@dataclass(slots=True)
+class Outcome:
+    """What a plan came to."""
+
+    values: Values
+    """Scores of the sequences given, float64 of shape (sequences,)."""
+    accounting: Accounting
+    retreats: int
+    """How often the budget was halved for want of memory."""
 
 
-def run(
-    model: PreTrainedModel,
-    sequences: Sequence[Ids],
+def execute(
+    plan: Plan,
+    executor: Executor,
     *,
-    pad_token_id: int,
-    batch_size: int | None,
+    budget: int,
+    batch_size: int | None = None,
+    journal: Journal | None = None,
+    keys: Sequence[bytes] = (),
     progress: Progress | None = None,
-) -> tuple[NDArray[np.float64], Accounting]:
-    """Score sequences with the model's own forward, padded on the right.
+) -> Outcome:
+    """Score all sequences of a plan.
+
+    Which sequences share a pack depends on the plan alone, not on the journal: a pack is computed whole or skipped
+    whole, so that a run that was stopped goes on to the same scores, bit for bit.
 
     Args:
-        model: A sequence classifier with one output, in evaluation mode.
-        sequences: Token ids, each of shape (tokens,).
-        pad_token_id: Fills the batches; the attention mask hides it.
-        batch_size: Sequences a batch; None to choose.
-        progress: Called with tokens done and tokens in all.
+        plan: What to compute.
+        executor: How.
+        budget: Tokens a pack.
+        batch_size: Most sequences a pack; None for no limit but the budget.
+        journal: Where scores are kept; None for nowhere.
+        keys: The journal's key of each distinct sequence.
+        progress: Called with distinct tokens done and in all.
 
-    Returns:
-        Scores, float64 of shape (sequences,), and where the tokens went.
+    Raises:
+        ModelError: if one sequence alone does not fit into memory.
+        RunError: if the journal cannot be written.
     """
-    budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
-    plan = plan_batches(sequences, batch_size=batch_size, token_budget=budget)
-    computed = sum(len(sequences[place]) for batch in plan.batches for place in batch)
-    scores = np.full(len(sequences), np.nan)
-    done = padded = 0
-    for batch in plan.batches:
-        ids, mask = _pad([sequences[place] for place in batch], pad_token_id)
-        scores[list(batch)] = _forward(model, ids, mask)
-        padded += ids.numel()
-        done += int(mask.sum())
+    values = np.full(len(plan.lengths), np.nan)
+    known = _recall(journal, keys, values)
+    first = computed = padded = retreats = 0
+    while first < len(values):
+        last = plan.next_cut(first, budget, batch_size)
+        if not known[first:last].all():
+            pack = plan.pack(first, last)
+            try:
+                values[first:last] = executor.score(pack)
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                if last - first == 1:
+                    raise ModelError(
+                        f"a conversation of {int(plan.lengths[first]):,} tokens does not fit into memory; "
+                        "lower --max-length"
+                    ) from None
+                budget, batch_size, retreats = budget // 2, _half(batch_size), retreats + 1
+                _free_memory()
+                continue
+            computed += len(pack.ids)
+            longest = int(plan.lengths[first:last].max())
+            padded += len(pack.ids) if plan.shared else longest * (last - first)
+            if journal is not None:
+                journal.put(keys[first:last], values[first:last].tolist())
+        first = last
         if progress:
-            progress(done, computed)
-    given = sum(map(len, sequences))
-    return scores[list(plan.source)], Accounting(given=given, distinct=computed, computed=computed, padded=padded)
+            progress(_done(plan, first), plan.distinct_tokens)
+    accounting = Accounting(plan.given_tokens, plan.distinct_tokens, computed, padded)
+    return Outcome(values[plan.source], accounting, retreats)
 
 
-def _pad(rows: Sequence[Ids], pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids and attention mask, int64 of shape (rows, longest)."""
-    width = max(map(len, rows))
-    ids = torch.full((len(rows), width), pad_token_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = torch.from_numpy(row.astype(np.int64))
-        mask[place, : len(row)] = 1
-    return ids, mask
+def _recall(journal: Journal | None, keys: Sequence[bytes], values: Values) -> np.ndarray:
+    """Fill in what the journal has; return which those are, bool of shape (distinct sequences,)."""
+    known = np.zeros(len(values), dtype=bool)
+    if journal is not None:
+        for place, value in enumerate(journal.get(keys)):
+            if value is not None:
+                values[place], known[place] = value, True
+    return known
 
 
-@torch.inference_mode()
-def _forward(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor) -> NDArray[np.float64]:
-    logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits
-    scores: NDArray[np.float64] = logits[:, 0].double().cpu().numpy()
-    return scores
+def _done(plan: Plan, first: int) -> int:
+    return int((plan.lengths[:first] - plan.common[:first]).sum())
+
+
+def _half(batch_size: int | None) -> int | None:
+    return None if batch_size is None else max(1, batch_size // 2)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rmeval.data_prep.hub import is_hub_id, snapshot
 from rmeval.errors import ModelError
+from rmeval.eval.engine.journal import Journal
 
 _SAFE = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.merges")
 _PICKLE = ("*.bin", "*.pt", "*.pth")
@@ -32,8 +33,17 @@ class ModelFolder:
     """``config.json``."""
 
 
-def locate(name: str, *, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> ModelFolder:
+def locate(
+    name: str,
+    *,
+    revision: str | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    journal: Journal | None = None,
+) -> ModelFolder:
     """Find a model folder, or download it from the Hub, and check that it may be loaded.
+
+    The journal remembers the fingerprints of folders.
 
     Raises:
         ModelError: if there is no such folder or Hub model, if it has no weights, only pickled ones, or code of its own
@@ -44,7 +54,7 @@ def locate(name: str, *, revision: str | None, allow_pickle: bool, trust_remote_
     if "auto_map" in config and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
     _check_weights(name, path, allow_pickle)
-    fingerprint = f"hub:{commit}" if commit else "sha256:" + _hash_files(path)
+    fingerprint = f"hub:{commit}" if commit else _fingerprint(path, journal)
     return ModelFolder(name, path, commit, fingerprint, config)
 
 
@@ -58,6 +68,8 @@ def locate_tokenizer(name: str) -> Path:
 
 
 def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> tuple[Path, str | None]:
+    if not name.strip():
+        raise ModelError("the model has no name: give a Hub id or a folder")
     path = Path(name).expanduser()
     if path.is_dir():
         if revision is not None:
@@ -97,15 +109,20 @@ def _check_weights(name: str, path: Path, allow_pickle: bool) -> None:
         )
 
 
-def _hash_files(path: Path) -> str:
+def _fingerprint(path: Path, journal: Journal | None) -> str:
     """Hash the names and contents of the files that decide what the model computes."""
-    digest = hashlib.sha256()
     patterns = (*_SAFE, *_PICKLE, *_CODE)
-    for file in sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()}):
+    files = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+    return _hash(files) if journal is None else journal.fingerprint(files, lambda: _hash(files))
+
+
+def _hash(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         for block in _blocks(file):
             digest.update(block)
-    return digest.hexdigest()
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

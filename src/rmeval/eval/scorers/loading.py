@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import transformers
 
 from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
+from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.scorers.folder import ModelFolder, locate_tokenizer
 from rmeval.eval.scorers.options import ModelOptions
 
@@ -35,13 +37,18 @@ def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedToke
 
 def load_model(
     folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, device: torch.device, audit: Audit
-) -> tuple[PreTrainedModel, bool]:
-    """Load the model in evaluation mode; return it and whether its head is untrained.
+) -> tuple[PreTrainedModel, Precision, bool]:
+    """Load the model in evaluation mode; return it, what it computes in, and whether its head is untrained.
+
+    Below float32 the weights are loaded in float32 where they fit beside their low copy: then what flows between the
+    layers is not rounded, and a close decision can be looked at again.
 
     Raises:
         ModelError: if it is not a classifier with one output, or its weights do not fit or are not all there.
     """
     _check_head(folder, options.allow_untrained_head)
+    room = dtype == torch.float32 or _fits_twice(folder, dtype, device)
+    own = torch.float32 if room else dtype
     extra: dict[str, Any] = {}
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
@@ -53,7 +60,7 @@ def load_model(
         model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
             folder.path,
             num_labels=1,
-            dtype=dtype,
+            dtype=own,
             use_safetensors=None if options.allow_pickle else True,
             trust_remote_code=options.trust_remote_code,
             local_files_only=True,
@@ -68,13 +75,29 @@ def load_model(
         transformers.logging.enable_progress_bar()
     for key in sorted(report["unexpected_keys"]):
         audit.note("unused-weights", key)
-    return model, _check_missing(folder, model, sorted(report["missing_keys"]), options.allow_untrained_head, audit)
+    untrained = _check_missing(folder, model, sorted(report["missing_keys"]), options.allow_untrained_head, audit)
+    if not room:
+        audit.note("no-float32-copy")
+    precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
+    return model, precision, untrained
 
 
 def is_decoder(model: PreTrainedModel) -> bool:
     """True for a model that reads its score at the last token that is not its pad token."""
     # Throughout transformers a decoder's head is called ``score``; an encoder's ``classifier`` or the like.
     return hasattr(model, "score")
+
+
+def _fits_twice(folder: ModelFolder, dtype: torch.dtype, device: torch.device) -> bool:
+    """True where the device has room for the weights in float32 and in ``dtype``, with a fifth to spare."""
+    size = sum(file.stat().st_size for file in (*folder.path.glob("*.safetensors"), *folder.path.glob("*.bin")))
+    stored: torch.dtype = getattr(
+        torch, str(folder.config.get("dtype") or folder.config.get("torch_dtype") or "float32")
+    )
+    needed = 1.2 * size / stored.itemsize * (torch.float32.itemsize + dtype.itemsize)
+    if device.type == "cuda":
+        return needed < torch.cuda.mem_get_info(device)[0]
+    return device.type != "cpu" or bool(needed < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
 
 
 def _check_head(folder: ModelFolder, allow_untrained: bool) -> None:

@@ -27,6 +27,10 @@ class ModelOptions:
     """Tokens; None for what the model can take, at most 4096."""
     attn_implementation: str | None = None
     """``eager``, ``sdpa``, ``flash_attention_2``, …; None for transformers' own choice."""
+    refine: bool = True
+    """Below float32: score the completions of close decisions again in float32."""
+    cache: bool = True
+    """Keep scores in the journal, and take from it what it has."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model."""
     allow_pickle: bool = False

@@ -1,0 +1,144 @@
+"""Two ways to compute a pack: the fast one on packed rows, and the model's own padded forward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rmeval.eval.engine import attention
+from rmeval.eval.engine.plan import Ids, Pack
+from rmeval.eval.engine.precision import Precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Values = NDArray[np.float64]
+
+PACKABLE = frozenset({"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"})
+"""Model types whose packed scores the tests hold against their own unpadded forward."""
+
+_LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
+"""Rotary embeddings that change all rows of a pass with the longest position in it."""
+
+
+class Executor(Protocol):
+    """Computes packs."""
+
+    shares_prefixes: bool
+    """True if its packs may share prefixes, False if it takes whole sequences and pads them."""
+
+    def score(self, pack: Pack) -> Values:
+        """Return the scores of a pack's sequences, float64 of shape (sequences,)."""
+        ...
+
+
+class PackedExecutor:
+    """Scores many sequences in one row of tokens, shared prefixes once, through the model's own modelling code."""
+
+    shares_prefixes = True
+
+    def __init__(self, model: PreTrainedModel, precision: Precision, *, flex: bool | None = None) -> None:
+        """Prepare the model.
+
+        Args:
+            model: A decoder that ``why_not_packable`` finds nothing against.
+            precision: What its linear layers compute in.
+            flex: Use FlexAttention; None for only on CUDA.
+        """
+        attention.register()
+        self._model = model
+        self._precision = precision
+        self._flex = model.device.type == "cuda" if flex is None else flex
+        self._own_attention = model.config._attn_implementation
+        self._last_layer = model.config.get_text_config().num_hidden_layers - 1
+        self._body: nn.Module = getattr(model, model.base_model_prefix)
+        last = self._body.get_submodule(f"layers.{self._last_layer}")
+        last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
+
+    @torch.inference_mode()
+    def score(self, pack: Pack) -> Values:
+        """Score a pack; sequences end at the token whose output gives their score."""
+        model, device = self._model, self._model.device
+        model.set_attn_implementation(attention.IMPLEMENTATION)
+        try:
+            with attention.in_flight(
+                pack, last_layer=self._last_layer, dtype=self._precision.active, device=device, flex=self._flex
+            ) as layout:
+                ids = torch.from_numpy(pack.ids).to(device, torch.long)[None]
+                hidden = self._body(input_ids=ids, position_ids=layout.positions[None], use_cache=False)
+                logits: Tensor = model.get_submodule("score")(hidden.last_hidden_state[0, layout.last_rows])
+        finally:
+            model.set_attn_implementation(self._own_attention)
+        return _to_values(logits)
+
+
+class PlainExecutor:
+    """Scores a padded batch with the model's own forward: slower, and right for every kind of classifier."""
+
+    shares_prefixes = False
+
+    def __init__(self, model: PreTrainedModel, pad_token_id: int) -> None:
+        self._model = model
+        self._pad_token_id = pad_token_id
+
+    @torch.inference_mode()
+    def score(self, pack: Pack) -> Values:
+        """Score a pack of whole sequences, padded on the right."""
+        device = self._model.device
+        rows: list[Ids] = [pack.ids[segment.start : segment.stop] for segment in pack.segments]
+        width = max(map(len, rows))
+        ids = np.full((len(rows), width), self._pad_token_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)] = row
+            mask[place, : len(row)] = 1
+        logits: Tensor = self._model(
+            input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
+        ).logits
+        return _to_values(logits)
+
+
+def why_not_packable(model: PreTrainedModel) -> str | None:
+    """Say why a model must be scored with its own padded forward; None if the fast path is proved for its kind."""
+    config = model.config.get_text_config()
+    if config.model_type not in PACKABLE or not type(model).__module__.startswith("transformers."):
+        return f"the fast path is not proved for {type(model).__name__}"
+    if not isinstance(getattr(model, "score", None), nn.Linear):
+        return "its head is not a linear layer called score"
+    if getattr(config, "use_bidirectional_attention", None) or not getattr(config, "is_causal", True):
+        return "its attention is not causal"
+    ropes = _rope_types(getattr(config, "rope_parameters", None) or {}) & _LENGTH_DEPENDENT_ROPE
+    if ropes:
+        return f"its rotary embedding depends on the length of a pass ({', '.join(sorted(ropes))})"
+    return None
+
+
+class _LastRowsOnly(nn.Module):
+    """In a pack, runs a row-wise module at the rows that are scored and gives zeros elsewhere."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, states: Tensor) -> Tensor:
+        layout = attention.current_layout()
+        if layout is None:
+            whole: Tensor = self.inner(states)
+            return whole
+        some: Tensor = self.inner(states[:, layout.last_rows])
+        return some.new_zeros(*states.shape[:-1], some.shape[-1]).index_copy_(1, layout.last_rows, some)
+
+
+def _rope_types(parameters: dict[str, object]) -> set[str]:
+    """Return the rope types of a configuration; Gemma 3 nests them by layer type."""
+    nested = [value for value in parameters.values() if isinstance(value, dict)]
+    return {str(entry.get("rope_type", "default")) for entry in nested or [parameters]}
+
+
+def _to_values(logits: Tensor) -> Values:
+    values: Values = logits[:, 0].double().cpu().numpy()
+    return values
