@@ -1,0 +1,117 @@
+"""``rmeval score``: one float for every completion of any data set."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rmeval.cli import options as opt
+from rmeval.eval.scorers.options import ModelOptions
+
+if TYPE_CHECKING:
+    from rmeval.eval.score import ScoreSummary
+
+_DATA, _OUTPUT = "Data", "Output"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("score", help="Score every completion of a file, in its order: for filtering and best-of-n.")(command)
+
+
+def command(
+    model: opt.Model,
+    dataset: Annotated[str, typer.Option(help="Hub id, file, folder or mini.", rich_help_panel=_DATA)],
+    output: Annotated[
+        Path,
+        typer.Option(help="File for the rows with scores: .jsonl, .jsonl.gz or .parquet.", rich_help_panel=_OUTPUT),
+    ],
+    best: Annotated[
+        Path | None,
+        typer.Option(help="File for best and worst completion a prompt, as pairs.", rich_help_panel=_OUTPUT),
+    ] = None,
+    revision: opt.Revision = None,
+    tokenizer: opt.Tokenizer = None,
+    chat_template: opt.ChatTemplate = None,
+    dtype: opt.Dtype = "auto",
+    device: opt.Device = "auto",
+    batch_size: opt.BatchSize = "auto",
+    max_length: opt.MaxLength = None,
+    attn_implementation: opt.Attention = None,
+    cache: opt.Cache = True,
+    trust_remote_code: opt.TrustRemoteCode = False,
+    allow_pickle: opt.AllowPickle = False,
+    allow_untrained_head: opt.AllowUntrainedHead = False,
+    split: opt.Split = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N rows.", rich_help_panel=_DATA)] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace the files, and drop another command's unfinished ones.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Score a data set's completions and write its rows with their scores."""
+    model_options = ModelOptions(
+        revision=revision,
+        tokenizer=tokenizer,
+        chat_template=chat_template,
+        dtype=dtype,
+        device=device,
+        batch_size=opt.parse_batch_size(batch_size),
+        max_length=max_length,
+        attn_implementation=attn_implementation,
+        cache=cache,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+        allow_untrained_head=allow_untrained_head,
+    )
+    from rmeval.cli.progress import progress_bar
+    from rmeval.eval.score import score
+
+    with progress_bar("scoring rows") as progress:
+        done = score(
+            model,
+            dataset,
+            output,
+            best=best,
+            split=split,
+            limit=limit,
+            model_options=model_options,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    _report(done)
+    if as_json:
+        print(json.dumps(_plain(done), ensure_ascii=False))
+
+
+def _report(done: ScoreSummary) -> None:
+    """Say on stderr what was done and what must be known of it."""
+    from rmeval.reports.summary import describe
+
+    lines = [f"{item.severity:8} {describe(item.code, item.count, item.examples)}" for item in done.findings]
+    if done.resumed:
+        lines.append(f"went on after the {done.resumed:,} rows that were written before")
+    if done.best is not None:
+        left_out = f"; {done.left_out:,} rows left out, without two completions of different scores"
+        lines.append(
+            f"{done.pairs:,} pairs written to {shlex.quote(str(done.best))}{left_out if done.left_out else ''}"
+        )
+    lines.append(f"{done.completions:,} scores of {done.rows:,} rows written to {shlex.quote(str(done.output))}")
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _plain(done: ScoreSummary) -> dict[str, Any]:
+    best = None if done.best is None else str(done.best)
+    return {**asdict(done), "output": str(done.output), "best": best}

@@ -1,0 +1,280 @@
+"""One float for every completion of any data set: streamed, in order, and resumed where it was killed.
+
+A start that goes on reads the rows that are done again, sees that they are still the same ones, and scores those
+behind them; ``rmeval.eval.partial`` says what is on disk meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.score_rows import ScorableRow, scorable_rows
+from rmeval.data_prep.stream import Source, open_source
+from rmeval.errors import DataError, UsageError
+from rmeval.eval.best_of_n import best_pair, pairable
+from rmeval.eval.partial import Partial
+from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.sinks import OUTPUT_SUFFIXES
+from rmeval.eval.suites.mini import MINI, mini_path
+from rmeval.types import Finding, Progress, Scorer
+
+__all__ = ["ScoreSummary", "score"]
+
+CHUNK = 4096
+"""Conversations scored and written at a time: enough to share prefixes and to pack by length; memory holds three."""
+LOOK = 256
+"""Rows checked before the model is loaded."""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """What was scored and where it is."""
+
+    model: str
+    dataset: str
+    output: Path
+    rows: int
+    completions: int
+    """Scores written."""
+    best: Path | None
+    pairs: int
+    """Preference pairs written to ``best``."""
+    left_out: int
+    """Rows without two completions of different, finite score: not in ``best``."""
+    findings: tuple[Finding, ...]
+    """What the audit noticed in all rows, those of interrupted starts included."""
+    resumed: int
+    """Rows that interrupted starts had written before."""
+    seconds: float
+
+
+def score(
+    model: str | Scorer,
+    dataset: str,
+    output: str | Path,
+    *,
+    best: str | Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    model_options: ModelOptions | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> ScoreSummary:
+    """Score every completion of a data set and write its rows with their scores, in order.
+
+    Rows have ``messages`` (and get ``score``), ``prompt`` with ``completions`` (``scores``), or ``chosen`` and
+    ``rejected`` (``score_chosen``, ``score_rejected``); all other columns are kept. A score that is NaN or infinite is
+    null in JSON. Killed at any moment, the same call goes on where it was.
+
+    Args:
+        model: A Hub id, a folder, ``baseline:longest|shortest|random``, or a scorer of your own.
+        dataset: Hub id, file or folder of the rows, or ``mini``.
+        output: File to write: .jsonl, .jsonl.gz or .parquet.
+        best: File for the best and worst completion of each row with ``completions``, as a preference pair.
+        split: Split of the data set.
+        limit: Only the first so many rows.
+        model_options: How to load and run the model; not for a scorer of your own.
+        overwrite: Replace ``output`` and ``best``, and drop what another command left unfinished there.
+        progress: Called with rows done and about how many there are.
+
+    Raises:
+        RmevalError: with one line that says what is wrong, in the classes of ``rmeval.errors``.
+    """
+    start = time.perf_counter()
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit must be at least 1, not {limit}")
+    paths = _checked(output, best)
+    options = model_options or ModelOptions()
+    name = model if isinstance(model, str) else model.info.name
+    job = {"model": name, "data": [dataset, split, limit], "best": str(best), "options": asdict(options)}
+    partial = Partial(paths, job, overwrite=overwrite)
+    resumed = partial.state.rows
+    try:
+        if not partial.state.finished:
+            partial.open()
+            source = _open(dataset, split, paths)
+            resumed = _score_rows(partial, source, limit, model, options, progress)
+        partial.publish()
+    finally:
+        partial.close()
+    state = partial.state
+    return ScoreSummary(
+        model=name,
+        dataset=dataset,
+        output=paths[0],
+        rows=state.rows,
+        completions=state.completions,
+        best=None if best is None else paths[1],
+        pairs=state.pairs,
+        left_out=state.left_out,
+        findings=state.findings,
+        resumed=resumed,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _checked(output: str | Path, best: str | Path | None) -> list[Path]:
+    """Return the files to write, which must differ and be of a kind that can be written."""
+    paths = []
+    for option, given in (("--output", output), ("--best", best)):
+        if given is None:
+            continue
+        path = Path(given).expanduser()
+        if not path.name.lower().endswith(OUTPUT_SUFFIXES):
+            raise UsageError(f"{option} takes a file that ends in {', '.join(OUTPUT_SUFFIXES)}, not {path}")
+        paths.append(path)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("--output and --best are the same file")
+    return paths
+
+
+def _open(dataset: str, split: str | None, outputs: Sequence[Path]) -> Source:
+    """Open the data set, which must not be what is written."""
+    source = open_source(str(mini_path()) if dataset == MINI.dataset else dataset, split=split)
+    if any(path.exists() and path.samefile(file) for path in outputs for _, file in source.files):
+        raise UsageError("--output and --best cannot be a file of the data set")
+    return source
+
+
+# --- chunk by chunk ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    rows: list[ScorableRow]
+    digest: str
+    """Of all rows up to the last one here."""
+
+
+def _score_rows(
+    partial: Partial,
+    source: Source,
+    limit: int | None,
+    model: str | Scorer,
+    options: ModelOptions,
+    progress: Progress | None,
+) -> int:
+    """Score and write every chunk that is not written yet; return how many rows were."""
+
+    def rows() -> Iterator[ScorableRow]:
+        found = islice(scorable_rows(source), limit)
+        return map(pairable, found) if len(partial.sinks) > 1 else found
+
+    if not sum(1 for _ in islice(rows(), LOOK)):
+        raise DataError(f"{source.name} has no rows")
+    scorer = load_scorer(model, options) if isinstance(model, str) else model
+    partial.begin(asdict(scorer.info), source)
+    chunks = _chunks(rows, partial, source.name)
+    resumed, saved = partial.state.rows, partial.state.findings
+    before = scorer.findings() if resumed else ()  # What loading notices is in what was saved.
+    total = min(source.estimate(), limit or sys.maxsize) if progress else 0
+    audit = Audit()
+    for chunk in _ahead(chunks):
+        conversations = [each for row in chunk.rows for each in row.conversations]
+        report = progress and _rows_done(progress, partial.state.rows, len(chunk.rows), total)
+        scores = scorer.score(conversations, report)
+        if len(scores) != len(conversations):
+            raise UsageError(f"the scorer gave {len(scores)} scores for {len(conversations)} conversations")
+        remaining = (score.value for score in scores)
+        values = [list(islice(remaining, len(row.conversations))) for row in chunk.rows]
+        _note(audit, chunk.rows, values)
+        _write(partial, chunk, values, _merged(saved, before, [*scorer.findings(), *audit.findings()]))
+    return resumed
+
+
+def _chunks(rows: Callable[[], Iterator[ScorableRow]], partial: Partial, name: str) -> Iterator[_Chunk]:
+    """Return the chunks after those that are written, once it is sure that these are still of the same rows."""
+    left, digest, done = rows(), hashlib.sha256(), partial.state.rows
+    for row in islice(left, done):
+        digest.update(_row_bytes(row))
+    if done and digest.hexdigest() != partial.state.digest:
+        partial.start_over(f"{name} has changed: its first {done:,} rows are not those scored")
+        left, digest = rows(), hashlib.sha256()
+    return _grouped(left, digest)
+
+
+def _grouped(rows: Iterator[ScorableRow], digest: hashlib._Hash) -> Iterator[_Chunk]:
+    chunk: list[ScorableRow] = []
+    size = 0
+    for row in rows:
+        digest.update(_row_bytes(row))
+        chunk.append(row)
+        size += len(row.conversations)
+        if size >= CHUNK:
+            yield _Chunk(chunk, digest.hexdigest())
+            chunk, size = [], 0
+    if chunk:
+        yield _Chunk(chunk, digest.hexdigest())
+
+
+def _row_bytes(row: ScorableRow) -> bytes:
+    return repr(row.row).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """Yield all items; a thread takes the next one while the caller works on the last."""
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, items, None)
+            yield item
+
+
+def _rows_done(progress: Progress, done: int, size: int, total: int) -> Progress:
+    """Return what tells ``progress`` in rows what the scorer says in its own unit about ``size`` rows."""
+
+    def report(part: int, whole: int) -> None:
+        rows = done + size * part // max(whole, 1)
+        progress(rows, max(rows, total))
+
+    return report
+
+
+def _note(audit: Audit, rows: Sequence[ScorableRow], values: Sequence[Sequence[float]]) -> None:
+    for row, own in zip(rows, values, strict=True):
+        if row.mended:
+            audit.note("invalid-unicode", row.name)
+        for number in range(sum(not math.isfinite(value) for value in own)):
+            audit.note("non-finite-score", "" if number else row.name)
+
+
+def _merged(saved: Iterable[Finding], before: Iterable[Finding], now: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return what interrupted starts noticed and what was noticed since ``before``."""
+    known, total = ({each.code: each for each in findings} for findings in (before, saved))
+    for each in now:
+        none = replace(each, count=0, examples=())
+        old, kept = known.get(each.code, none), total.get(each.code, none)
+        examples = (*kept.examples, *each.examples[len(old.examples) :])[:5]
+        if count := kept.count + each.count - old.count:
+            total[each.code] = replace(each, count=count, examples=examples)
+    return tuple(total.values())
+
+
+def _write(partial: Partial, chunk: _Chunk, values: Sequence[Sequence[float]], findings: tuple[Finding, ...]) -> None:
+    """Write a chunk with its scores, and the pairs where they are asked for."""
+    contents = [[row.with_scores(own) for row, own in zip(chunk.rows, values, strict=True)]]
+    state = replace(
+        partial.state,
+        rows=partial.state.rows + len(chunk.rows),
+        completions=partial.state.completions + sum(map(len, values)),
+        digest=chunk.digest,
+        findings=findings,
+    )
+    if len(partial.sinks) > 1:
+        found = (best_pair(row, own) for row, own in zip(chunk.rows, values, strict=True))
+        pairs = [pair for pair in found if pair is not None]
+        contents.append(pairs)
+        left_out = state.left_out + len(chunk.rows) - len(pairs)
+        state = replace(state, pairs=state.pairs + len(pairs), left_out=left_out)
+    partial.write(contents, state)
