@@ -1,0 +1,59 @@
+"""``rmeval selftest``: does a score depend on how it was computed?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from rmeval.cli import options as opt
+from rmeval.eval.scorers.options import ModelOptions
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("selftest")(command)
+
+
+def command(
+    model: opt.Model,
+    revision: opt.Revision = None,
+    tokenizer: opt.Tokenizer = None,
+    chat_template: opt.ChatTemplate = None,
+    dtype: opt.Dtype = "auto",
+    device: opt.Device = "auto",
+    max_length: opt.MaxLength = None,
+    refine: opt.Refine = True,
+    trust_remote_code: opt.TrustRemoteCode = False,
+    allow_pickle: opt.AllowPickle = False,
+    allow_untrained_head: opt.AllowUntrainedHead = False,
+    dataset: opt.DatasetName = None,
+    split: opt.Split = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Score a sample in many ways and compare; exit 1 if a decision moves."""
+    model_options = ModelOptions(
+        revision=revision,
+        tokenizer=tokenizer,
+        chat_template=chat_template,
+        dtype=dtype,
+        device=device,
+        max_length=max_length,
+        refine=refine,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+        allow_untrained_head=allow_untrained_head,
+    )
+    from rmeval.cli.progress import progress_bar
+    from rmeval.eval.selftest import selftest
+    from rmeval.reports.console import print_selftest
+
+    with progress_bar("self-test") as progress:
+        found = selftest(model, dataset, split=split, model_options=model_options, progress=progress)
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        print_selftest(found)
+    if found.moved:
+        raise typer.Exit(1)

@@ -1,0 +1,127 @@
+"""Does a score depend on how it was computed? The same conversations in many ways, and how far their scores move."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rmeval.data_prep.examples import conversations
+from rmeval.errors import UsageError
+from rmeval.eval.data import DataOptions, load_dataset
+from rmeval.eval.metrics import outcome
+from rmeval.eval.refine import refine
+from rmeval.eval.scorers import ModelOptions
+from rmeval.eval.suites.mini import MINI
+from rmeval.types import Conversation, Example, Progress, Score
+
+EXAMPLES = 32
+"""Examples of a self-test, spread evenly over the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One other way to compute the same scores."""
+
+    name: str
+    largest: float
+    """Largest change of a score against one at a time, relative to max(1, |score|)."""
+    moved: int
+    """Examples decided otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """What a self-test found."""
+
+    examples: int
+    dtype: str
+    variations: tuple[Variation, ...]
+
+    @property
+    def moved(self) -> int:
+        """Decisions that moved, over all variations."""
+        return sum(variation.moved for variation in self.variations)
+
+
+def selftest(
+    model: str,
+    dataset: str | None = None,
+    *,
+    split: str | None = None,
+    model_options: ModelOptions | None = None,
+    progress: Progress | None = None,
+) -> SelfTest:
+    """Score a sample one at a time, then at other batch sizes, paddings, packings and orders, and compare.
+
+    Args:
+        model: A Hub id or a folder.
+        dataset: Rows to sample; None for the mini set.
+        split: Split of the data set.
+        model_options: How to load and run the model; its batch size and journal are not used.
+        progress: Called with variations done and in all.
+
+    Raises:
+        RmevalError: with one line that says what is wrong.
+    """
+    if model.startswith("baseline:"):
+        raise UsageError("a ruler computes nothing that could depend on a batch; give a model")
+    options = replace(model_options or ModelOptions(), cache=False)
+    data = load_dataset(MINI, DataOptions(dataset or MINI.dataset, split=split))
+    count = min(EXAMPLES, len(data.examples))
+    examples = [data.examples[place * len(data.examples) // count] for place in range(count)]
+    plain = options.attn_implementation or "sdpa"
+    ways: list[tuple[str, ModelOptions, Callable[[list[Example]], list[Example]]]] = [
+        ("one at a time", replace(options, batch_size=1), list),
+        ("packs of 7", replace(options, batch_size=7), list),
+        ("packs by tokens", replace(options, batch_size=None), list),
+        ("packs of 5, shuffled", replace(options, batch_size=5), _shuffled),
+        ("half of the rows", replace(options, batch_size=None), lambda rows: rows[::2]),
+        ("padded batches of 8", replace(options, batch_size=8, attn_implementation=plain), list),
+    ]
+    found: list[Variation] = []
+    expected: dict[str, list[Score]] = {}
+    dtype = ""
+    for done, (name, way, arrange) in enumerate(ways):
+        dtype, scores = _score(model, arrange(examples), way)
+        if not expected:
+            expected = scores
+        else:
+            found.append(_compare(name, examples, scores, expected))
+        if progress:
+            progress(done + 1, len(ways))
+    return SelfTest(len(examples), dtype, tuple(found))
+
+
+def _shuffled(examples: list[Example]) -> list[Example]:
+    return random.Random(0).sample(examples, len(examples))
+
+
+def _score(model: str, examples: Sequence[Example], options: ModelOptions) -> tuple[str, dict[str, list[Score]]]:
+    """Return the dtype and the scores of each example's completions, refined as a run's would be."""
+    from rmeval.eval.scorers.classifier import ClassifierScorer
+
+    scorer = ClassifierScorer(model, options)
+    items: list[Conversation] = conversations(examples)
+    scores = scorer.score(items)
+    drift = scorer.drift if options.refine and scorer.can_refine else None
+    if drift is not None:
+        scores = refine(examples, items, scores, scorer, drift).scores
+    by_example: dict[str, list[Score]] = {}
+    for item, score in zip(items, scores, strict=True):
+        by_example.setdefault(item.example_id, []).append(score)
+    return scorer.info.dtype or "", by_example
+
+
+def _compare(
+    name: str, examples: Sequence[Example], scores: dict[str, list[Score]], expected: dict[str, list[Score]]
+) -> Variation:
+    largest, moved = 0.0, 0
+    for example in examples:
+        if example.id not in scores:
+            continue
+        new, old = ([score.value for score in found[example.id]] for found in (scores, expected))
+        largest = max([largest, *(abs(a - b) / max(1.0, abs(b)) for a, b in zip(new, old, strict=True))])
+        right = len(example.chosen)
+        moved += outcome(new[:right], new[right:]).kind != outcome(old[:right], old[right:]).kind
+    return Variation(name, largest, moved)
