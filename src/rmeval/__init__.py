@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rmeval.errors import RmevalError as RmevalError
     from rmeval.eval.evaluate import evaluate as evaluate
+    from rmeval.eval.score import ScoreSummary as ScoreSummary
+    from rmeval.eval.score import score as score
     from rmeval.eval.scorers.options import ModelOptions as ModelOptions
     from rmeval.records import RunRecord as RunRecord
     from rmeval.records import load_run as load_run
@@ -30,9 +32,11 @@ _HOMES = {
     "RmevalError": "rmeval.errors",
     "RunRecord": "rmeval.records",
     "Score": "rmeval.types",
+    "ScoreSummary": "rmeval.eval.score",
     "Scorer": "rmeval.types",
     "evaluate": "rmeval.eval.evaluate",
     "load_run": "rmeval.records",
+    "score": "rmeval.eval.score",
 }
 
 __all__ = [
@@ -44,9 +48,11 @@ __all__ = [
     "RmevalError",
     "RunRecord",
     "Score",
+    "ScoreSummary",
     "Scorer",
     "evaluate",
     "load_run",
+    "score",
 ]
 
 

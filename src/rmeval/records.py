@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -155,6 +156,7 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
                 chosen_chars=tuple(chars[: len(chosen)]),
                 rejected_chars=tuple(chars[len(chosen) :]),
                 truncated=any(item["truncated"] for item in own),
+                exact=all(item["refined"] for item in own) or len(set(row["completion_hashes"])) == 1,
             )
         )
     if scores:
@@ -162,21 +164,31 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
     return scored
 
 
-def prepare_folder(path: Path, *, overwrite: bool) -> None:
+@contextmanager
+def output_folder(path: Path, *, overwrite: bool) -> Iterator[None]:
     """Make a run's folder and see that it can be written: before scoring, not after.
+
+    A folder that was made here and into which nothing was written is gone afterwards.
 
     Raises:
         RunError: if it holds a finished run and ``overwrite`` is not set, or cannot be written.
     """
-    if (path / RUN).exists() and not overwrite:
-        raise RunError(f"{path} holds a finished run; choose another --output-dir or pass --overwrite")
     try:
+        existed = path.exists()
+        if (path / RUN).exists() and not overwrite:
+            raise RunError(f"{path} holds a finished run; choose another --output-dir or pass --overwrite")
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        if not existed:
+            with suppress(OSError):  # Not empty: there is a run in it.
+                path.rmdir()
 
 
 def write_run(run: RunRecord, path: Path) -> RunRecord:
@@ -220,9 +232,12 @@ def load_run(path: str | Path) -> RunRecord:
         file = folder / name
         if not file.exists():
             raise RunError(f"{folder} is not a whole run: {name} is missing")
-        if _sha256(file) != info.files.get(name):
-            raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
-        tables.append(pq.read_table(file))
+        try:
+            if _sha256(file) != info.files.get(name):
+                raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
+            tables.append(pq.read_table(file))
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(f"cannot read {file}: {error}") from None
     return RunRecord(info, tables[0], tables[1], folder)
 
 

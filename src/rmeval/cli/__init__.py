@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import listing, suites
+from rmeval.cli import cache, listing, score, selftest, suites
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 suites.register(app)
+score.register(app)
+selftest.register(app)
+cache.register(app)
 listing.register(app)
 
 
@@ -42,6 +45,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    if any(argument.encode("utf-8", "replace").decode() != argument for argument in given):
+        return _fail("an argument is not valid UTF-8")
     try:
         code = app(arguments, standalone_mode=False)
     except RmevalError as error:
@@ -52,9 +58,10 @@ def _run(arguments: list[str] | None) -> int:
         # Typer's parser raises classes of its own, which have moved between its releases; all can format themselves.
         if not hasattr(error, "format_message"):
             raise
-        return _fail(error.format_message())
+        # A bare `rmeval` has printed its help and has nothing to add.
+        return _fail(error.format_message()) if error.format_message() else 2
     if code == 130:
-        print("interrupted: no run was written; the same command starts again", file=sys.stderr)
+        print("interrupted: the same command goes on", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 

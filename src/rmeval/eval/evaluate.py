@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from rmeval import records
 from rmeval.data_prep.audit import finding
@@ -18,6 +20,7 @@ from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
 from rmeval.eval.metrics import compute_results
+from rmeval.eval.refine import Refinable, refine
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.suites import Suite, get_suite
 from rmeval.records import RunRecord
@@ -69,11 +72,28 @@ def evaluate(
     Raises:
         RmevalError: with one line that says what is wrong, in the classes of ``rmeval.errors``.
     """
-    start = time.perf_counter()
     asked = get_suite(suite)
-    if output_dir is not None:
-        records.prepare_folder(Path(output_dir), overwrite=overwrite)
-    data = load_dataset(asked, DataOptions(dataset, dataset_revision, split, tuple(subsets), limit, include_prior_sets))
+    data_options = DataOptions(dataset, dataset_revision, split, tuple(subsets), limit, include_prior_sets)
+    if output_dir is None:
+        return _evaluate(model, asked, data_options, weights, model_options, keep_text, seed, command, progress)
+    with records.output_folder(Path(output_dir), overwrite=overwrite):
+        run = _evaluate(model, asked, data_options, weights, model_options, keep_text, seed, command, progress)
+        return records.write_run(run, Path(output_dir))
+
+
+def _evaluate(
+    model: str | Scorer,
+    suite: Suite,
+    data_options: DataOptions,
+    weights: str | None,
+    model_options: ModelOptions | None,
+    keep_text: bool,
+    seed: int,
+    command: Sequence[str],
+    progress: Progress | None,
+) -> RunRecord:
+    start = time.perf_counter()
+    data = load_dataset(suite, data_options)
     table = _pick_weights(data.suite, weights)
     options = model_options or ModelOptions()
     scorer = load_scorer(model, options, seed) if isinstance(model, str) else model
@@ -83,24 +103,28 @@ def evaluate(
     if len(scores) != len(items):
         raise UsageError(f"the scorer gave {len(scores)} scores for {len(items)} conversations")
     scored = time.perf_counter()
-
+    drift: float | None = getattr(scorer, "drift", None)  # A scorer of the user's own need not know its drift.
+    if drift is not None and options.refine and getattr(scorer, "can_refine", False):
+        refined = refine(data.examples, items, scores, cast("Refinable", scorer), drift)
+        scores, drift = refined.scores, refined.drift
+    finished = time.perf_counter()
     run = RunRecord(
         info=_describe(data, scorer, options, table, seed, command),
         scores_table=records.scores_table(data.examples, scores),
         examples_table=records.examples_table(data.examples, keep_text=keep_text),
-    )
+    ).with_info(drift=drift)
     results = recompute(run)
-    audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, scores))
-    reasons = data.partial_reasons + _invalid_reason(results)
+    planned: float = getattr(scorer, "plan_seconds", 0.0)
     timing = Timing(
         load_seconds=loaded - start,
-        plan_seconds=0.0,
-        scoring_seconds=scored - loaded,
-        refine_seconds=0.0,
+        plan_seconds=planned,
+        scoring_seconds=scored - loaded - planned,
+        refine_seconds=finished - scored,
         total_seconds=time.perf_counter() - start,
     )
-    run = run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
-    return run if output_dir is None else records.write_run(run, Path(output_dir))
+    audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, scores), *_undecided(results))
+    reasons = data.partial_reasons + _invalid_reason(results)
+    return run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
 
 
 def recompute(run: RunRecord) -> Results:
@@ -112,13 +136,16 @@ def recompute(run: RunRecord) -> Results:
     """
     suite = get_suite(run.info.suite)
     seed = int(run.info.settings.get("seed") or 0)
-    return compute_results(suite, run.info.weights, records.scored_examples(run), seed=seed)
+    scored = records.scored_examples(run)
+    return compute_results(suite, run.info.weights, scored, drift=run.info.drift, seed=seed)
 
 
 def default_output_dir(suite: str, model: str) -> Path:
     """Return ``runs/<suite>-<model>-<time>``; whatever the model is called, the folder lies in ``runs``."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip(".-")[-60:] or "model"
-    return Path("runs") / f"{suite}-{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    path = Path("runs") / f"{suite}-{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    others = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(other for other in others if not other.exists())
 
 
 def _pick_weights(suite: Suite, name: str | None) -> str | None:
@@ -149,6 +176,7 @@ def _describe(
         environment=environment(),
         audit=(),
         results=Results(None, {}, {}),
+        drift=None,
         timing=Timing(0.0, 0.0, 0.0, 0.0, 0.0),
         accounting=getattr(scorer, "accounting", None),  # A scorer of the user's own need not count tokens.
         files={},
@@ -159,6 +187,11 @@ def _non_finite(examples: Sequence[Example], scores: Sequence[Score]) -> list[Fi
     owners = [example.id for example in examples for _ in example.completions]
     bad = [owner for owner, score in zip(owners, scores, strict=True) if not math.isfinite(score.value)]
     return [finding("non-finite-score", len(bad), tuple(bad))] if bad else []
+
+
+def _undecided(results: Results) -> list[Finding]:
+    count = sum(subset.undecided for subset in results.subsets.values())
+    return [finding("undecided", count)] if count else []
 
 
 def _invalid_reason(results: Results) -> tuple[str, ...]:

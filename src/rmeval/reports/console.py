@@ -1,19 +1,34 @@
-"""Tables for a terminal."""
+"""Tables for a terminal. Names and places come from models and data: they are printed as text and steer nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import get_suite
 from rmeval.records import RunRecord
 from rmeval.reports.summary import describe, title
 from rmeval.types import Results, SubsetResult
 
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
+_COUNTS: dict[str, Callable[[SubsetResult], int]] = {
+    "ties": lambda item: item.ties,
+    "invalid": lambda item: item.invalid,
+    "cut": lambda item: item.truncated,
+    "undecided": lambda item: item.undecided,
+}
+"""Columns that are shown only where one of them is not zero."""
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return text as it is, control characters made visible: no markup, no emoji codes, no escape sequences."""
+    shown = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return Text(shown, style=style)
 
 
 def print_run(run: RunRecord) -> None:
@@ -21,23 +36,42 @@ def print_run(run: RunRecord) -> None:
     console = Console(highlight=False)
     info = run.info
     how = ", ".join(filter(None, (info.model.dtype, info.model.device)))
-    console.print(f"[bold]{escape(title(run))}[/bold]")
-    console.print(f"model    {escape(info.model.name)}{f'  ({how})' if how else ''}")
     source = " ".join(filter(None, (info.data.dataset, info.data.split, (info.data.revision or "")[:12])))
-    console.print(f"data     {escape(source)}  ({info.data.rows:,} examples)")
+    console.print(plain(title(run), "bold"))
+    console.print(plain(f"model    {info.model.name}{f'  ({how})' if how else ''}"))
+    console.print(plain(f"data     {source}  ({info.data.rows:,} examples)"))
     for reason in info.partial_reasons:
-        console.print(f"partial  {escape(reason)}", style="yellow")
+        console.print(plain(f"partial  {reason}", "yellow"))
     for item in info.audit:
-        line = escape(describe(item.code, item.count, item.examples))
-        console.print(f"{item.severity:8} {line}", style=_STYLES[item.severity])
+        console.print(
+            plain(f"{item.severity:8} {describe(item.code, item.count, item.examples)}", _STYLES[item.severity])
+        )
     console.print()
-    console.print(_table(run))
-    seconds = info.timing.scoring_seconds
-    console.print(
-        f"scored in {seconds:,.1f} s; intervals are 95%; longest and random are rulers that read nothing", style="dim"
-    )
+    _print_whole(_table(run), console)
+    results = info.results
+    if results.lowest is not None and results.highest is not None and results.lowest < results.highest:
+        console.print(
+            f"float32 could make the overall number {_interval(results.lowest, results.highest)}", style="yellow"
+        )
+    seconds = info.timing.total_seconds
+    console.print(f"{seconds:,.1f} s in all; longest and random are rulers that read nothing", style="dim")
     if run.path is not None:
-        console.print(f"run written to {escape(str(run.path))}")
+        console.print(plain(f"run written to {run.path}"), soft_wrap=True)
+
+
+def print_selftest(found: SelfTest) -> None:
+    """Print a self-test: each way to compute the same scores, and how far they moved."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("largest change", justify="right", no_wrap=True)
+    table.add_column("decisions moved", justify="right", no_wrap=True)
+    for variation in found.variations:
+        table.add_row(variation.name, f"{variation.largest:.1e}", f"{variation.moved}")
+    console = Console(highlight=False)
+    console.print(f"{found.examples} examples in {found.dtype}, against one conversation at a time")
+    _print_whole(table, console)
+    verdict = f"{found.moved} decisions moved" if found.moved else "no decision moved"
+    console.print(verdict, style="bold red" if found.moved else "bold green")
 
 
 def print_names(rows: Iterable[tuple[str, str]]) -> None:
@@ -46,62 +80,62 @@ def print_names(rows: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, meaning in rows:
-        table.add_row(escape(name), escape(meaning))
+        table.add_row(plain(name), plain(meaning))
     Console(highlight=False).print(table)
+
+
+def _print_whole(table: Table, console: Console) -> None:
+    """Print a table, rather too wide for its terminal than with a number cut short."""
+    needed = Console(width=10_000).measure(table).maximum
+    Console(highlight=False, width=max(console.width, needed)).print(table)
 
 
 def _table(run: RunRecord) -> Table:
     results = run.info.results
+    counts = [name for name, get in _COUNTS.items() if any(get(item) for item in results.subsets.values())]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
-    for name in ("n", "accuracy", "95% interval", "ties", "invalid", "cut", "margin", "longest", "random"):
+    for name in ("n", "accuracy", "95% interval", *counts, "longest", "random"):
         table.add_column(name, justify="right", no_wrap=True)
     sections = get_suite(run.info.suite).sections(run.info.weights)
     shown: set[str] = set()
     for name, estimate in results.sections.items():
-        _group_row(table, name, (estimate.accuracy, estimate.low, estimate.high), *_rulers(results, "sections", name))
+        interval = _interval(estimate.low, estimate.high)
+        _bold_row(table, name, _percent(estimate.accuracy), interval, len(counts), _rulers(results, "sections", name))
         for subset in sections[name].subsets:
             if subset in results.subsets:
-                _subset_row(table, subset, results.subsets[subset], results)
+                _subset_row(table, subset, results, counts)
                 shown.add(subset)
     rest = [name for name in results.subsets if name not in shown]
     if rest and results.sections:
-        table.add_row("[bold]other subsets[/bold]")
+        table.add_row(Text("other subsets", style="bold"))
     for subset in rest:
-        _subset_row(table, subset, results.subsets[subset], results)
+        _subset_row(table, subset, results, counts)
     if results.overall is not None:
-        table.add_section()
-        overall = (results.overall.accuracy, results.overall.low, results.overall.high)
-        longest, random = (results.rulers[name].overall for name in ("longest", "random"))
-        _group_row(table, "overall", overall, _percent(longest), _percent(random))
+        whole = results.overall
+        rulers = [_percent(results.rulers[name].overall) for name in ("longest", "random")]
+        _bold_row(table, "overall", _percent(whole.accuracy), _interval(whole.low, whole.high), len(counts), rulers)
     return table
 
 
-def _subset_row(table: Table, name: str, item: SubsetResult, results: Results) -> None:
-    count = f"{item.n:,}" if item.expected in (None, item.n) else f"{item.n:,}/{item.expected:,}"
-    margin = "" if item.mean_margin is None else f"{item.mean_margin:+.3g}"
+def _subset_row(table: Table, name: str, results: Results, counts: list[str]) -> None:
+    item = results.subsets[name]
     table.add_row(
-        f"  {escape(name)}",
-        count,
+        plain(f"  {name}"),
+        f"{item.n:,}" if item.expected in (None, item.n) else f"{item.n:,}/{item.expected:,}",
         _percent(item.accuracy),
         _interval(item.low, item.high),
-        _count(item.ties),
-        _count(item.invalid),
-        _count(item.truncated),
-        margin,
+        *(_count(_COUNTS[count](item)) for count in counts),
         *_rulers(results, "subsets", name),
     )
 
 
-def _group_row(table: Table, name: str, estimate: tuple[float, float, float], longest: str, random: str) -> None:
-    accuracy, low, high = estimate
-    cells = (name, "", _percent(accuracy), _interval(low, high), "", "", "", "", longest, random)
-    table.add_row(*(f"[bold]{cell}[/bold]" if cell else "" for cell in cells))
+def _bold_row(table: Table, name: str, accuracy: str, interval: str, counts: int, rulers: list[str]) -> None:
+    table.add_row(plain(name), "", accuracy, interval, *[""] * counts, *rulers, style="bold")
 
 
-def _rulers(results: Results, level: str, name: str) -> tuple[str, str]:
-    longest, random = (getattr(results.rulers[ruler], level).get(name) for ruler in ("longest", "random"))
-    return _percent(longest), _percent(random)
+def _rulers(results: Results, level: str, name: str) -> list[str]:
+    return [_percent(getattr(results.rulers[ruler], level).get(name)) for ruler in ("longest", "random")]
 
 
 def _percent(share: float | None) -> str:

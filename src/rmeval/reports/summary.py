@@ -50,4 +50,5 @@ def warnings(run: RunRecord) -> list[str]:
 def describe(code: str, count: int, places: tuple[str, ...]) -> str:
     """Return a finding as one line."""
     where = f" (such as {', '.join(places[:3])})" if places else ""
-    return f"{code} × {count}: {CODES[code][1]}{where}"
+    meaning = CODES[code][1] if code in CODES else "a finding of the scorer's own"
+    return f"{code} × {count}: {meaning}{where}"

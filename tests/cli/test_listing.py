@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from rmeval.cli import _run
+from rmeval.data_prep.audit import CODES
+from rmeval.eval.scorers.baseline import RULERS
+from rmeval.eval.suites import SUITES
+
+NAMES = {
+    "suites": list(SUITES),
+    "baselines": [f"baseline:{name}" for name in RULERS],
+    "findings": list(CODES),
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_lists_are_complete(what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _run(["list", what]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == NAMES[what]
+    assert all(len(line.split()) > 2 for line in lines)  # Each says what it means.
+    assert err == ""
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_names_are_whole_in_a_narrow_terminal(
+    what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert _run(["list", what]) == 0
+    words = capsys.readouterr().out.split()
+    assert set(NAMES[what]) <= set(words)
+
+
+def test_the_expected_names_are_there() -> None:
+    assert {"rewardbench", "pairs", "mini"} <= set(NAMES["suites"])
+    assert NAMES["baselines"] == ["baseline:longest", "baseline:shortest", "baseline:random"]
+    assert {"truncated", "non-finite-score", "untrained-head"} <= set(NAMES["findings"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "suite"], "did you mean 'suites'?"),
+        (["list", "finding"], "did you mean 'findings'?"),
+        (["list", "zzz"], "(known: suites, baselines, findings)"),
+        (["list"], "Missing argument"),
+    ],
+)
+def test_a_name_that_is_none(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+    assert "rmeval: error: " in err
