@@ -9,7 +9,7 @@ import pytest
 
 from rmeval.data_prep.examples import conversations
 from rmeval.eval.metrics import compute_results
-from rmeval.eval.refine import refine
+from rmeval.eval.refine import SPREAD, refine
 from rmeval.eval.suites import get_suite
 from rmeval.types import Conversation, Example, Message, Progress, Score, ScoredExample
 
@@ -51,7 +51,8 @@ def test_decisions_equal_float32s_at_a_fraction_of_its_cost(seed: int) -> None:
     decided = low[::2] - low[1::2]
     assert ((decided > 0) == (margins > 0)).all()
     assert scorer.asked == 2 * found.rescored < 300
-    assert found.drift >= 0.05
+    # The drift of a margin has a standard deviation of 0.01 x sqrt(2), here estimated from a few dozen.
+    assert found.drift >= 0.8 * SPREAD * 0.01 * 2**0.5
 
 
 def test_what_is_far_apart_is_not_looked_at_again() -> None:

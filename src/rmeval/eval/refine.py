@@ -14,8 +14,9 @@ from typing import Protocol
 
 from rmeval.types import Conversation, Example, Progress, Score
 
-SPREAD = 5.0
-"""How many root-mean-square drifts a margin must exceed to be safe: a normal error exceeds five once in 1.7 million."""
+SPREAD = 4.0
+"""How many root-mean-square drifts a margin must exceed to be safe. Of sets of 3,000 examples whose margins are normal
+with 20 drifts of standard deviation, one in 1,200 then has a moved decision, if the drifts are normal as well."""
 WORST = 1.5
 """How many times the largest drift seen it must exceed as well, should the error have heavier tails."""
 

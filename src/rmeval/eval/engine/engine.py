@@ -132,7 +132,7 @@ class Engine:
             values: Its scores.
 
         Returns:
-            Five times the root-mean-square drift of a difference of two scores, or three times the largest drift of a
+            Four times the root-mean-square drift of a difference of two scores, or three times the largest drift of a
             score if that is more, in the unit of the scores. Where float32 does not fit, the drift is that of the fast
             path from the plain one in the low precision. None where the scores are float32's or nothing was measured.
         """
@@ -226,7 +226,7 @@ def _margin_bound(moved: Values) -> float:
     moved = moved[np.isfinite(moved)]
     if not len(moved):
         return math.inf
-    return max(5 * math.sqrt(2 * float(np.mean(moved**2))), 3 * float(np.abs(moved).max()))
+    return max(4 * math.sqrt(2 * float(np.mean(moved**2))), 3 * float(np.abs(moved).max()))
 
 
 def check_sample(sequences: Sequence[Ids], windows: Sequence[int]) -> list[int]:
