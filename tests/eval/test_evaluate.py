@@ -12,6 +12,7 @@ import pytest
 from rmeval import ModelOptions, RunRecord, Scorer, evaluate, load_run
 from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.evaluate import default_output_dir, recompute
+from rmeval.eval.scorers import loading
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 NAN, INF = math.nan, math.inf
@@ -234,3 +235,39 @@ def test_the_same_scores_whatever_the_batch_size(tiny_model: Path) -> None:
         assert run.info.accounting is not None
         assert run.info.accounting.given == sum(run.scores_table["tokens"].to_pylist())
     assert first.info.model.max_length == 200
+
+
+def test_without_room_for_float32_close_calls_are_counted_as_undecided(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_fits_twice", lambda *_: False)
+    options = ModelOptions(dtype="bfloat16", device="cpu", max_length=200, cache=False)
+    run = evaluate(str(tiny_model), "mini", subsets=["mini-arithmetic"], model_options=options)
+    assert "no-float32-copy" in {item.code for item in run.info.audit}
+    assert not run.scores["refined"].any()
+    assert run.info.drift is not None
+    item = run.info.results.subsets["mini-arithmetic"]
+    close = sum(abs(margin) <= run.info.drift for margin in margins(run))
+    assert item.undecided == close
+    assert item.lowest is not None
+    assert item.highest is not None
+    assert item.highest - item.lowest == pytest.approx(close / 32)
+
+
+def test_refined_decisions_equal_float32s(tiny_model: Path) -> None:
+    def decisions(dtype: str, *, refine: bool = True) -> list[bool]:
+        options = ModelOptions(dtype=dtype, device="cpu", max_length=200, cache=False, refine=refine)
+        run = evaluate(str(tiny_model), "mini", model_options=options)
+        if dtype != "float32":
+            undecided = sum(item.undecided for item in run.info.results.subsets.values())
+            assert (undecided == 0) == refine
+            assert run.scores["refined"].any() == refine
+        return [margin > 0 for margin in margins(run)]
+
+    assert decisions("bfloat16") == decisions("float32")
+    assert len(decisions("bfloat16", refine=False)) == 256
+
+
+def margins(run: RunRecord) -> list[float]:
+    values = run.scores_table.column("score").to_pylist()
+    return [chosen - rejected for chosen, rejected in zip(values[::2], values[1::2], strict=True)]
