@@ -5,6 +5,7 @@ Nothing here imports torch at the top: help and wrong flags answer at once.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -61,7 +62,7 @@ def _run(arguments: list[str] | None) -> int:
         # A bare `rmeval` has printed its help and has nothing to add.
         return _fail(error.format_message()) if error.format_message() else 2
     if code == 130:
-        print("interrupted: the same command goes on", file=sys.stderr)
+        print(f"interrupted: go on with {shlex.join(['rmeval', *given])}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 

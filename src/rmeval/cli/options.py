@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from rmeval.errors import UsageError
+from rmeval.eval.scorers.options import ModelOptions
 
 _MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"
 
@@ -48,12 +50,19 @@ Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of the intervals and of 
 Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
 
 
-def parse_batch_size(value: str) -> int | None:
-    """Return the number, or None for ``auto``.
+def model_options(context: typer.Context) -> ModelOptions:
+    """Collect the options of the Model panel that a command has; the others keep their defaults.
 
     Raises:
-        UsageError: if it is neither.
+        UsageError: if ``--batch-size`` is neither a number nor ``auto``.
     """
+    given = {field.name: context.params[field.name] for field in fields(ModelOptions) if field.name in context.params}
+    if "batch_size" in given:
+        given["batch_size"] = _parse_batch_size(given["batch_size"])
+    return ModelOptions(**given)
+
+
+def _parse_batch_size(value: str) -> int | None:
     if value == "auto":
         return None
     try:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rmeval.cli import options as opt
-from rmeval.eval.scorers.options import ModelOptions
 
 if TYPE_CHECKING:
     from rmeval.eval.score import ScoreSummary
@@ -26,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
+    context: typer.Context,
     model: opt.Model,
     dataset: Annotated[str, typer.Option(help="Hub id, file, folder or mini.", rich_help_panel=_DATA)],
     output: Annotated[
@@ -61,20 +61,6 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Score a data set's completions and write its rows with their scores."""
-    model_options = ModelOptions(
-        revision=revision,
-        tokenizer=tokenizer,
-        chat_template=chat_template,
-        dtype=dtype,
-        device=device,
-        batch_size=opt.parse_batch_size(batch_size),
-        max_length=max_length,
-        attn_implementation=attn_implementation,
-        cache=cache,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-        allow_untrained_head=allow_untrained_head,
-    )
     from rmeval.cli.progress import progress_bar
     from rmeval.eval.score import score
 
@@ -86,7 +72,7 @@ def command(
             best=best,
             split=split,
             limit=limit,
-            model_options=model_options,
+            model_options=opt.model_options(context),
             overwrite=overwrite,
             progress=progress,
         )

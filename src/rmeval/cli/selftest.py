@@ -8,7 +8,6 @@ from dataclasses import asdict
 import typer
 
 from rmeval.cli import options as opt
-from rmeval.eval.scorers.options import ModelOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
+    context: typer.Context,
     model: opt.Model,
     revision: opt.Revision = None,
     tokenizer: opt.Tokenizer = None,
@@ -33,24 +33,12 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Score a sample in many ways and compare; exit 1 if a decision moves."""
-    model_options = ModelOptions(
-        revision=revision,
-        tokenizer=tokenizer,
-        chat_template=chat_template,
-        dtype=dtype,
-        device=device,
-        max_length=max_length,
-        refine=refine,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-        allow_untrained_head=allow_untrained_head,
-    )
     from rmeval.cli.progress import progress_bar
     from rmeval.eval.selftest import selftest
     from rmeval.reports.console import print_selftest
 
     with progress_bar("self-test") as progress:
-        found = selftest(model, dataset, split=split, model_options=model_options, progress=progress)
+        found = selftest(model, dataset, split=split, model_options=opt.model_options(context), progress=progress)
     if as_json:
         print(json.dumps(asdict(found)))
     else:

@@ -9,7 +9,6 @@ import sys
 import typer
 
 from rmeval.cli import options as opt
-from rmeval.eval.scorers.options import ModelOptions
 from rmeval.eval.suites import SUITES
 
 
@@ -50,21 +49,6 @@ def command(
 ) -> None:
     """Score a suite and write the run; the suite is the command's name."""
     suite = str(context.info_name)
-    model_options = ModelOptions(
-        revision=revision,
-        tokenizer=tokenizer,
-        chat_template=chat_template,
-        dtype=dtype,
-        device=device,
-        batch_size=opt.parse_batch_size(batch_size),
-        max_length=max_length,
-        attn_implementation=attn_implementation,
-        refine=refine,
-        cache=cache,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-        allow_untrained_head=allow_untrained_head,
-    )
     from rmeval.cli.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir, evaluate
     from rmeval.reports.console import print_run
@@ -81,7 +65,7 @@ def command(
             limit=limit,
             include_prior_sets=include_prior_sets,
             weights=weights,
-            model_options=model_options,
+            model_options=opt.model_options(context),
             output_dir=output_dir or default_output_dir(suite, model),
             overwrite=overwrite,
             keep_text=text,
