@@ -41,14 +41,14 @@ def simulate(quality: tuple[float, float], runs: int, seed: int) -> dict[str, fl
 
 @pytest.mark.slow
 def test_intervals_cover() -> None:
-    runs = 600
+    runs = 300
     found = {name: simulate(quality, runs, seed) for seed, (name, quality) in enumerate(QUALITIES.items())}
     columns = list(found["strong"])
     lines = [
         "# Coverage of the 95% intervals",
         "",
         f"Share of {runs:,} simulated runs of RewardBench's 2,985 rows whose interval holds the true accuracy;",
-        "the standard error of a share is 0.9 points. Made by `tox -e slow` (`tests/slow/test_coverage.py`).",
+        "the standard error of a share is 1.3 points. Made by `tox -e slow` (`tests/slow/test_coverage.py`).",
         "",
         "| subsets' true accuracy | " + " | ".join(columns) + " |",
         "| --- |" + " ---: |" * len(columns),
@@ -57,9 +57,9 @@ def test_intervals_cover() -> None:
         cells = " | ".join(f"{100 * found[name][column]:.1f}%" for column in columns)
         lines.append(f"| {name}: {100 * low:g}–{100 * high:g}% | {cells} |")
     (REPOSITORY / "docs" / "coverage.md").write_text("\n".join(lines) + "\n")
-    assert min(found["middling"].values()) >= 0.92
-    assert min(found["strong"].values()) >= 0.92
-    assert min(found["near perfect"].values()) >= 0.92
+    assert min(found["middling"].values()) >= 0.95 - 3 * 0.0126
+    assert min(found["strong"].values()) >= 0.95 - 3 * 0.0126
+    assert min(found["near perfect"].values()) >= 0.95 - 3 * 0.0126
 
 
 def test_intervals_cover_in_a_few_runs() -> None:
