@@ -10,8 +10,8 @@ Each subset also gets half a pseudo-cluster that is right and half a one that is
 example this makes a subset's draws exactly Beta(k + 1/2, n - k + 1/2), Jeffreys' posterior (Brown, Cai and DasGupta,
 2001, Statistical Science 16(2)), which does not collapse to a point even where everything is right. It pulls a subset
 towards one half by up to 1 / (2n + 2), and over the subsets of a section such pulls add up faster than the noise
-does; so the draws are shifted to have the observed accuracy as their mean. ``tests/slow/test_coverage.py`` simulates the
-coverage; its last result is in ``docs/coverage.md``.
+does; so the draws are shifted to have the observed accuracy as their mean. ``tests/slow/test_coverage.py`` simulates
+the coverage; its last result is in ``docs/coverage.md``.
 """
 
 from __future__ import annotations
