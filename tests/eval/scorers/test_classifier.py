@@ -182,7 +182,8 @@ def test_pickled_weights_need_a_word(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     assert "--allow-pickle" in refused(folder)
     allowed = load_scorer(str(folder), ModelOptions(dtype="float32", device="cpu", allow_pickle=True))
-    assert values(allowed, items) == expected
+    # Not bit for bit: the weights lie elsewhere in memory, and matrix products depend on how they are aligned.
+    assert values(allowed, items) == near(expected)
 
 
 def test_remote_code_needs_a_word(tmp_path: Path) -> None:
