@@ -12,9 +12,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with (work done, work in all), both in the same unit, while something long runs."""
 
 
-# --- what is scored ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""
@@ -29,10 +26,7 @@ Messages: TypeAlias = tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One benchmark item: a prompt with at least one right and one wrong completion.
-
-    A preference pair is the case of one right and one wrong completion.
-    """
+    """One benchmark item: a prompt, at least one right and one wrong completion; a preference pair has one of each."""
 
     id: str
     """Unique in its data set: the row's own unique ``id``, else a hash of its content."""
@@ -137,9 +131,6 @@ class Scorer(Protocol):
     def findings(self) -> Sequence[Finding]:
         """What the audit noticed up to now."""
         ...
-
-
-# --- what comes out ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
