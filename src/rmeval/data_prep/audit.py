@@ -74,6 +74,13 @@ class Audit:
         if place and len(places) < _PLACES:
             places.append(place)
 
+    def merge(self, other: Audit) -> None:
+        """Count what another audit counted as well."""
+        for code, count in other._counts.items():
+            self._counts[code] = self._counts.get(code, 0) + count
+            places = self._places.setdefault(code, [])
+            places += other._places[code][: _PLACES - len(places)]
+
     def findings(self) -> list[Finding]:
         """Return what was counted, in the table's order."""
         return [finding(code, self._counts[code], tuple(self._places[code])) for code in CODES if code in self._counts]

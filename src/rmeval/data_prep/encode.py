@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,6 +121,7 @@ class Encoder:
         self._adds_bos = self._bos is not None and _first_id(tokenizer) == tokenizer.bos_token_id
         self._special_ids = np.array(sorted(tokenizer.all_special_ids), dtype=np.int32)
         self._special_tokens = tuple(str(token) for token in tokenizer.all_special_tokens)
+        self._lock = threading.Lock()
         tokenizer.truncation_side = "left"
 
     def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
@@ -129,7 +131,10 @@ class Encoder:
             ModelError: if the template fails on one of them.
         """
         for start in range(0, len(conversations), _CHUNK):
-            yield from self._encode_chunk(conversations[start : start + _CHUNK], audit)
+            # A fast tokenizer cannot be changed, to truncate, while another thread uses it.
+            with self._lock:
+                chunk = self._encode_chunk(conversations[start : start + _CHUNK], audit)
+            yield from chunk
 
     def text(self, conversation: Conversation, audit: Audit) -> str:
         """Render a conversation to the text that is given to the tokenizer.
@@ -160,7 +165,8 @@ class Encoder:
             return "", " ".join(str(error).split()) or type(error).__name__
         return str(rendered), ""
 
-    def _encode_chunk(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
+    def _encode_chunk(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
+        encoded = []
         texts = [self.text(conversation, audit) for conversation in conversations]
         whole: list[list[int]] = self._tokenizer(texts, verbose=False)["input_ids"]
         for conversation, text, full in zip(conversations, texts, whole, strict=True):
@@ -173,7 +179,8 @@ class Encoder:
             array = np.asarray(ids, dtype=np.int32)
             pooled = pooled_position(array, self._pad_token_id)
             self._check(conversation, array, pooled, truncated, audit)
-            yield Encoded(array, pooled, truncated)
+            encoded.append(Encoded(array, pooled, truncated))
+        return encoded
 
     def _check(
         self, conversation: Conversation, ids: NDArray[np.int32], pooled: int, truncated: bool, audit: Audit

@@ -8,8 +8,10 @@ from typing import cast
 
 from rmeval.data_prep.score_rows import ScorableRow
 from rmeval.errors import DataError, UsageError
+from rmeval.eval.refine import Decision, Refinable, refine_decisions
+from rmeval.types import Conversation, Score, Scorer
 
-__all__ = ["best_pair", "pairable"]
+__all__ = ["best_decisions", "best_pair", "pairable", "refine_best"]
 
 _COLUMNS = ("chosen", "rejected", "score_chosen", "score_rejected")
 
@@ -40,3 +42,40 @@ def best_pair(row: ScorableRow, values: Sequence[float]) -> dict[str, object] | 
     completions = cast("list[object]", kept.pop("completions"))
     pair = (completions[best], completions[worst], values[best], values[worst])
     return {**kept, **dict(zip(_COLUMNS, pair, strict=True))}
+
+
+def refine_best(
+    rows: Sequence[ScorableRow], conversations: Sequence[Conversation], scores: list[Score], scorer: Scorer
+) -> list[Score]:
+    """Score again in float32 what the choice of a best or worst completion hangs on, where the scorer can.
+
+    Args:
+        rows: The rows.
+        conversations: Those of all rows, in order.
+        scores: Theirs.
+        scorer: What gave them.
+    """
+    drift: float | None = getattr(scorer, "drift", None)
+    if drift is None or not getattr(scorer, "can_refine", False):
+        return scores
+    decisions = best_decisions(rows, scores)
+    return refine_decisions(decisions, conversations, scores, cast("Refinable", scorer), drift).scores
+
+
+def best_decisions(rows: Sequence[ScorableRow], scores: Sequence[Score]) -> list[Decision]:
+    """Return what the choice of each row's best and worst completion hangs on.
+
+    Args:
+        rows: The rows.
+        scores: The scores of all their conversations, in order.
+    """
+    decisions, start = [], 0
+    for row in rows:
+        texts = [conversation.messages for conversation in row.conversations]
+        # The same text twice has the same score twice, between which nothing is decided.
+        places = [start + index for index, text in enumerate(texts) if texts.index(text) == index]
+        start += len(texts)
+        places.sort(key=lambda place: scores[place].value)
+        if len(places) > 1:
+            decisions += [Decision((places[-1],), tuple(places[:-1])), Decision(tuple(places[1:]), (places[0],))]
+    return decisions

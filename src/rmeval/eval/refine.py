@@ -35,6 +35,19 @@ class Refinable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether all of some scores are above all of some others; places are those of a list of scores."""
+
+    high: tuple[int, ...]
+    low: tuple[int, ...]
+
+    def margin(self, scores: Sequence[Score]) -> float:
+        """Lowest of ``high`` minus highest of ``low``; NaN where one of them is no finite number."""
+        high, low = ([scores[place].value for place in side] for side in (self.high, self.low))
+        return min(high) - max(low) if all(map(math.isfinite, (*high, *low))) else math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Refined:
     """Scores in which no decision hangs on rounding."""
 
@@ -42,7 +55,7 @@ class Refined:
     drift: float
     """The final bound on a margin's drift."""
     rescored: int
-    """Examples that were scored again."""
+    """Decisions that were looked at again; one an example."""
 
 
 def refine(
@@ -57,43 +70,40 @@ def refine(
         scorer: Can score in float32.
         drift: First bound on a margin's drift.
     """
+    decisions, start = [], 0
+    for example in examples:
+        middle, end = start + len(example.chosen), start + len(example.completions)
+        if len(set(example.completions)) > 1:  # One text twice stays a tie.
+            decisions.append(Decision(tuple(range(start, middle)), tuple(range(middle, end))))
+        start = end
+    return refine_decisions(decisions, items, scores, scorer, drift)
+
+
+def refine_decisions(
+    decisions: Sequence[Decision],
+    items: Sequence[Conversation],
+    scores: Sequence[Score],
+    scorer: Refinable,
+    drift: float,
+) -> Refined:
+    """Score what close decisions hang on again in float32; the other arguments are those of ``refine``."""
     refined = list(scores)
-    starts = _starts(examples)
-    margins = [_margin(example, scores, start) for example, start in zip(examples, starts, strict=True)]
-    # What is invalid in low precision may well be a number in float32; what is one text twice stays a tie.
-    left = {place for place, example in enumerate(examples) if not _same_text(example)}
-    rescored = 0
+    margins = [decision.margin(scores) for decision in decisions]
+    left = set(range(len(decisions)))
+    exact: set[int] = set()
     drifts: list[float] = []
     while True:
-        close = sorted(place for place in left if math.isnan(margins[place]) or abs(margins[place]) <= drift)
+        # What is invalid in low precision may well be a number in float32.
+        close = sorted(number for number in left if math.isnan(margins[number]) or abs(margins[number]) <= drift)
         if not close:
-            return Refined(refined, drift, rescored)
-        places = [starts[p] + i for p in close for i in range(len(examples[p].completions))]
+            return Refined(refined, drift, len(decisions) - len(left))
+        places = sorted({place for n in close for place in (*decisions[n].high, *decisions[n].low)} - exact)
         for place, score in zip(places, scorer.rescore([items[place] for place in places]), strict=True):
             refined[place] = score
+        exact.update(places)
         left.difference_update(close)
-        rescored += len(close)
-        moved = [_margin(examples[p], refined, starts[p]) - margins[p] for p in close]
+        moved = [decisions[number].margin(refined) - margins[number] for number in close]
         drifts += [abs(change) for change in moved if math.isfinite(change)]
         if drifts:
             spread = math.sqrt(math.fsum(change * change for change in drifts) / len(drifts))
             drift = max(drift, SPREAD * spread, WORST * max(drifts))
-
-
-def _starts(examples: Sequence[Example]) -> list[int]:
-    starts, total = [], 0
-    for example in examples:
-        starts.append(total)
-        total += len(example.completions)
-    return starts
-
-
-def _margin(example: Example, scores: Sequence[Score], start: int) -> float:
-    values = [score.value for score in scores[start : start + len(example.completions)]]
-    if not all(map(math.isfinite, values)):
-        return math.nan
-    return min(values[: len(example.chosen)]) - max(values[len(example.chosen) :])
-
-
-def _same_text(example: Example) -> bool:
-    return len(set(example.completions)) == 1

@@ -15,18 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.score_rows import ScorableRow, scorable_rows
 from rmeval.data_prep.stream import Source, open_source
 from rmeval.errors import DataError, UsageError
-from rmeval.eval.best_of_n import best_pair, pairable
+from rmeval.eval.best_of_n import best_pair, pairable, refine_best
 from rmeval.eval.partial import Partial
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.sinks import OUTPUT_SUFFIXES
 from rmeval.eval.suites.mini import MINI, mini_path
-from rmeval.types import Finding, Progress, Scorer
+from rmeval.types import Conversation, Finding, Progress, Scorer
 
 __all__ = ["ScoreSummary", "score"]
 
@@ -34,7 +33,6 @@ CHUNK = 4096
 """Conversations scored and written at a time: enough to share prefixes and to pack by length; memory holds three."""
 LOOK = 256
 """Rows checked before the model is loaded."""
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,8 @@ def score(
         model: A Hub id, a folder, ``baseline:longest|shortest|random``, or a scorer of your own.
         dataset: Hub id, file or folder of the rows, or ``mini``.
         output: File to write: .jsonl, .jsonl.gz or .parquet.
-        best: File for the best and worst completion of each row with ``completions``, as a preference pair.
+        best: File for the best and worst completion of each row with ``completions``, as a preference pair. Below
+            float32, completions between which rounding could choose are scored in float32, unless ``refine`` is off.
         split: Split of the data set.
         limit: Only the first so many rows.
         model_options: How to load and run the model; not for a scorer of your own.
@@ -155,6 +154,8 @@ class _Chunk:
     rows: list[ScorableRow]
     digest: str
     """Of all rows up to the last one here."""
+    conversations: list[Conversation]
+    """Of all its rows."""
 
 
 def _score_rows(
@@ -180,12 +181,14 @@ def _score_rows(
     before = scorer.findings() if resumed else ()  # What loading notices is in what was saved.
     total = min(source.estimate(), limit or sys.maxsize) if progress else 0
     audit = Audit()
-    for chunk in _ahead(chunks):
-        conversations = [each for row in chunk.rows for each in row.conversations]
+    for chunk in _ahead(chunks, getattr(scorer, "prefetch", None)):
+        conversations = chunk.conversations
         report = progress and _rows_done(progress, partial.state.rows, len(chunk.rows), total)
         scores = scorer.score(conversations, report)
         if len(scores) != len(conversations):
             raise UsageError(f"the scorer gave {len(scores)} scores for {len(conversations)} conversations")
+        if len(partial.sinks) > 1 and options.refine:
+            scores = refine_best(chunk.rows, conversations, scores, scorer)
         remaining = (score.value for score in scores)
         values = [list(islice(remaining, len(row.conversations))) for row in chunk.rows]
         _note(audit, chunk.rows, values)
@@ -212,23 +215,34 @@ def _grouped(rows: Iterator[ScorableRow], digest: hashlib._Hash) -> Iterator[_Ch
         chunk.append(row)
         size += len(row.conversations)
         if size >= CHUNK:
-            yield _Chunk(chunk, digest.hexdigest())
+            yield _chunk(chunk, digest)
             chunk, size = [], 0
     if chunk:
-        yield _Chunk(chunk, digest.hexdigest())
+        yield _chunk(chunk, digest)
+
+
+def _chunk(rows: list[ScorableRow], digest: hashlib._Hash) -> _Chunk:
+    return _Chunk(rows, digest.hexdigest(), [each for row in rows for each in row.conversations])
 
 
 def _row_bytes(row: ScorableRow) -> bytes:
     return repr(row.row).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """Yield all items; a thread takes the next one while the caller works on the last."""
+def _ahead(chunks: Iterator[_Chunk], prefetch: Callable[[list[Conversation]], None] | None) -> Iterator[_Chunk]:
+    """Yield all chunks; a thread reads and tokenizes the next one while the caller scores the last."""
+
+    def take() -> _Chunk | None:
+        chunk = next(chunks, None)
+        if chunk is not None and prefetch is not None:
+            prefetch(chunk.conversations)
+        return chunk
+
     with ThreadPoolExecutor(1) as pool:
-        upcoming = pool.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = pool.submit(next, items, None)
-            yield item
+        upcoming = pool.submit(take)
+        while (chunk := upcoming.result()) is not None:
+            upcoming = pool.submit(take)
+            yield chunk
 
 
 def _rows_done(progress: Progress, done: int, size: int, total: int) -> Progress:

@@ -13,6 +13,7 @@ from rmeval.data_prep.examples import conversations, to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation, Message, Scorer
 from tests.tiny import MISTRAL, edit_config, save_tiny_model
 
@@ -95,6 +96,18 @@ def test_equal_conversations_get_the_same_number(tiny_model: Path) -> None:
     first, *rest = sample()
     scores = values(load_scorer(str(tiny_model), FLOAT32), [first, *rest, first])
     assert scores[0] == scores[-1]
+
+
+def test_what_was_tokenized_ahead_is_scored_and_audited_the_same(tiny_model: Path) -> None:
+    """Two lists ahead of the first score, as a thread that reads on would do it."""
+    lists = [sample(), sample(9)]
+    plain, ahead = (load_scorer(str(tiny_model), ModelOptions(dtype="float32", max_length=40)) for _ in range(2))
+    assert isinstance(ahead, ClassifierScorer)
+    for items in lists:
+        ahead.prefetch(items)
+    assert [values(ahead, items) for items in lists] == [values(plain, items) for items in lists]
+    assert ahead.findings() == plain.findings()
+    assert "truncated" in codes(ahead)
 
 
 def test_real_rows_equal_the_pipelines(shared_data: Path, tiny_model: Path) -> None:

@@ -86,6 +86,7 @@ class ClassifierScorer:
         self.plan_seconds = 0.0
         """How long the last ``score`` planned and checked itself."""
         self._last: tuple[list[Encoded], Values] | None = None
+        self._ahead: dict[int, tuple[Sequence[Conversation], list[Encoded], Audit]] = {}
 
     @property
     def info(self) -> ModelInfo:
@@ -107,7 +108,7 @@ class ClassifierScorer:
 
     def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
         """Score each conversation: one logit each, whatever it was computed beside."""
-        encoded = list(self.encoder.encode(conversations, self._audit))
+        encoded = self._encode(conversations)
         scored = self._engine.score(encoded, progress)
         self.accounting, self.plan_seconds = scored.accounting, scored.plan_seconds
         self._last = encoded, scored.values
@@ -115,6 +116,19 @@ class ClassifierScorer:
             Score(float(value), len(item.ids), item.truncated)
             for value, item in zip(scored.values, encoded, strict=True)
         ]
+
+    def prefetch(self, conversations: Sequence[Conversation]) -> None:
+        """Tokenize what will be scored next, in a thread of the caller's while something else is scored."""
+        audit = Audit()
+        # The list is kept with its tokens, so that its id stays its own.
+        self._ahead[id(conversations)] = conversations, list(self.encoder.encode(conversations, audit)), audit
+
+    def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
+        if id(conversations) not in self._ahead:
+            return list(self.encoder.encode(conversations, self._audit))
+        _, encoded, audit = self._ahead.pop(id(conversations))
+        self._audit.merge(audit)
+        return encoded
 
     def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
         """Score each conversation in float32, whatever the dtype is otherwise."""
