@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from rmeval.errors import UsageError
-from rmeval.eval.scorers.options import ModelOptions
+from rmeval.eval.scorers.options import CompileMode, ModelOptions
 
 _MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"
 
@@ -27,6 +27,9 @@ Device: TypeAlias = Annotated[str, _option(_MODEL, "auto, cpu, cuda, cuda:1 or m
 BatchSize: TypeAlias = Annotated[str, _option(_MODEL, "Conversations a batch, or auto.")]
 MaxLength: TypeAlias = Annotated[int | None, _option(_MODEL, "Tokens. Default: what the model takes, at most 4096.")]
 Attention: TypeAlias = Annotated[str | None, _option(_MODEL, "eager, sdpa, flash_attention_2, …")]
+Compile: TypeAlias = Annotated[
+    CompileMode, _option(_MODEL, "Compile the layers: auto (only where it pays), on or off.", "--compile")
+]
 Refine: TypeAlias = Annotated[bool, _option(_MODEL, "Decide close calls in float32.", "--refine/--no-refine")]
 Cache: TypeAlias = Annotated[bool, _option(_MODEL, "Keep scores in the journal.", "--cache/--no-cache")]
 TrustRemoteCode: TypeAlias = Annotated[bool, _option(_MODEL, "Run the model's own code.", "--trust-remote-code")]

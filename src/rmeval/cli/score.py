@@ -44,6 +44,7 @@ def command(
     batch_size: opt.BatchSize = "auto",
     max_length: opt.MaxLength = None,
     attn_implementation: opt.Attention = None,
+    compile: opt.Compile = "auto",
     cache: opt.Cache = True,
     trust_remote_code: opt.TrustRemoteCode = False,
     allow_pickle: opt.AllowPickle = False,

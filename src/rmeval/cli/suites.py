@@ -29,6 +29,7 @@ def command(
     batch_size: opt.BatchSize = "auto",
     max_length: opt.MaxLength = None,
     attn_implementation: opt.Attention = None,
+    compile: opt.Compile = "auto",
     refine: opt.Refine = True,
     cache: opt.Cache = True,
     trust_remote_code: opt.TrustRemoteCode = False,

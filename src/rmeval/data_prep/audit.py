@@ -37,6 +37,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unused-weights": ("warning", "the folder holds weights that the model does not use"),
     # Engine.
     "fast-path-refused": ("warning", "the fast path disagreed with the model's own forward, which was used instead"),
+    "not-compiled": ("warning", "the layers could not be compiled, and run as they are"),
     "out-of-memory": ("info", "memory was short: the batches were halved"),
     "no-float32-copy": (
         "info",

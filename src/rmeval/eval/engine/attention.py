@@ -81,10 +81,13 @@ def current_layout() -> Layout | None:
     return _layout.get()
 
 
-def register() -> None:
-    """Make ``IMPLEMENTATION`` known to transformers; again is harmless."""
-    function: Callable[..., tuple[Tensor, None]] = packed_attention
-    AttentionInterface.register(IMPLEMENTATION, function)
+def register(function: Callable[..., tuple[Tensor, None]] | None = None) -> None:
+    """Make ``IMPLEMENTATION`` known to transformers; again is harmless.
+
+    Args:
+        function: ``packed_attention`` in a wrapper; None for itself.
+    """
+    AttentionInterface.register(IMPLEMENTATION, packed_attention if function is None else function)
 
 
 def packed_attention(

@@ -13,11 +13,13 @@ import torch
 
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded
+from rmeval.eval.engine.compiled import pays
 from rmeval.eval.engine.execute import execute
 from rmeval.eval.engine.executors import Executor, PackedExecutor, PlainExecutor, Values, why_not_packable
 from rmeval.eval.engine.journal import Journal, key
 from rmeval.eval.engine.plan import Ids, Plan, make_plan
 from rmeval.eval.engine.precision import Precision
+from rmeval.eval.scorers.options import CompileMode
 from rmeval.types import Accounting, Progress
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Engine:
         context: What decides a score beside tokens, dtype and path: part of the journal's keys.
         audit: Told of retreats.
         fast: Use the fast path where it is proved.
+        compile: Whether to compile the fast path's layers.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Engine:
         context: str,
         audit: Audit,
         fast: bool = True,
+        compile: CompileMode = "auto",
     ) -> None:
         self._model = model
         self._precision = precision
@@ -85,6 +89,9 @@ class Engine:
         self.check_difference: float | None = None
         """What the self-check found, relative to max(1, |score|); None where there was none."""
         self._packed = None if self.why_plain else PackedExecutor(model, precision)
+        self._compile: CompileMode = compile
+        self._checked: set[str] = set()
+        """Paths that passed the self-check."""
         self._exact: dict[bytes, float] = {}
         """Float32 scores of the samples that the drift is measured on, by token ids."""
         self._low_drift: float | None = None
@@ -103,13 +110,7 @@ class Engine:
             RunError: if the journal cannot be written.
         """
         start = time.perf_counter()
-        if self._packed is not None:
-            plan, keys = self._plan(encoded, self._packed)
-            if self.check_difference is None and not self._has_all(keys):
-                self._check(encoded, self._packed)
-        executor: Executor = self._packed or self._plain
-        if not executor.shares_prefixes:
-            plan, keys = self._plan(encoded, executor)
+        executor, plan, keys = self._ready(encoded)
         planned = time.perf_counter()
         outcome = execute(
             plan,
@@ -153,17 +154,35 @@ class Engine:
         finally:
             self._precision.low = was
 
-    def _plan(self, encoded: Sequence[Encoded], executor: Executor) -> tuple[Plan, list[bytes]]:
+    def _ready(self, encoded: Sequence[Encoded]) -> tuple[Executor, Plan, list[bytes]]:
+        """Return what computes, checked before its first use, with its plan and the journal's keys."""
+        executor: Executor = self._packed or self._plain
+        plan = self._plan(encoded, executor)
+        if self._packed is not None:
+            device, size = self._model.device, self._model.num_parameters()
+            self._packed.compile(pays(self._compile, tokens=plan.distinct_tokens, parameters=size, device=device))
+        path, keys = executor.path, self._keys(plan, executor)
+        if self._packed is None or path in self._checked or self._has_all(keys):
+            return executor, plan, keys
+        self._check(encoded, self._packed)
+        checked: Executor = self._packed or self._plain
+        if checked is not executor:
+            plan = self._plan(encoded, checked)
+        return checked, plan, keys if checked.path == path else self._keys(plan, checked)
+
+    def _plan(self, encoded: Sequence[Encoded], executor: Executor) -> Plan:
         shared = executor.shares_prefixes
         # A causal model sees nothing after the token that its score is read from.
         sequences = [item.ids[: item.pooled + 1] if shared else item.ids for item in encoded]
-        plan = make_plan(sequences, share_prefixes=shared)
+        return make_plan(sequences, share_prefixes=shared)
+
+    def _keys(self, plan: Plan, executor: Executor) -> list[bytes]:
         if self._journal is None:
-            return plan, []
+            return []
         dtype = str(self._precision.active).removeprefix("torch.")
-        context = f"{self._context}\0{dtype}\0{'packed' if shared else 'plain'}"
+        context = f"{self._context}\0{dtype}\0{executor.path}"
         ends, starts = plan.ends, plan.ends - plan.lengths
-        return plan, [
+        return [
             key(context, plan.tokens[start:end], int(end - start) - 1) for start, end in zip(starts, ends, strict=True)
         ]
 
@@ -175,12 +194,21 @@ class Engine:
         sample = [encoded[place] for place in self._sample(encoded)]
         was, self._precision.low = self._precision.low, False
         try:
-            plan, keys = self._plan(sample, packed)
+            plan = self._plan(sample, packed)
+            keys = self._keys(plan, packed)
             fast = execute(plan, packed, budget=self._budget).values
             whole = make_plan([item.ids for item in sample], share_prefixes=False)
             plain = execute(whole, self._plain, budget=self._budget, batch_size=1).values
         except Exception as error:  # Whatever a fast kernel trips over, the model's own forward is still there.
-            self._leave_fast_path(str(error).partition("\n")[0][:200] or type(error).__name__)
+            why = str(error).partition("\n")[0][:200] or type(error).__name__
+            if packed.compiled:  # No compiler, most likely.
+                self._audit.note("not-compiled", why)
+                self._compile = "off"
+                packed.compile(False)
+                self._precision.low = was
+                self._check(encoded, packed)
+            else:
+                self._leave_fast_path(why)
             return
         finally:
             self._precision.low = was
@@ -191,6 +219,7 @@ class Engine:
         if self.check_difference > (CHECK_BOUND if exact else LOW_CHECK_BOUND):
             self._leave_fast_path(f"its scores differ by {self.check_difference:.1e} from the model's own")
             return
+        self._checked.add(packed.path)
         if exact:
             self._remember(sample, fast)
         if exact and self._journal is not None:  # So that a second run needs no forward pass.

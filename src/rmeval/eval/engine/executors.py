@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rmeval.eval.engine import attention
+from rmeval.eval.engine.compiled import CompiledLayers
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision
 
@@ -30,6 +31,11 @@ class Executor(Protocol):
 
     shares_prefixes: bool
     """True if its packs may share prefixes, False if it takes whole sequences and pads them."""
+
+    @property
+    def path(self) -> str:
+        """Names the way it computes: part of what decides a score's last digits."""
+        ...
 
     def score(self, pack: Pack) -> Values:
         """Return the scores of a pack's sequences, float64 of shape (sequences,)."""
@@ -58,6 +64,24 @@ class PackedExecutor:
         self._body: nn.Module = getattr(model, model.base_model_prefix)
         last = self._body.get_submodule(f"layers.{self._last_layer}")
         last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
+        self._compiled: CompiledLayers | None = None
+
+    @property
+    def path(self) -> str:
+        """``packed``, or ``packed-compiled`` while the layers are compiled ones."""
+        return "packed-compiled" if self.compiled else "packed"
+
+    @property
+    def compiled(self) -> bool:
+        """True while the layers are compiled ones."""
+        return self._compiled is not None and self._compiled.on
+
+    def compile(self, on: bool) -> None:
+        """Use compiled layers from now on, or no longer."""
+        if self._compiled is None and on:
+            self._compiled = CompiledLayers(list(self._body.get_submodule("layers").children()))
+        if self._compiled is not None:
+            self._compiled.switch(on)
 
     @torch.inference_mode()
     def score(self, pack: Pack) -> Values:
@@ -80,6 +104,7 @@ class PlainExecutor:
     """Scores a padded batch with the model's own forward: slower, and right for every kind of classifier."""
 
     shares_prefixes = False
+    path = "plain"
 
     def __init__(self, model: PreTrainedModel, pad_token_id: int) -> None:
         self._model = model

@@ -13,7 +13,7 @@ from rmeval.eval.engine.journal import Journal
 from rmeval.eval.scorers.device import pick_device, pick_dtype
 from rmeval.eval.scorers.folder import locate
 from rmeval.eval.scorers.loading import is_decoder, load_model, load_tokenizer
-from rmeval.eval.scorers.options import ModelOptions
+from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
 from rmeval.types import Accounting, Conversation, Finding, ModelInfo, Progress, Score
 
 
@@ -28,6 +28,8 @@ class ClassifierScorer:
     def __init__(self, name: str, options: ModelOptions) -> None:
         if options.batch_size is not None and options.batch_size < 1:
             raise UsageError(f"--batch-size must be at least 1, not {options.batch_size}")
+        if options.compile not in COMPILE_MODES:
+            raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
         self._journal = Journal.open() if options.cache else None
@@ -64,6 +66,7 @@ class ClassifierScorer:
             audit=self._audit,
             # Whoever asks for an attention gets the model's own forward with it.
             fast=options.attn_implementation is None,
+            compile=options.compile,
         )
         self._info = ModelInfo(
             name=name,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
+CompileMode: TypeAlias = Literal["auto", "on", "off"]
+COMPILE_MODES: tuple[str, ...] = get_args(CompileMode)
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -27,6 +30,8 @@ class ModelOptions:
     """Tokens; None for what the model can take, at most 4096."""
     attn_implementation: str | None = None
     """``eager``, ``sdpa``, ``flash_attention_2``, …; None for transformers' own choice."""
+    compile: CompileMode = "auto"
+    """Compile the fast path's layers: ``on``, ``off``, or ``auto``, only for work long enough to pay for it."""
     refine: bool = True
     """Below float32: score the completions of close decisions again in float32."""
     cache: bool = True

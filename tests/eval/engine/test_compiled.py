@@ -1,0 +1,74 @@
+"""Compiled layers give the same scores, only where they pay, and never stand in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rmeval.errors import UsageError
+from rmeval.eval.engine.compiled import pays
+from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers.options import CompileMode
+from rmeval.types import Conversation, Message, Score
+
+CPU = torch.device("cpu")
+
+
+def sample(count: int = 12) -> list[Conversation]:
+    """Conversations of different lengths, some with the same beginning."""
+    return [
+        Conversation((Message("user", f"question {i % 4} " * 5),), (Message("assistant", "ab " * (3 * i)),), f"e{i}")
+        for i in range(count)
+    ]
+
+
+def scores(folder: Path, compile: CompileMode, dtype: str = "float32") -> tuple[list[Score], set[str]]:
+    scorer = load_scorer(str(folder), ModelOptions(dtype=dtype, device="cpu", compile=compile, cache=False))
+    found = scorer.score(sample())
+    return found, {item.code for item in scorer.findings()}
+
+
+def test_compiled_scores_are_the_same(tiny_model: Path) -> None:
+    plain, _ = scores(tiny_model, "off")
+    compiled, codes = scores(tiny_model, "on")
+    assert "not-compiled" not in codes
+    assert "fast-path-refused" not in codes
+    for one, other in zip(compiled, plain, strict=True):
+        assert one.value == pytest.approx(other.value, abs=1e-5 * max(1, abs(other.value)))
+
+
+def test_without_a_compiler_the_layers_run_as_they_are(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._inductor import config
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(config.cpp, "cxx", ("/nonexistent/compiler",))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # What an earlier test compiled would be found.
+    plain, _ = scores(tiny_model, "off")
+    compiled, codes = scores(tiny_model, "on")
+    torch._dynamo.reset()
+    assert "not-compiled" in codes
+    assert "fast-path-refused" not in codes
+    assert [score.value for score in compiled] == pytest.approx([score.value for score in plain], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tokens", "device", "expected"),
+    [
+        ("auto", 150_000, CPU, False),  # RewardBench's order of size with a 135M model: 4e13 operations.
+        ("auto", 20_000_000, CPU, True),
+        ("auto", 20_000_000, torch.device("cuda"), False),
+        ("on", 1, CPU, True),
+        ("off", 20_000_000, CPU, False),
+    ],
+)
+def test_auto_compiles_only_long_work(mode: CompileMode, tokens: int, device: torch.device, expected: bool) -> None:
+    assert pays(mode, tokens=tokens, parameters=135_000_000, device=device) is expected
+
+
+def test_a_mode_that_does_not_exist(tiny_model: Path) -> None:
+    with pytest.raises(UsageError, match="--compile is auto, on or off, not 'max'"):
+        load_scorer(str(tiny_model), ModelOptions(compile="max"))  # type: ignore[arg-type]
