@@ -139,11 +139,14 @@ class Engine:
         """
         if not self.can_refine:
             return self._low_drift
-        spread = {place * len(encoded) // _DRIFT_ROWS for place in range(_DRIFT_ROWS)}
-        sample = sorted(spread.union(self._sample(encoded)))
-        missing = [place for place in sample if encoded[place].ids.tobytes() not in self._exact]
-        if missing:
-            self._remember([encoded[place] for place in missing], self.rescore([encoded[p] for p in missing]).values)
+        checked = set(self._sample(encoded))
+        spread = {place * len(encoded) // _DRIFT_ROWS for place in range(_DRIFT_ROWS)} - checked
+        # Two plans, so that a run that is resumed after its self-check packs them as an undisturbed one does.
+        for places in (sorted(checked), sorted(spread)):
+            rows = [encoded[place] for place in places if encoded[place].ids.tobytes() not in self._exact]
+            if rows:
+                self._remember(rows, self.rescore(rows).values)
+        sample = sorted(checked | spread)
         return _margin_bound(values[sample] - [self._exact[encoded[place].ids.tobytes()] for place in sample])
 
     def rescore(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
@@ -196,7 +199,7 @@ class Engine:
         try:
             plan = self._plan(sample, packed)
             keys = self._keys(plan, packed)
-            fast = execute(plan, packed, budget=self._budget).values
+            fast = execute(plan, packed, budget=self._budget, batch_size=self._batch_size).values
             whole = make_plan([item.ids for item in sample], share_prefixes=False)
             plain = execute(whole, self._plain, budget=self._budget, batch_size=1).values
         except Exception as error:  # Whatever a fast kernel trips over, the model's own forward is still there.
@@ -220,9 +223,11 @@ class Engine:
             self._leave_fast_path(f"its scores differ by {self.check_difference:.1e} from the model's own")
             return
         self._checked.add(packed.path)
-        if exact:
-            self._remember(sample, fast)
-        if exact and self._journal is not None:  # So that a second run needs no forward pass.
+        if not (exact and was):
+            return
+        # The drift will be measured on these, packed like this, by this run or by one that goes on where it stopped.
+        self._remember(sample, fast)
+        if self._journal is not None:
             self._journal.put([keys[place] for place in plan.source], fast.tolist())
 
     def _leave_fast_path(self, why: str) -> None:

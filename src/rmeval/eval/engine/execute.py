@@ -62,7 +62,7 @@ def execute(
         if not known[first:last].all():
             pack = plan.pack(first, last)
             try:
-                values[first:last] = executor.score(pack)
+                fresh = executor.score(pack)
             except RuntimeError as error:
                 if not _out_of_memory(error):
                     raise
@@ -74,6 +74,8 @@ def execute(
                 budget, batch_size, retreats = budget // 2, _half(batch_size), retreats + 1
                 _free_memory()
                 continue
+            # What the journal has stays, as it does there: else the last digits would tell where a run was stopped.
+            values[first:last] = np.where(known[first:last], values[first:last], fresh)
             computed += len(pack.ids)
             longest = int(plan.lengths[first:last].max())
             padded += len(pack.ids) if plan.shared else longest * (last - first)
