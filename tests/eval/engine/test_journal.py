@@ -347,6 +347,18 @@ def test_a_foreign_database_is_set_aside_untouched(path: Path, statements: list[
     assert found == content or reason == "no such table"  # That one is ours by its header.
 
 
+@pytest.mark.parametrize("place", [18, 19])
+def test_a_file_that_sqlite_would_only_read_is_set_aside(path: Path, place: int) -> None:
+    """Bytes 18 and 19 say which version of the file format may write it and read it; there are 1 and 2."""
+    filled(path)
+    content = bytearray(path.read_bytes())
+    content[place] = 3
+    path.write_bytes(content)
+    with Journal.open(path) as journal:
+        assert journal.persistent
+        assert set_aside(journal) == content
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_damage_never_changes_a_score(data: st.DataObject) -> None:

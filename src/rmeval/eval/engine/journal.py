@@ -207,8 +207,10 @@ class Journal:
 
 
 def _open_file(name: Path | str) -> sqlite3.Connection:
-    if isinstance(name, Path) and name.exists() and 0 < name.stat().st_size < 512:
-        raise _DamagedError("it is shorter than any journal")  # SQLite would take it for a new one.
+    head = _head(name) if isinstance(name, Path) and name.exists() else b""
+    # SQLite would take the one for a new file, and open the other for reading only (its format, section 1.3.4).
+    if head and (len(head) < 512 or max(head[18:20]) > 2):
+        raise _DamagedError("it is shorter than any journal, or of a version that no SQLite writes")
     with ExitStack() as stack:
         connection = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level="IMMEDIATE")
         stack.callback(connection.close)
@@ -216,6 +218,11 @@ def _open_file(name: Path | str) -> sqlite3.Connection:
         _prepare(connection)
         stack.pop_all()  # It stays open.
     return connection
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(512)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
