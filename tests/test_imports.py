@@ -100,6 +100,7 @@ BELOW: dict[str, set[str]] = {"types": set(), "errors": set(), "records": {"type
 BELOW["data_prep"] = {"records", *BELOW["records"]}
 BELOW["eval"] = {"data_prep", *BELOW["data_prep"]}
 BELOW["reports"] = BELOW["bench"] = BELOW["trainer"] = {"eval", *BELOW["eval"]}
+BELOW["pytest_plugin"] = {"reports", *BELOW["reports"]}
 BELOW["cli"] = {"reports", "bench", "trainer", *BELOW["reports"]}
 
 
