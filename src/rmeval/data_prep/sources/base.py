@@ -56,9 +56,9 @@ class Rule:
 class Source:
     """A public data set with its rules.
 
-    Rows go in as *units*: usually one row, or neighbouring rows with the same ``unit_key``. Each row of a unit is either
-    dropped as a row, once, or takes part in the unit's candidate pairs; each candidate is yielded once, as a ``Pair`` or
-    as a pair dropped. So the ledger adds up whatever the rows hold.
+    Rows go in as *units*: usually one row, or neighbouring rows with the same ``unit_key``. Each row of a unit is
+    either dropped as a row, once, or takes part in the unit's candidate pairs; each candidate is yielded once, as a
+    ``Pair`` or as a pair dropped. So the ledger adds up whatever the rows hold.
     """
 
     name: str
@@ -89,9 +89,12 @@ class Source:
 
 COMMON_REASONS: Mapping[str, str] = {
     "malformed": "a column is missing or is not what it should be",
-    "empty-text": "the prompt or an answer is empty",
+    "empty-text": "the prompt or an answer is empty, or nothing but white space",
+    "not-alternating": "user and assistant do not take turns, or the last turn is not the assistant's",
     "equal-texts": "both answers are the same text",
     "equal-scores": "both answers are rated the same",
-    "not-alternating": "user and assistant do not take turns",
+    "no-rating": "an answer has no rating, or one that is not on the scale",
+    "contradicting-scores": "the answer that is called the better one is rated lower",
+    "lone-answer": "there is no other answer of the prompt to compare with",
 }
 """Reasons that several sources give."""

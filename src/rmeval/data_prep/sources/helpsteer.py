@@ -1,0 +1,76 @@
+"""nvidia/HelpSteer: people rated up to four answers to a prompt; one answer a row, a prompt's rows are neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rmeval.data_prep.files import Row
+from rmeval.data_prep.sources.base import Dropped, Made, Rule, Source
+from rmeval.data_prep.sources.common import (
+    CARD,
+    COMMON_RULES,
+    Answer,
+    UnusableRow,
+    all_pairs,
+    common_reasons,
+    is_blank,
+    number,
+    text,
+)
+
+
+def _prompt(row: Row) -> str | None:
+    prompt = row.get("prompt")
+    return prompt if isinstance(prompt, str) and not is_blank(prompt) else None
+
+
+def _pairs(unit: Sequence[Row]) -> Iterator[Made]:
+    answers: list[Answer | str] = []
+    prompt = ""
+    for row in unit:
+        try:
+            prompt = text(row, "prompt")
+            answers.append(_answer(row))
+        except UnusableRow as unusable:
+            yield Dropped("row", unusable.reason)
+    if len(answers) == 1:
+        yield Dropped("row", "empty-text" if is_blank(prompt) else "lone-answer")
+    else:
+        yield from all_pairs(prompt, answers)
+
+
+def _answer(row: Row) -> Answer | str:
+    """Return the row's answer with its score, or why it has none."""
+    response = text(row, "response")
+    helpfulness, correctness = (number(row.get(aspect), 0, 4) for aspect in ("helpfulness", "correctness"))
+    if helpfulness is None or correctness is None:
+        return "no-rating"
+    return Answer(response, (helpfulness + correctness) / 2)
+
+
+HELPSTEER = Source(
+    name="helpsteer",
+    title="HelpSteer",
+    hub_id="nvidia/HelpSteer",
+    home="https://huggingface.co/datasets/nvidia/HelpSteer",
+    licence="CC-BY-4.0",
+    columns=("prompt", "response", "helpfulness", "correctness"),
+    unit_key=_prompt,
+    pairs=_pairs,
+    rules=(
+        Rule("an answer's score is the mean of helpfulness and correctness", CARD),
+        Rule("all pairs of a prompt's answers, 6 where there are 4", CARD),
+        Rule("a pair of equal scores is dropped", CARD),
+        Rule(
+            "the answers of a prompt are those of neighbouring rows with the same prompt",
+            "rmeval: so they stand in the data set",
+        ),
+        Rule(
+            "an answer with a rating that is missing or not from 0 to 4 makes no pair",
+            "data set card: the scale; rmeval: half a mean is not comparable",
+        ),
+        *COMMON_RULES,
+    ),
+    reasons=common_reasons("malformed", "lone-answer", "empty-text", "equal-texts", "equal-scores", "no-rating"),
+    published=21_576,
+)
