@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -73,6 +74,8 @@ def test_json_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.ndjson.gz", "a.json.gz"])
 def test_gzip(tmp_path: Path, name: str) -> None:
     assert load_rows(write(tmp_path / name, gzip.compress(jsonl(TWO)))).rows == TWO
+    name = name.lower().replace(".gz", ".xz")
+    assert load_rows(write(tmp_path / name, lzma.compress(jsonl(TWO)))).rows == TWO
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -120,8 +123,10 @@ def test_columns_are_those_of_all_rows() -> None:
         ("a.jsonl", b'{"a": ' + b"1" * 5000 + b"}", "a.jsonl line 1: JSON that cannot be read"),
         ("a.jsonl", b"", "a.jsonl has no rows"),
         ("a.jsonl", b" \n\n", "a.jsonl has no rows"),
-        ("a.jsonl.gz", b"no gzip", "a.jsonl.gz: a damaged gzip file"),
-        ("a.jsonl.gz", gzip.compress(b"{}\n" * 9999)[:-20], "a.jsonl.gz: a damaged gzip file"),
+        ("a.jsonl.gz", b"no gzip", "a.jsonl.gz: a damaged .gz file"),
+        ("a.jsonl.gz", gzip.compress(b"{}\n" * 9999)[:-20], "a.jsonl.gz: a damaged .gz file"),
+        ("a.jsonl.xz", b"no xz", "a.jsonl.xz: a damaged .xz file"),
+        ("a.jsonl.xz", lzma.compress(b"{}\n" * 9999)[:-20], "a.jsonl.xz: a damaged .xz file"),
         ("a.json", b"", "a.json has no rows"),
         ("a.json", b"[]", "a.json has no rows"),
         ("a.json", b"[{},\n{},\n3 4]", "a.json line 3: not JSON (Expecting ',' delimiter at column 3)"),

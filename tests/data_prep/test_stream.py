@@ -96,7 +96,7 @@ def test_nothing_is_read_ahead_of_need(tmp_path: Path) -> None:
         ("a.csv", b"chosen,rejected\nx\n", "line 2: 1 cells, but the header names 2 columns"),
         ("a.csv", b'chosen,rejected\n"x', "line 2: not CSV"),
         ("a.parquet", b"PAR1", "a damaged or unreadable Parquet file"),
-        ("a.jsonl.gz", b"\x1f\x8b", "a damaged gzip file"),
+        ("a.jsonl.gz", b"\x1f\x8b", "a damaged .gz file"),
         ("a.jsonl", b"[1]\n", "line 1: expected a JSON object"),
         ("a.jsonl", b"\xff\n", "line 1: not UTF-8"),
         ("a.txt", b"", "not a kind of file that can be read"),
@@ -124,3 +124,18 @@ def test_the_estimate_counts_lines_and_rows(tmp_path: Path) -> None:
     assert open_source(kinds["a.parquet"]).estimate() == 5
     assert open_source(kinds["a.ndjson.gz"]).estimate() == 5
     assert open_source(kinds["a.jsonl"]).estimate() == 6  # One line is blank.
+
+
+def test_patterns_say_which_files_of_a_folder_are_read(tmp_path: Path) -> None:
+    for folder in ("helpful-base", "helpful-online", "harmless-base"):
+        for split in ("train", "test"):
+            jsonl(tmp_path / f"d/{folder}/{split}.jsonl", [{"from": f"{folder} {split}"}])
+    source = str(tmp_path / "d")
+    found = open_source(source, split="train", files=["helpful-*/*"])
+    assert [row["from"] for _, row in found.rows()] == ["helpful-base train", "helpful-online train"]
+    found = open_source(source, split="test", files=["*-online/*", "harmless-base/*"])
+    assert [row["from"] for _, row in found.rows()] == ["harmless-base test", "helpful-online test"]
+    with pytest.raises(DataError, match=r"d has no file in split 'train' whose path matches x/\* or y/\*"):
+        open_source(source, split="train", files=["x/*", "y/*"])
+    file = jsonl(tmp_path / "a.jsonl", ROWS)
+    assert len(list(open_source(file, files=["helpful-*/*"]).rows())) == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -62,7 +63,8 @@ def reason(error: BaseException) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+    opener = _UNPACK.get(path.suffix.lower())
+    return cast("IO[bytes]", opener(path)) if opener else path.open("rb")
 
 
 def _lines(path: Path, label: str) -> Iterator[tuple[int, str]]:
@@ -74,8 +76,8 @@ def _lines(path: Path, label: str) -> Iterator[tuple[int, str]]:
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{label} line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{label}: a damaged gzip file ({reason(error)}); fetch it again") from error
+    except (gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error) as error:
+        raise DataError(f"{label}: a damaged {path.suffix} file ({reason(error)}); fetch it again") from error
 
 
 def _parse_json(text: str, label: str, first: int = 1) -> object:
@@ -156,7 +158,9 @@ _TEXT: dict[str, Callable[[Path, str], Iterator[PlacedRow]]] = {
     ".json": _json_rows,
     ".csv": _csv_rows,
 }
-_READERS = {**_TEXT, **{f"{suffix}.gz": reader for suffix, reader in _TEXT.items()}, ".parquet": _parquet_rows}
+_UNPACK: dict[str, Callable[[Path], object]] = {".gz": gzip.open, ".xz": lzma.open}
+_PACKED = {f"{suffix}{packed}": reader for packed in _UNPACK for suffix, reader in _TEXT.items()}
+_READERS = {**_TEXT, **_PACKED, ".parquet": _parquet_rows}
 
 DATA_SUFFIXES = tuple(_READERS)
 """The names of data files end in one of these."""
