@@ -44,6 +44,10 @@ def test_import_rmeval_is_light() -> None:
         (["rewardbench", "--modle", "x"], 2),
         (["list", "suites"], 0),
         (["list", "findings"], 0),
+        (["list", "sources"], 0),
+        (["list", "mixtures"], 0),
+        (["prepare", "--help"], 0),
+        (["check", "--help"], 0),
     ],
 )
 def test_what_computes_nothing_loads_nothing_heavy(arguments: list[str], code: int) -> None:

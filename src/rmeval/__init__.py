@@ -9,7 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rmeval.data_prep.prepare import prepare as prepare
     from rmeval.errors import RmevalError as RmevalError
+    from rmeval.eval.compare import Comparison as Comparison
+    from rmeval.eval.compare import compare as compare
     from rmeval.eval.evaluate import evaluate as evaluate
     from rmeval.eval.score import ScoreSummary as ScoreSummary
     from rmeval.eval.score import score as score
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from rmeval.types import Scorer as Scorer
 
 _HOMES = {
+    "Comparison": "rmeval.eval.compare",
     "Conversation": "rmeval.types",
     "Example": "rmeval.types",
     "Message": "rmeval.types",
@@ -34,12 +38,15 @@ _HOMES = {
     "Score": "rmeval.types",
     "ScoreSummary": "rmeval.eval.score",
     "Scorer": "rmeval.types",
+    "compare": "rmeval.eval.compare",
     "evaluate": "rmeval.eval.evaluate",
     "load_run": "rmeval.records",
+    "prepare": "rmeval.data_prep.prepare",
     "score": "rmeval.eval.score",
 }
 
 __all__ = [
+    "Comparison",
     "Conversation",
     "Example",
     "Message",
@@ -50,8 +57,10 @@ __all__ = [
     "Score",
     "ScoreSummary",
     "Scorer",
+    "compare",
     "evaluate",
     "load_run",
+    "prepare",
     "score",
 ]
 

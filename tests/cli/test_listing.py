@@ -4,6 +4,7 @@ import pytest
 
 from rmeval.cli import _run
 from rmeval.data_prep.audit import CODES
+from rmeval.data_prep.sources import SOURCES
 from rmeval.eval.scorers.baseline import RULERS
 from rmeval.eval.suites import SUITES
 
@@ -11,6 +12,8 @@ NAMES = {
     "suites": list(SUITES),
     "baselines": [f"baseline:{name}" for name in RULERS],
     "findings": list(CODES),
+    "sources": list(SOURCES),
+    "mixtures": ["rm-mistral-7b", "rm-mistral-7b-safe"],
 }
 
 
@@ -46,7 +49,7 @@ def test_the_expected_names_are_there() -> None:
     [
         (["list", "suite"], "did you mean 'suites'?"),
         (["list", "finding"], "did you mean 'findings'?"),
-        (["list", "zzz"], "(known: suites, baselines, findings)"),
+        (["list", "zzz"], "(known: suites, baselines, findings, sources, mixtures)"),
         (["list"], "Missing argument"),
     ],
 )

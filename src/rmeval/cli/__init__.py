@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import cache, listing, score, selftest, suites
+from rmeval.cli import cache, check, listing, prepare, score, selftest, suites
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app = typer.Typer(
 suites.register(app)
 score.register(app)
 selftest.register(app)
+prepare.register(app)
+check.register(app)
 cache.register(app)
 listing.register(app)
 

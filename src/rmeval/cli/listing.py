@@ -14,8 +14,8 @@ def register(app: typer.Typer) -> None:
     app.command("list")(command)
 
 
-def command(what: Annotated[str, typer.Argument(help="suites, baselines or findings.")]) -> None:
-    """List the suites, the baselines, or what the audit can find."""
+def command(what: Annotated[str, typer.Argument(help="suites, baselines, findings, sources or mixtures.")]) -> None:
+    """List the suites, the baselines, what the audit can find, or the data that prepare knows."""
     if what not in _LISTS:
         raise UsageError(f"nothing called {what!r} to list{did_you_mean(what, _LISTS)} (known: {', '.join(_LISTS)})")
     from rmeval.reports.console import print_names
@@ -42,4 +42,27 @@ def _findings() -> list[tuple[str, str]]:
     return [(code, f"{severity}: {meaning}") for code, (severity, meaning) in CODES.items()]
 
 
-_LISTS = {"suites": _suites, "baselines": _baselines, "findings": _findings}
+def _sources() -> list[tuple[str, str]]:
+    from rmeval.data_prep.sources import SOURCES
+
+    return [
+        (name, f"{source.title}: {source.hub_id or 'pairs of your own'}, {source.licence}")
+        for name, source in SOURCES.items()
+    ]
+
+
+def _mixtures() -> list[tuple[str, str]]:
+    from rmeval.data_prep.mixture import load_mixture, mixture_names
+
+    return [
+        (name, f"pairs of {', '.join(entry.label for entry in load_mixture(name).sources)}") for name in mixture_names()
+    ]
+
+
+_LISTS = {
+    "suites": _suites,
+    "baselines": _baselines,
+    "findings": _findings,
+    "sources": _sources,
+    "mixtures": _mixtures,
+}

@@ -49,6 +49,6 @@ def progress_bar(what: str) -> Iterator[Progress]:
         task = bar.add_task("loading", total=None)
 
         def report(done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=what, completed=done, total=total or None)
 
         yield report

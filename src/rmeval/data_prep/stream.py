@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Source", "open_source"]
 
-_HUB_FILES = [*(f"*{suffix}" for suffix in DATA_SUFFIXES), "README.md", "*.yaml"]  # data and what it is, no code
+_ABOUT = ["README.md", "*.yaml"]
+_HUB_FILES = [*(f"*{suffix}" for suffix in DATA_SUFFIXES), *_ABOUT]  # data and what it is, no code
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,17 @@ class Source:
 
 
 def open_source(
-    source: str, *, split: str | None = None, revision: str | None = None, default_split: str | None = None
+    source: str,
+    *,
+    split: str | None = None,
+    revision: str | None = None,
+    default_split: str | None = None,
+    files: Sequence[str] = (),
 ) -> Source:
-    """Find the files of a data set; the arguments are those of ``rmeval.data_prep.rows.load_rows``.
+    """Find the files of a data set; the other arguments are those of ``rmeval.data_prep.rows.load_rows``.
+
+    Args:
+        files: in a folder or Hub repository, patterns (``fnmatch``) of the paths of the files to read; empty for all.
 
     Raises:
         DataError: if there is no such data set or split.
@@ -90,7 +100,7 @@ def open_source(
         if revision is not None:
             raise UsageError(f"{source} is a local path, which has no revision: leave the revision out")
         if os.path.isdir(path):
-            return _open_folder(Path(path), source, split, default_split)
+            return _open_folder(Path(path), source, split, default_split, files)
         if split is not None:
             raise UsageError(f"{source} is a file, which has no splits: leave --split out")
         return Source(source, ((source, Path(path)),))
@@ -98,14 +108,15 @@ def open_source(
         raise DataError(f"no such file or folder: {source}")
     if not is_hub_id(source):
         raise DataError(f"no such file or folder, and not the name of a Hub data set: {source!r}")
-    folder, commit = snapshot(source, kind="dataset", revision=revision, allow_patterns=_HUB_FILES)
-    return replace(_open_folder(folder, source, split, default_split), revision=commit)
+    wanted = [*files, *_ABOUT] if files else _HUB_FILES
+    folder, commit = snapshot(source, kind="dataset", revision=revision, allow_patterns=wanted)
+    return replace(_open_folder(folder, source, split, default_split, files), revision=commit)
 
 
 # --- folders ----------------------------------------------------------------------------------------------------
 
 
-def _open_folder(folder: Path, name: str, split: str | None, default: str | None) -> Source:
+def _open_folder(folder: Path, name: str, split: str | None, default: str | None, patterns: Sequence[str]) -> Source:
     """Open one split of a folder: one saved by ``save_to_disk``, or one of data files."""
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         saved = _load_saved(folder, name)
@@ -113,7 +124,14 @@ def _open_folder(folder: Path, name: str, split: str | None, default: str | None
         return Source(name, (), chosen, saved=saved[chosen])
     files = _data_files(folder, name)
     chosen = _choose_split(name, list(files), split, default)
-    return Source(name, tuple((f"{name.rstrip('/')}/{label}", path) for label, path in files[chosen]), chosen)
+    matching = [(label, path) for label, path in files[chosen] if _matches(label, patterns)]
+    if not matching:
+        raise DataError(f"{name} has no file in split {chosen!r} whose path matches {' or '.join(patterns)}")
+    return Source(name, tuple((f"{name.rstrip('/')}/{label}", path) for label, path in matching), chosen)
+
+
+def _matches(label: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)
 
 
 def _load_saved(folder: Path, name: str) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""``rmeval prepare``: from a mixture to a data set of preference pairs, every dropped row accounted for."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rmeval.cli import options as opt
+from rmeval.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rmeval.data_prep.prepare import Prepared, Stages
+    from rmeval.types import Example, Progress
+
+_MIXTURE, _OVERLAP, _OUTPUT = "Mixture", "Overlap", "Output"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("prepare", help="Build a mixture: preference pairs, a held-out side, and what became of every row.")(
+        command
+    )
+
+
+def command(
+    mixture: Annotated[str, typer.Argument(help="A name of rmeval list mixtures, or a YAML file.")],
+    output_dir: Annotated[Path, typer.Option(help="Folder for the data set.", rich_help_panel=_OUTPUT)],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=PATH: read a source's rows from a file, folder or Hub id; may be repeated.",
+            rich_help_panel=_MIXTURE,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of draws and the split. Default: the mixture's.", rich_help_panel=_MIXTURE)
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Suite or data set of pairs to compare the training side with; may be repeated. Default: mini.",
+            rich_help_panel=_OVERLAP,
+        ),
+    ] = None,
+    drop_overlap: Annotated[
+        bool,
+        typer.Option("--drop-overlap", help="Take out pairs with a benchmark's prompt.", rich_help_panel=_OVERLAP),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes. Default: one a processor.", rich_help_panel=_OUTPUT)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a finished build there.", rich_help_panel=_OUTPUT)
+    ] = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Build a mixture and say what became of every row."""
+    from rmeval.data_prep.prepare import PAGE, prepare
+    from rmeval.reports.data_page import write_data_page
+    from rmeval.reports.ledger_table import print_ledger
+
+    paths = _paths(source or [])
+    with _stages() as progress:
+        done = prepare(
+            mixture,
+            output_dir,
+            paths=paths,
+            against=_benchmarks(against or ["mini"]),
+            drop_overlap=drop_overlap,
+            seed=seed,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    write_data_page(done.statistics, output_dir / PAGE)
+    if as_json:
+        print(json.dumps(_summary(done), ensure_ascii=False))
+    else:
+        print_ledger(done.ledger, done.overlap)
+    if done.kept:
+        print(f"built before and kept: {', '.join(done.kept)}", file=sys.stderr)
+    print(f"data set written to {shlex.quote(str(done.path))}; look at {PAGE} in it", file=sys.stderr)
+
+
+def _paths(given: Sequence[str]) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    for each in given:
+        label, equals, path = each.partition("=")
+        if not (label and equals and path):
+            raise UsageError(f"--source takes NAME=PATH, such as hh-rlhf=rows.jsonl, not {each!r}")
+        if label in paths:
+            raise UsageError(f"--source names {label} twice")
+        paths[label] = path
+    return paths
+
+
+def _benchmarks(names: Sequence[str]) -> dict[str, Sequence[Example]]:
+    """Load the examples of suites, by name, and of any other data sets of pairs."""
+    from rmeval.eval.data import DataOptions, load_dataset
+    from rmeval.eval.suites import SUITES
+
+    found: dict[str, Sequence[Example]] = {}
+    for name in names:
+        suite = SUITES.get(name, SUITES["pairs"])
+        if name not in SUITES and "/" not in name and not Path(name).exists() and did_you_mean(name, SUITES):
+            raise UsageError(f"--against: no suite, file or folder {name!r}{did_you_mean(name, SUITES)}")
+        found[name] = load_dataset(suite, DataOptions(None if suite.name == name else name)).examples
+    return found
+
+
+@contextmanager
+def _stages() -> Iterator[Stages]:
+    """Show a progress bar, a new one for each thing that is being done."""
+    from rmeval.cli.progress import progress_bar
+
+    with ExitStack() as bars:
+        current: list[tuple[str, Progress]] = []
+
+        def report(stage: str, done: int, total: int) -> None:
+            if not current or current[-1][0] != stage:
+                bars.pop_all().close()
+                current.append((stage, bars.enter_context(progress_bar(stage))))
+            current[-1][1](done, total)
+
+        yield report
+
+
+def _summary(done: Prepared) -> dict[str, object]:
+    """Return the ledger, where it is, and what overlaps, as plain JSON types."""
+    overlap = [
+        {"benchmark": each.benchmark, "subset": each.subset, "examples": each.examples}
+        | {"exact": each.exact, "ngram": each.ngram, "completion": each.completion}
+        for each in done.overlap.subsets
+    ]
+    contaminated = len(done.overlap.contaminated)
+    return {"path": str(done.path), **done.ledger.to_json(), "contaminated": contaminated, "overlap": overlap}

@@ -1,0 +1,263 @@
+{
+  const BATCH = 60;
+  const LONG = 20000; // Characters of a text that are laid out at once; the rest comes on request.
+  const NAMES = { r: "right", w: "wrong", t: "tie", i: "invalid", "-": "absent" };
+  const SIGNS = { r: "✓", w: "✗", t: "=", i: "!", "-": "–" };
+  const byId = (id) => document.getElementById(id);
+  const { make, visible } = rmeval;
+  const decimals = (value, digits) => (value === null || value === undefined
+    ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−"));
+  const signed = (value) => (value > 0 ? "+" : "") + decimals(value, 2);
+
+  let index;
+  let text = null;
+  let starts; // Flat place of each example's first completion.
+  let haystacks = null;
+  let list = []; // Places of the examples that match, in order.
+  let shown = 0; // How many of them are in the page.
+  let open = -1; // Place of the example in the dialog.
+
+  const promptOf = (place) => (text ? text.prompts[text.prompt[place]] : []);
+  const firstLine = (place) => {
+    if (!text) return `${index.ids[place]} · prompt ${index.prompt_hashes[place]}`;
+    const prompt = promptOf(place);
+    const messages = prompt.length ? prompt : text.completions[starts[place]];
+    const asked = messages.filter(([role]) => role === "user").pop() || messages[messages.length - 1];
+    return visible(asked[1].slice(0, 240).trimStart().replace(/\s+/g, " ")).slice(0, 180) || "(empty)";
+  };
+  const haystack = (place) => {
+    const parts = [index.ids[place], index.subsets[index.subset[place]]];
+    if (text) {
+      const answers = text.completions.slice(starts[place], starts[place] + index.completions[place]);
+      for (const messages of [promptOf(place), ...answers]) parts.push(...messages.map(([, content]) => content));
+    }
+    return parts.join("\n").toLowerCase();
+  };
+
+  // --- the list ---------------------------------------------------------------------------------------------------
+
+  const run = () => index.runs[Number(byId("by-run").value)];
+  const OUTCOMES = {
+    "": ["Any outcome", () => true],
+    r: ["Right", (place) => run().outcomes[place] === "r"],
+    w: ["Wrong", (place) => run().outcomes[place] === "w"],
+    t: ["Tie", (place) => run().outcomes[place] === "t"],
+    missed: ["Wrong or tie", (place) => "wt".includes(run().outcomes[place])],
+    i: ["Invalid", (place) => run().outcomes[place] === "i"],
+    undecided: ["Undecided", (place) => run().undecidedSet.has(place)],
+    truncated: ["Truncated", (place) => run().truncatedSet.has(place)],
+    gained: ["Right only in this run", (place) => index.runs[0].outcomes[place] !== "r" && run().outcomes[place] === "r"],
+    lost: ["Right only in A", (place) => index.runs[0].outcomes[place] === "r" && "wt".includes(run().outcomes[place])],
+  };
+  const ORDERS = {
+    worst: ["Worst misses first", (margin) => margin],
+    near: ["Nearest calls first", (margin) => Math.abs(margin)],
+    best: ["Largest margins first", (margin) => -margin],
+    data: ["In data-set order", null],
+  };
+  const PRESETS = { worst: ["missed", "worst"], near: ["", "near"], ties: ["t", "data"], all: ["", "data"] };
+
+  const select = () => {
+    const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const subset = byId("by-subset").value;
+    const matches = OUTCOMES[byId("by-outcome").value][1];
+    if (words.length && !haystacks) haystacks = index.ids.map((_, place) => haystack(place));
+    list = index.ids.map((_, place) => place).filter((place) => (subset === "" || index.subset[place] === Number(subset))
+      && matches(place) && words.every((word) => haystacks[place].includes(word)));
+    const key = ORDERS[byId("order").value][1];
+    if (key) {
+      const margins = run().margins;
+      const keys = new Map(list.map((place) => [place, margins[place] === null ? Infinity : key(margins[place])]));
+      list.sort((one, other) => (keys.get(one) === keys.get(other) ? one - other : keys.get(one) - keys.get(other)));
+    }
+    for (const button of document.querySelectorAll("[data-preset]")) {
+      const [outcome, order] = PRESETS[button.dataset.preset];
+      button.setAttribute("aria-pressed", String(byId("by-outcome").value === outcome && byId("order").value === order));
+    }
+    byId("found").textContent = `${decimals(list.length, 0)} of ${decimals(index.ids.length, 0)} examples`;
+    byId("list").scrollTop = 0;
+    byId("list").querySelector("ol").replaceChildren();
+    shown = 0;
+    if (!list.length) byId("list").querySelector("ol").append(make("li", { class: "empty" }, "No example matches."));
+    grow();
+  };
+  const link = (place) => `#example-${encodeURIComponent(index.ids[place])}`;
+  const mark = (each, place) => {
+    const outcome = each.outcomes[place];
+    return make("span", { class: `mark ${outcome}`, title: NAMES[outcome] },
+      make("b", {}, SIGNS[outcome]), make("span", { class: "hidden-text" }, NAMES[outcome]), ` ${signed(each.margins[place])}`);
+  };
+  const grow = () => {
+    const rows = list.slice(shown, shown + BATCH).map((place) => {
+      const row = make("a", { href: link(place) },
+        ...index.runs.map((each) => mark(each, place)),
+        make("span", { class: "what", dir: "auto" }, firstLine(place)),
+        make("span", { class: "where" }, visible(index.subsets[index.subset[place]])));
+      return make("li", {}, row);
+    });
+    shown += rows.length;
+    byId("list").querySelector("ol").append(...rows);
+  };
+  const growWhileSeen = () => {
+    const room = byId("list");
+    if (room.clientHeight && shown < list.length && room.scrollTop + room.clientHeight > room.scrollHeight - 600) grow();
+  };
+
+  // --- one example ------------------------------------------------------------------------------------------------
+
+  const block = (content) => {
+    const body = make("div", { class: "text", dir: "auto" }, visible(content.slice(0, LONG)));
+    if (content.length <= LONG) return [body];
+    const more = make("button", { type: "button" }, `Show all ${decimals(content.length, 0)} characters`);
+    more.addEventListener("click", () => {
+      body.textContent = visible(content);
+      more.remove();
+    });
+    return [body, more];
+  };
+  const conversation = (messages) => messages.map(([role, content]) => make("div", { class: "message" },
+    make("div", { class: "role" }, visible(role)), ...block(content)));
+  const scoreLine = (each, flat) => {
+    const parts = [`score `, make("b", {}, decimals(each.scores[flat], Math.abs(each.scores[flat]) < 100 ? 4 : 1))];
+    if (each.tokens[flat] !== null) parts.push(` · ${decimals(each.tokens[flat], 0)} ${each.unit}`);
+    if (each.truncated.includes(flat)) parts.push(" · truncated");
+    if (each.refined.includes(flat)) parts.push(" · decided in float32");
+    return make("div", {}, ...(index.runs.length > 1 ? [`${visible(each.label).split(" ")[0]} `] : []), ...parts);
+  };
+  const answer = (place, number) => {
+    const flat = starts[place] + number;
+    const chosen = number < index.chosen[place];
+    const body = text ? conversation(text.completions[flat]) : [
+      make("p", { class: "muted" }, `text not kept · sha256 begins ${index.hashes[flat]}`)];
+    return make("div", { class: `answer ${chosen ? "chosen" : "rejected"}` },
+      make("h3", {}, chosen ? "Chosen" : "Rejected",
+        make("span", { class: "muted small" }, `${decimals(index.chars[flat], 0)} characters`)),
+      make("div", { class: "scores" }, ...index.runs.map((each) => scoreLine(each, flat))), ...body);
+  };
+  const showExample = (place) => {
+    open = place;
+    byId("example-title").replaceChildren(make("bdi", {}, visible(index.ids[place])));
+    const outcomes = index.runs.map((each) => make("span", {},
+      ...(index.runs.length > 1 ? [`${visible(each.label).split(" ")[0]} `] : []),
+      make("span", { class: `mark ${each.outcomes[place]}` }, `${SIGNS[each.outcomes[place]]} ${NAMES[each.outcomes[place]]}`),
+      `, margin ${signed(each.margins[place])}${each.undecidedSet.has(place) ? ", undecided" : ""}`));
+    const prompt = promptOf(place);
+    byId("example-body").replaceChildren(
+      make("p", { class: "facts" }, make("span", {}, make("bdi", {}, visible(index.subsets[index.subset[place]]))),
+        make("span", {}, `row ${decimals(index.rows[place], 0)}`), ...outcomes),
+      ...(prompt.length ? [make("div", { class: "prompt" }, ...conversation(prompt))] : []),
+      ...(text ? [] : [make("p", { class: "muted" }, `prompt not kept · sha256 begins ${index.prompt_hashes[place]}`)]),
+      make("div", { class: "answers" }, ...Array.from({ length: index.completions[place] }, (_, number) => answer(place, number))));
+    const position = list.indexOf(place);
+    byId("previous").disabled = position <= 0;
+    byId("next").disabled = position < 0 || position === list.length - 1;
+    if (!byId("example").open) byId("example").showModal();
+    byId("example").scrollTop = 0;
+  };
+  const step = (by) => {
+    const place = list[list.indexOf(open) + by];
+    if (list.includes(open) && place !== undefined) location.replace(link(place));
+  };
+  const follow = () => {
+    if (!location.hash.startsWith("#example-")) {
+      if (byId("example").open) byId("example").close();
+      return;
+    }
+    let id;
+    try {
+      id = decodeURIComponent(location.hash.slice("#example-".length));
+    } catch {
+      return; // Not an address of ours.
+    }
+    const place = index.ids.indexOf(id);
+    if (place >= 0) showExample(place);
+  };
+
+  // --- putting it together ----------------------------------------------------------------------------------------
+
+  const options = (id, entries) => byId(id).replaceChildren(
+    ...entries.map(([value, label]) => make("option", { value }, visible(label))));
+  const fill = () => {
+    const counts = new Map();
+    for (const subset of index.subset) counts.set(subset, (counts.get(subset) || 0) + 1);
+    options("by-run", index.runs.map((each, place) => [String(place), each.label]));
+    byId("by-run").value = String(index.runs.length - 1);
+    options("by-subset", [["", "All subsets"], ...index.subsets.map((name, place) => [String(place), `${name} (${counts.get(place)})`])]);
+    const several = index.runs.length > 1;
+    options("by-outcome", Object.entries(OUTCOMES).filter(([key]) => several || !["gained", "lost"].includes(key))
+      .map(([key, [label]]) => [key, label]));
+    options("order", Object.entries(ORDERS).map(([key, [label]]) => [key, label]));
+    [byId("by-outcome").value, byId("order").value] = PRESETS.worst;
+  };
+  const listen = () => {
+    byId("find").addEventListener("input", rmeval.later(select, 120));
+    for (const id of ["by-run", "by-subset", "by-outcome", "order"]) byId(id).addEventListener("change", select);
+    for (const button of document.querySelectorAll("[data-preset]")) {
+      button.addEventListener("click", () => {
+        [byId("by-outcome").value, byId("order").value] = PRESETS[button.dataset.preset];
+        select();
+      });
+    }
+    for (const anchor of document.querySelectorAll("[data-subset-link]")) {
+      anchor.addEventListener("click", () => {
+        byId("by-run").value = anchor.dataset.run;
+        byId("by-subset").value = String(index.subsets.indexOf(anchor.dataset.subsetLink));
+        byId("find").value = "";
+        select();
+      });
+    }
+    byId("list").addEventListener("scroll", growWhileSeen, { passive: true });
+    byId("close").addEventListener("click", () => byId("example").close());
+    byId("example").addEventListener("close", () => {
+      open = -1;
+      if (location.hash.startsWith("#example-")) history.replaceState(null, "", location.pathname + location.search);
+    });
+    byId("example").addEventListener("click", (event) => {
+      if (event.target === byId("example")) byId("example").close();
+    });
+    byId("previous").addEventListener("click", () => step(-1));
+    byId("next").addEventListener("click", () => step(1));
+    byId("example").addEventListener("keydown", (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+      step(event.key === "ArrowLeft" ? -1 : 1);
+      event.preventDefault();
+    });
+    addEventListener("hashchange", follow);
+  };
+  const showRun = (wanted) => {
+    for (const panel of document.querySelectorAll("[data-panel]")) panel.classList.toggle("off", panel.dataset.panel !== wanted);
+    for (const button of document.querySelectorAll("[data-show-run]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.showRun === wanted));
+    }
+  };
+
+  document.addEventListener("DOMContentLoaded", async () => {
+    for (const button of document.querySelectorAll("[data-show-run]")) {
+      button.addEventListener("click", () => showRun(button.dataset.showRun));
+    }
+    showRun("0");
+    try {
+      index = await rmeval.unpack("examples-index");
+      if (byId("examples-text")) text = await rmeval.unpack("examples-text");
+    } catch (error) {
+      byId("unreadable").textContent = `This browser could not unpack the examples: ${error}`;
+      byId("unreadable").hidden = false;
+      return;
+    }
+    let place = 0;
+    starts = index.completions.map((size) => (place += size) - size);
+    for (const each of index.runs) {
+      each.undecidedSet = new Set(each.undecided);
+      const cut = new Set(each.truncated);
+      each.truncatedSet = new Set(index.ids.map((_, example) => example).filter((example) =>
+        Array.from({ length: index.completions[example] }, (_, number) => starts[example] + number).some((flat) => cut.has(flat))));
+    }
+    byId("list").style.setProperty("--runs", index.runs.length);
+    fill();
+    listen();
+    byId("browser").hidden = false;
+    select();
+    follow();
+    document.documentElement.dataset.ready = "true";
+  });
+}
