@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rmeval.eval.scorers.options import ModelOptions as ModelOptions
     from rmeval.records import RunRecord as RunRecord
     from rmeval.records import load_run as load_run
+    from rmeval.trainer.train import train as train
     from rmeval.types import Conversation as Conversation
     from rmeval.types import Example as Example
     from rmeval.types import Message as Message
@@ -43,6 +44,7 @@ _HOMES = {
     "load_run": "rmeval.records",
     "prepare": "rmeval.data_prep.prepare",
     "score": "rmeval.eval.score",
+    "train": "rmeval.trainer.train",
 }
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "load_run",
     "prepare",
     "score",
+    "train",
 ]
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -108,7 +109,8 @@ def test_examples_are_drawn_by_seed_and_made_only_where_kept() -> None:
         return [each["prompt"][0]["content"] for each in builder.to_json()["sources"][0]["examples"]]
 
     first = run(1)
-    assert len(set(first)) == 3
+    hashes = {place: sha256(f"1\x1fa\x1f{place}".encode()).digest()[:8] for place in range(1_000)}
+    assert first == [str(place) for place in sorted(hashes, key=hashes.__getitem__)[:3]]
     assert len(made) < 60  # About 3 (1 + ln(1000 / 3)) = 20 of 1,000.
     assert run(1) == first
     assert run(2) != first

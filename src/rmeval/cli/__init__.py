@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import cache, check, listing, prepare, score, selftest, suites
+from rmeval.cli import cache, check, listing, prepare, report, score, selftest, suites, train
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ suites.register(app)
 score.register(app)
 selftest.register(app)
 prepare.register(app)
+train.register(app)
+report.register(app)
 check.register(app)
 cache.register(app)
 listing.register(app)

@@ -14,8 +14,10 @@ def register(app: typer.Typer) -> None:
     app.command("list")(command)
 
 
-def command(what: Annotated[str, typer.Argument(help="suites, baselines, findings, sources or mixtures.")]) -> None:
-    """List the suites, the baselines, what the audit can find, or the data that prepare knows."""
+def command(
+    what: Annotated[str, typer.Argument(help="suites, baselines, findings, sources, mixtures or recipes.")],
+) -> None:
+    """List what there is of a kind: a name a line, with what it means."""
     if what not in _LISTS:
         raise UsageError(f"nothing called {what!r} to list{did_you_mean(what, _LISTS)} (known: {', '.join(_LISTS)})")
     from rmeval.reports.console import print_names
@@ -59,10 +61,17 @@ def _mixtures() -> list[tuple[str, str]]:
     ]
 
 
+def _recipes() -> list[tuple[str, str]]:
+    from rmeval.trainer.recipe import recipe_names
+
+    return list(recipe_names().items())
+
+
 _LISTS = {
     "suites": _suites,
     "baselines": _baselines,
     "findings": _findings,
     "sources": _sources,
     "mixtures": _mixtures,
+    "recipes": _recipes,
 }

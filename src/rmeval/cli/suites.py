@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from rmeval.cli import options as opt
+from rmeval.errors import RmevalError
 from rmeval.eval.suites import SUITES
+
+if TYPE_CHECKING:
+    from rmeval.records import RunRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -79,3 +84,15 @@ def command(
         print(f"run written to {shlex.quote(str(run.path))}", file=sys.stderr)
     else:
         print_run(run)
+    _write_page(run)
+
+
+def _write_page(run: RunRecord) -> None:
+    """Write the run's page beside it; the run is safe by now, whatever happens here."""
+    from rmeval.reports.report import write_report
+
+    if run.path is not None:
+        try:
+            write_report([run], run.path / "report.html")
+        except (RmevalError, OSError) as error:
+            print(f"no report: {error}", file=sys.stderr)

@@ -223,7 +223,14 @@ def _edges(axes: Axes, histogram: Histogram, shown: set[float]) -> None:
     places = [(place + 1, edge) for place, edge in enumerate(edges) if edge in shown]
     # An edge between whole numbers is named after the number beyond it, away from zero.
     named = [edge if edge == int(edge) or abs(edge) < 9 else edge + (0.5 if edge > 0 else -0.5) for _, edge in places]
-    axes.set_xticks([place for place, _ in places], [decimal(edge, 0 if edge == int(edge) else 1) for edge in named])
+    axes.set_xticks([place for place, _ in places], [_short(edge) for edge in named])
     axes.set_xlim(0, len(histogram["counts"]))
     axes.set_ylim(bottom=0)
     axes.locator_params(axis="y", nbins=5)
+
+
+def _short(edge: float) -> str:
+    """Return a number as a label: 10k for 10,000, whose digits would run into its neighbour's."""
+    if abs(edge) >= 10_000:
+        return f"{decimal(edge / 1000, 0)}k"
+    return decimal(edge, 0 if edge == int(edge) else 1)

@@ -16,7 +16,13 @@ from rmeval.eval.engine.journal import Journal
 _SAFE = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.merges")
 _PICKLE = ("*.bin", "*.pt", "*.pth")
 _CODE = ("*.py",)
+_RECORDS = {"training.json", "trainer_state.json"}
+"""How a model came about; not what it computes."""
+_SHIPPED = {"quickstart": Path(__file__).with_name("quickstart")}
+"""Models that come with rmeval: name -> folder."""
 _BLOCK = 1 << 20
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,14 @@ class ModelFolder:
     fingerprint: str
     config: dict[str, Any]
     """``config.json``."""
+    adapter: Path | None = None
+    """The folder of a PEFT adapter; everything else is then of the model that it adapts."""
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """Where the tokenizer is: with the adapter, if it has one."""
+        own = self.adapter is not None and (self.adapter / "tokenizer_config.json").exists()
+        return self.adapter if own and self.adapter is not None else self.path
 
 
 def locate(
@@ -40,22 +54,53 @@ def locate(
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
     journal: Journal | None = None,
+    weights: bool = True,
 ) -> ModelFolder:
     """Find a model folder, or download it from the Hub, and check that it may be loaded.
 
-    The journal remembers the fingerprints of folders.
+    The folder of a PEFT adapter leads to the model that it adapts. The journal remembers the fingerprints of folders.
+    ``weights`` set to False asks for a configuration only.
 
     Raises:
         ModelError: if there is no such folder or Hub model, if it has no weights, only pickled ones, or code of its own
             that was not asked for.
     """
     path, commit = _resolve(name, revision, allow_pickle, trust_remote_code)
+    if _is_adapter(path):
+        return _locate_adapted(name, path, commit, trust_remote_code, journal)
     config = _read_config(name, path)
     if "auto_map" in config and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
-    _check_weights(name, path, allow_pickle)
+    if weights:
+        _check_weights(name, path, allow_pickle)
     fingerprint = f"hub:{commit}" if commit else _fingerprint(path, journal)
     return ModelFolder(name, path, commit, fingerprint, config)
+
+
+def _is_adapter(path: Path) -> bool:
+    """True for a folder with a PEFT adapter and no model of its own."""
+    return (path / ADAPTER_CONFIG).exists() and not any(path.glob("model*.safetensors"))
+
+
+def _locate_adapted(
+    name: str, path: Path, commit: str | None, trust_remote_code: bool, journal: Journal | None
+) -> ModelFolder:
+    """Find the model that an adapter adapts."""
+    config = _read_json(path / ADAPTER_CONFIG)
+    base = config.get("base_model_name_or_path")
+    if config.get("task_type") != "SEQ_CLS" or not isinstance(base, str):
+        raise ModelError(f"{name} is a PEFT adapter, but not one of a sequence classifier (task_type SEQ_CLS)")
+    if not (path / ADAPTER_WEIGHTS).exists():
+        raise ModelError(f"{name} is a PEFT adapter without {ADAPTER_WEIGHTS}: save it as safetensors")
+    if _is_adapter(Path(base).expanduser()):
+        raise ModelError(f"{name} is a PEFT adapter of another adapter, {base}: merge that one first")
+    revision = config.get("revision")
+    try:
+        found = locate(base, revision=revision, trust_remote_code=trust_remote_code, journal=journal)
+    except ModelError as error:
+        raise ModelError(f"{name} is a PEFT adapter, and the model that it adapts cannot be had: {error}") from None
+    own = f"hub:{commit}" if commit else _fingerprint(path, journal)
+    return ModelFolder(name, found.path, commit, f"{own}+{found.fingerprint}", found.config, adapter=path)
 
 
 def locate_tokenizer(name: str) -> Path:
@@ -71,6 +116,12 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
     if not name.strip():
         raise ModelError("the model has no name: give a Hub id or a folder")
     path = Path(name).expanduser()
+    if name in _SHIPPED:
+        if (path / "config.json").exists():  # Neither may be taken for the other.
+            raise ModelError(
+                f"{name} is a model that comes with rmeval, and a folder here: for the folder, say ./{name}"
+            )
+        path = _SHIPPED[name]
     if path.is_dir():
         if revision is not None:
             raise ModelError(f"--revision is for Hub models; {name} is a folder")
@@ -85,10 +136,14 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
 
 def _read_config(name: str, path: Path) -> dict[str, Any]:
     file = path / "config.json"
+    if not file.exists():
+        raise ModelError(f"{name} has no config.json: it is not the folder of a transformers model")
+    return _read_json(file)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{name} has no config.json: it is not the folder of a transformers model") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {file}: {error}") from None
     if not isinstance(config, dict):
@@ -112,7 +167,9 @@ def _check_weights(name: str, path: Path, allow_pickle: bool) -> None:
 def _fingerprint(path: Path, journal: Journal | None) -> str:
     """Hash the names and contents of the files that decide what the model computes."""
     patterns = (*_SAFE, *_PICKLE, *_CODE)
-    files = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+    files = sorted(
+        {file for pattern in patterns for file in path.glob(pattern) if file.is_file() and file.name not in _RECORDS}
+    )
     return _hash(files) if journal is None else journal.fingerprint(files, lambda: _hash(files))
 
 

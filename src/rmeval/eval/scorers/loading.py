@@ -12,6 +12,7 @@ import transformers
 from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
+from rmeval.eval.scorers.adapter import adapter_weights, merge_adapter
 from rmeval.eval.scorers.folder import ModelFolder, locate_tokenizer
 from rmeval.eval.scorers.options import ModelOptions
 
@@ -25,7 +26,7 @@ def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedToke
     Raises:
         ModelError: if that fails.
     """
-    source = folder.path if options.tokenizer is None else locate_tokenizer(options.tokenizer)
+    source = folder.tokenizer_path if options.tokenizer is None else locate_tokenizer(options.tokenizer)
     try:
         tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=options.trust_remote_code, local_files_only=True
@@ -46,14 +47,15 @@ def load_model(
     Raises:
         ModelError: if it is not a classifier with one output, or its weights do not fit or are not all there.
     """
-    _check_head(folder, options.allow_untrained_head)
+    if folder.adapter is None:
+        _check_head(folder, options.allow_untrained_head)
     room = dtype == torch.float32 or _fits_twice(folder, dtype, device)
     own = torch.float32 if room else dtype
     extra: dict[str, Any] = {}
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
     torch.manual_seed(0)  # An untrained head is at least the same one each time.
-    verbosity = transformers.logging.get_verbosity()
+    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()  # Its report of missing weights is ours to give, in one line.
     transformers.logging.disable_progress_bar()  # Two bars at once would fight for one line.
     try:
@@ -67,19 +69,38 @@ def load_model(
             output_loading_info=True,
             **extra,
         )
-        model = model.to(device).eval()
     except Exception as error:  # As above.
         raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
     finally:
         transformers.logging.set_verbosity(verbosity)
-        transformers.logging.enable_progress_bar()
-    for key in sorted(report["unexpected_keys"]):
-        audit.note("unused-weights", key)
-    untrained = _check_missing(folder, model, sorted(report["missing_keys"]), options.allow_untrained_head, audit)
+        if bars:
+            transformers.logging.enable_progress_bar()
+    restored: set[str] = set()
+    if folder.adapter is None:
+        for key in sorted(report["unexpected_keys"]):
+            audit.note("unused-weights", key)
+    else:  # What is adapted may have another head, which is not used; the adapter has one.
+        restored = adapter_weights(folder.adapter)
+    missing = sorted(set(report["missing_keys"]) - restored)
+    untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
+    model = _place(model, folder, device)
     if not room:
         audit.note("no-float32-copy")
     precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
     return model, precision, untrained
+
+
+def _place(model: Any, folder: ModelFolder, device: torch.device) -> PreTrainedModel:
+    """Merge the adapter, if there is one, and move the model to its device."""
+    try:
+        if folder.adapter is not None:
+            model = merge_adapter(model, folder.adapter)
+        placed: PreTrainedModel = model.to(device).eval()
+    except ModelError:
+        raise
+    except Exception as error:  # As above.
+        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+    return placed
 
 
 def is_decoder(model: PreTrainedModel) -> bool:

@@ -1,0 +1,91 @@
+"""``rmeval train``: a reward model, from a recipe to a folder that scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmeval.errors import UsageError, did_you_mean
+
+_HELP = """Train a reward model by a recipe: a .yaml file, or one that ships with rmeval.
+
+Called again after it was stopped, it goes on. With several GPUs: accelerate launch -m rmeval train …"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train", help=_HELP)(command)
+
+
+def _launch_config(name: str | None) -> None:
+    """Print the path of a configuration for ``accelerate launch`` and exit."""
+    if name is None:
+        return
+    folder = Path(__file__).parents[1] / "trainer" / "launch"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise UsageError(f"no launch configuration {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})")
+    print(folder / f"{name}.yaml")
+    raise typer.Exit
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="A .yaml file, or a name: `rmeval list recipes`.")],
+    output_dir: Annotated[Path | None, typer.Option(help="The model's folder.")] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; may be repeated."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was trained there before.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the whole recipe, as changed, and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print training.json on stdout.")] = False,
+    launch_config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Print the path of a configuration for `accelerate launch` and exit: fsdp-8x80gb or ddp-8.",
+            callback=_launch_config,
+            is_eager=True,
+        ),
+    ] = None,
+) -> None:
+    """Train, write the model's folder, and say what it reaches."""
+    from rmeval.trainer.recipe import load_recipe
+
+    if show:
+        print(load_recipe(recipe, values or ()).to_yaml(), end="")
+        return
+    if output_dir is None:
+        raise UsageError("where to? give the model's folder with --output-dir")
+    from rmeval.cli.progress import progress_bar
+    from rmeval.trainer.train import train
+
+    first = os.environ.get("RANK", "0") == "0"
+    with progress_bar("training") as progress:
+        done = train(
+            recipe,
+            output_dir,
+            overrides=values or (),
+            overwrite=overwrite,
+            command=["rmeval", *sys.argv[1:]],
+            progress=progress if first else None,
+            note=_note if first else None,
+        )
+    if done is None:
+        return
+    from rmeval.reports.training_page import write_training_page
+
+    write_training_page(done.record, done.path / "curves.html")
+    if as_json:
+        print(json.dumps(done.record, ensure_ascii=False))
+    print(f"model written to {shlex.quote(str(done.path))}", file=sys.stderr)
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)

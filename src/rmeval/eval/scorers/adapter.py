@@ -1,0 +1,58 @@
+"""PEFT adapters: merged into the weights of the model that they adapt, which is then a model like any other."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import transformers
+from safetensors import safe_open
+
+from rmeval.errors import ModelError
+from rmeval.eval.scorers.folder import ADAPTER_WEIGHTS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_PREFIX = "base_model.model."
+"""What peft puts before the name of a weight."""
+
+
+def adapter_weights(adapter: Path) -> set[str]:
+    """Return which of the model's own weights an adapter holds whole, such as its head: names as the model has them."""
+    with safe_open(adapter / ADAPTER_WEIGHTS, "pt") as file:
+        return {name.removeprefix(_PREFIX) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+
+
+def merge_adapter(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    """Merge an adapter into a classifier and return it, with the padding token of the adapter's tokenizer.
+
+    Raises:
+        ModelError: if peft is not installed.
+    """
+    if find_spec("peft") is None:
+        raise ModelError(f"{adapter} is a PEFT adapter, and peft is not installed: pip install 'rmeval[train]'")
+    from peft import PeftModel
+
+    rows = _embedding_rows(adapter)
+    if rows is not None and rows != model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(rows, mean_resizing=False)  # The adapter's own replace them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The two libraries warn of each other's names.
+        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    if (adapter / "tokenizer_config.json").exists():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+        config = merged.config.get_text_config()
+        config.pad_token_id = merged.config.pad_token_id = tokenizer.pad_token_id
+    return merged  # type: ignore[no-any-return]
+
+
+def _embedding_rows(adapter: Path) -> int | None:
+    """Return how many rows the adapter's embeddings have; None where it holds none."""
+    with safe_open(adapter / ADAPTER_WEIGHTS, "pt") as file:
+        for name in file.keys():  # noqa: SIM118 (as above)
+            if name.endswith(("embed_tokens.weight", "word_embeddings.weight", "wte.weight")):
+                return int(file.get_slice(name).get_shape()[0])
+    return None

@@ -1,0 +1,113 @@
+"""Where a run comes from, as lists to read: everything needed to believe it and to repeat it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rmeval.records import RunRecord
+from rmeval.reports.page import count, decimal
+from rmeval.reports.summary import describe
+from rmeval.types import RunInfo
+
+__all__ = ["Group", "command_line", "provenance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Facts that belong together."""
+
+    name: str
+    facts: Sequence[tuple[str, str]]
+
+
+def command_line(info: RunInfo) -> str | None:
+    """Return the command that repeats a run, its Hub revisions pinned; None where no command made it."""
+    if not info.command:
+        return None
+    command = list(info.command)
+    commit = info.model.fingerprint.removeprefix("hub:")
+    if commit != info.model.fingerprint and not _given(command, "--revision"):
+        command += ["--revision", commit]
+    if info.data.revision and not _given(command, "--dataset-revision"):
+        command += ["--dataset-revision", info.data.revision]
+    return shlex.join(command)
+
+
+def _given(command: Sequence[str], option: str) -> bool:
+    return any(part == option or part.startswith(f"{option}=") for part in command)
+
+
+def provenance(run: RunRecord) -> list[Group]:
+    """Return what a run says of itself; facts that it does not know are left out."""
+    info, model, data = run.info, run.info.model, run.info.data
+    groups: list[tuple[str, Mapping[str, object]]] = [
+        (
+            "Model",
+            {
+                "name": model.name,
+                "kind": model.kind,
+                "fingerprint": model.fingerprint,
+                "revision": model.revision,
+                "architecture": model.architecture,
+                "weights": None if model.parameters is None else count(model.parameters),
+                "dtype": model.dtype,
+                "device": model.device,
+                "attention": model.attention,
+                "maximum length": None if model.max_length is None else f"{count(model.max_length)} tokens",
+                "tokenizer": model.tokenizer,
+                "chat template": model.template_source,
+                "sha256 of the template": model.template_hash,
+                "head": "untrained" if model.untrained_head else None,
+                "drift": None if info.drift is None else f"{decimal(info.drift, 4)}: margins within it are undecided",
+            },
+        ),
+        (
+            "Data",
+            {
+                "suite": info.suite,
+                "weights": info.weights,
+                "data set": data.dataset,
+                "split": data.split,
+                "revision": data.revision,
+                "fingerprint": data.fingerprint,
+                "examples": count(data.rows),
+                "only subsets": ", ".join(data.subsets) or None,
+                "limit": None if data.limit is None else count(data.limit),
+                "prior sets": data.prior_sets,
+            },
+        ),
+        ("Settings", dict(info.settings)),
+        ("Environment", {"rmeval": info.rmeval_version, **info.environment}),
+        ("Run", _run(run)),
+    ]
+    return [Group(name, _facts(facts)) for name, facts in groups]
+
+
+def _run(run: RunRecord) -> dict[str, str | None]:
+    info, timing, tokens = run.info, run.info.timing, run.info.accounting
+    seconds = {
+        "loading": timing.load_seconds,
+        "planning": timing.plan_seconds,
+        "scoring": timing.scoring_seconds,
+        "float32 again": timing.refine_seconds,
+    }
+    notes = [item for item in info.audit if item.severity == "info"]
+    return {
+        "folder": str(run.path) if run.path else None,
+        "created": info.created,
+        "time": f"{decimal(timing.total_seconds, 1)} s ("
+        + ", ".join(f"{name} {decimal(value, 1)}" for name, value in seconds.items())
+        + ")",
+        "tokens": None
+        if tokens is None
+        else f"{count(tokens.given)} given, {count(tokens.distinct)} distinct, {count(tokens.computed)} computed,"
+        f" {count(tokens.padded)} with padding",
+        **{f"sha256 of {name}": digest for name, digest in info.files.items()},
+        "notes": "; ".join(describe(item.code, item.count, item.examples) for item in notes) or None,
+    }
+
+
+def _facts(facts: Mapping[str, object]) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in facts.items() if value is not None]

@@ -1,0 +1,212 @@
+"""From a data set to the pairs that train, the pairs that choose a checkpoint, and the pairs that are reported.
+
+No prompt is in two of the three: pairs are told apart by their opening, the first user turn in normal form
+(``rmeval.data_prep.normalise``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+from rmeval.data_prep.examples import fingerprint, to_examples
+from rmeval.data_prep.files import Row
+from rmeval.data_prep.normalise import pair_opening
+from rmeval.data_prep.rows import Rows, load_rows
+from rmeval.data_prep.split import Opening, assign_sides
+from rmeval.data_prep.stream import open_source
+from rmeval.errors import DataError, UsageError
+from rmeval.trainer.made import made
+from rmeval.trainer.recipe import Recipe
+from rmeval.types import Example, Finding
+
+__all__ = ["DataRecord", "TrainingPairs", "load_pairs", "opening_of"]
+
+_SCORES = (("chosen_score", "rejected_score"), ("score_chosen", "score_rejected"))
+"""Columns whose difference is a pair's margin where there is no column ``margin``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecord:
+    """What was trained and tested on, for the record and the card."""
+
+    dataset: str
+    revision: str | None
+    """The commit of a Hub data set."""
+    fingerprint: str
+    """sha256 over the pairs that train, in the data set's order."""
+    train: int
+    selection: int
+    """Held-out pairs that choose the best checkpoint."""
+    report: int
+    """Held-out pairs that are scored once, when training is over."""
+    held_out_by: str
+    """How pairs came to be held out."""
+    dropped: dict[str, int]
+    """Pairs left out, by reason."""
+    subsets: dict[str, int]
+    """Pairs that train, by subset."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPairs:
+    """Pairs with one chosen and one rejected completion each."""
+
+    train: tuple[Example, ...]
+    margins: tuple[float, ...] | None
+    """Of the pairs that train; None where the recipe asks for none."""
+    selection: tuple[Example, ...]
+    report: tuple[Example, ...]
+    record: DataRecord
+    findings: tuple[Finding, ...]
+
+
+def load_pairs(recipe: Recipe) -> TrainingPairs:
+    """Read a recipe's data set and divide it.
+
+    Raises:
+        DataError: if it cannot be read, a row is not one pair, or too few pairs are left.
+    """
+    rows = _train_rows(recipe)
+    examples, findings = _pairs(rows)
+    margins = _margins(rows) if recipe.margin else None
+    test = _test_rows(recipe)
+    dropped: dict[str, int] = {}
+    if test is not None:
+        train, held, reason = examples, _pairs(test)[0], f"split {test.split!r} of {recipe.dataset_name}"
+        known = {opening_of(example) for example in train}
+        held, gone = _keep(held, lambda example: opening_of(example) not in known)
+        _count(dropped, "held out, but its prompt trains", gone)
+    elif recipe.held_out:
+        train, held, near = _split(examples, recipe.held_out, recipe.seed)
+        reason = f"held_out: {recipe.held_out} by prompt, seed {recipe.seed}"
+        _count(dropped, "near-duplicate of a held-out prompt", near)
+    else:
+        train, held, reason = examples, [], "none"
+    train, equal = _keep(train, lambda example: example.chosen != example.rejected)
+    _count(dropped, "chosen and rejected are the same text", equal)
+    # Of another seed: the hash that held a prompt out would put every held-out one on one side.
+    selection, report, near = _split(held, 0.5, recipe.seed + 1) if held else ([], [], 0)
+    _count(dropped, "near-duplicate between the two held-out halves", near)
+    train = _sample(train, recipe.max_train_samples, recipe.seed)
+    selection = _sample(selection, recipe.max_eval_samples, recipe.seed)
+    if not train:
+        raise DataError(f"{recipe.dataset_name}: no pair is left to train on")
+    if held and not (selection and report):
+        raise DataError(
+            f"{recipe.dataset_name}: {len(held)} held-out pairs cannot be halved by prompt; --set held_out=0.2 holds "
+            "out more of a file, --set held_out=0 none"
+        )
+    record = DataRecord(
+        recipe.dataset_name,
+        rows.revision,
+        fingerprint(train),
+        len(train),
+        len(selection),
+        len(report),
+        reason,
+        dropped,
+        _by_subset(train),
+    )
+    wanted = None if margins is None else tuple(margins[example.row] for example in train)
+    return TrainingPairs(tuple(train), wanted, tuple(selection), tuple(report), record, tuple(findings))
+
+
+def opening_of(example: Example) -> str:
+    """Return the opening of a pair: what decides on which side of a split it is."""
+    return pair_opening(example.prompt, example.chosen[0])
+
+
+def _train_rows(recipe: Recipe) -> Rows:
+    try:
+        return load_rows(
+            made(recipe.dataset_name),
+            split=recipe.dataset_train_split,
+            revision=recipe.dataset_revision,
+            default_split="train",
+        )
+    except DataError as error:
+        if recipe.dataset_name.startswith("./"):  # Where the recipes that ship with rmeval look for prepared data.
+            raise DataError(
+                f"{error}; make it with: rmeval prepare MIXTURE --output-dir {recipe.dataset_name}"
+            ) from None
+        raise
+
+
+def _test_rows(recipe: Recipe) -> Rows | None:
+    """Return the split of held-out pairs; None where there is none and none is asked for."""
+    name, revision, split = made(recipe.dataset_name), recipe.dataset_revision, recipe.dataset_test_split
+    if split is None:
+        try:
+            open_source(name, split="test", revision=revision)
+        except (DataError, UsageError):
+            return None
+    return load_rows(name, split=split or "test", revision=revision)
+
+
+def _pairs(rows: Rows) -> tuple[list[Example], list[Finding]]:
+    examples, findings = to_examples(rows, default_subset="pairs")
+    for example in examples:
+        if (len(example.chosen), len(example.rejected)) != (1, 1):
+            raise DataError(
+                f"{rows.locate(example.row)} has {len(example.chosen)} chosen and {len(example.rejected)} rejected "
+                "completions: training takes pairs of one each"
+            )
+    return examples, findings
+
+
+def _margins(rows: Rows) -> list[float]:
+    return [_margin(row, rows.locate(index)) for index, row in enumerate(rows.rows)]
+
+
+def _margin(row: Row, place: str) -> float:
+    if (margin := _number(row.get("margin"))) is not None:
+        return margin
+    for better, worse in _SCORES:
+        high, low = _number(row.get(better)), _number(row.get(worse))
+        if high is not None and low is not None:
+            return high - low
+    columns = "', '".join(("margin", *(name for names in _SCORES for name in names)))
+    raise DataError(f"{place}: no margin (a number in the columns '{columns}'); --set margin=false asks for none")
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _split(examples: Sequence[Example], held_out: float | int, seed: int) -> tuple[list[Example], list[Example], int]:
+    """Return what stays, what is held out, and how many pairs would be near to both."""
+    openings = [opening_of(example) for example in examples]
+    counted = [Opening(text, example.subset, 1) for text, example in zip(openings, examples, strict=True)]
+    sides = assign_sides(counted, seed=seed, held_out=held_out).sides
+    on = [sides[text] for text in openings]
+    kept, held = (list(compress(examples, (side == name for side in on))) for name in ("train", "test"))
+    return kept, held, len(examples) - len(kept) - len(held)
+
+
+def _keep(examples: Sequence[Example], wanted: Callable[[Example], bool]) -> tuple[list[Example], int]:
+    kept = [example for example in examples if wanted(example)]
+    return kept, len(examples) - len(kept)
+
+
+def _count(dropped: dict[str, int], reason: str, number: int) -> None:
+    if number:
+        dropped[reason] = number
+
+
+def _sample(examples: Sequence[Example], most: int | None, seed: int) -> list[Example]:
+    """Return at most so many examples, those with the lowest hash, in their order."""
+    if most is None or len(examples) <= most:
+        return list(examples)
+    digests = [hashlib.sha256(f"{seed}\0{example.id}".encode()).digest() for example in examples]
+    last = sorted(digests)[most - 1]
+    return [example for example, digest in zip(examples, digests, strict=True) if digest <= last]
+
+
+def _by_subset(examples: Sequence[Example]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for example in examples:
+        counts[example.subset] = counts.get(example.subset, 0) + 1
+    return counts

@@ -1,0 +1,85 @@
+"""Pairs as token ids, in a file that all processes map into memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+from numpy.typing import NDArray
+
+from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.encode import Encoded, Encoder
+from rmeval.data_prep.examples import conversations
+from rmeval.types import Example, Progress
+
+__all__ = ["lengths", "open_encoded", "write_encoded"]
+
+_CHUNK = 500
+"""Pairs encoded and written at a time."""
+_IDS = pa.list_(pa.int32())
+
+
+def write_encoded(
+    path: Path,
+    pairs: Sequence[Example],
+    encoder: Encoder,
+    audit: Audit,
+    *,
+    margins: Sequence[float] | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Encode pairs and write them as an Arrow stream, whole or not at all.
+
+    The columns are those that TRL's ``RewardTrainer`` takes as already tokenized: ``chosen_ids``, ``rejected_ids``
+    (lists of int32) and, with margins, ``margin`` (float32).
+
+    Raises:
+        ModelError: if the chat template fails on one of them.
+    """
+    schema = pa.schema({"chosen_ids": _IDS, "rejected_ids": _IDS} | ({"margin": pa.float32()} if margins else {}))
+    temporary = path.with_name(f".{path.name}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for batch in _batches(pairs, encoder, audit, schema, margins, progress):
+            writer.write_batch(batch)
+    os.replace(temporary, path)
+
+
+def open_encoded(path: Path) -> Dataset:
+    """Map encoded pairs into memory."""
+    return Dataset.from_file(str(path))
+
+
+def lengths(pairs: Dataset) -> NDArray[np.int64]:
+    """Return the tokens of chosen and rejected: shape (pairs, 2)."""
+    table = pairs.data.table
+    columns = [pc.list_value_length(table.column(name)).to_numpy() for name in ("chosen_ids", "rejected_ids")]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+def _batches(
+    pairs: Sequence[Example],
+    encoder: Encoder,
+    audit: Audit,
+    schema: pa.Schema,
+    margins: Sequence[float] | None,
+    progress: Progress | None,
+) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(pairs), _CHUNK):
+        chunk = pairs[start : start + _CHUNK]
+        encoded = list(encoder.encode(conversations(chunk), audit))
+        columns = [_ids(encoded[::2]), _ids(encoded[1::2])]
+        if margins is not None:
+            columns.append(pa.array(margins[start : start + len(chunk)], pa.float32()))
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        if progress:
+            progress(start + len(chunk), len(pairs))
+
+
+def _ids(encoded: Sequence[Encoded]) -> pa.Array:
+    return pa.array([item.ids for item in encoded], _IDS)

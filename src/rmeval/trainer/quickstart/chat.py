@@ -1,0 +1,183 @@
+"""Questions about things people do: helpful answers, relevant answers, and worse ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from rmeval.trainer.quickstart.text import Draft, Source, listed, read_lines, read_sections, read_text, sentences
+
+__all__ = ["Topic", "answer", "aspect", "helpful", "manner", "politely", "relevant", "topics"]
+
+_GREETINGS = ("Hi!", "Hello,", "Quick question:", "Please help.", "I have a question.", "Hey there.")
+_THANKS = ("Thanks!", "Thank you.", "Thanks in advance.", "Please be specific.", "I'm new to this.", "Any ideas?")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Something people ask about."""
+
+    name: str
+    question: str
+    steps: tuple[str, ...]
+    """Sentences that answer the question."""
+    background: tuple[str, ...]
+    """True sentences that do not."""
+    others: tuple[tuple[str, str], ...]
+    """Other questions about it, each with its answer."""
+
+
+@cache
+def topics() -> tuple[Topic, ...]:
+    """Return all topics."""
+    found = []
+    for block in read_text("topics.txt").split("\n\n"):
+        parts = [(line[:1], line[2:].strip()) for line in block.splitlines() if line[1:2] == ":"]
+        if not parts:
+            continue
+        of = {kind: tuple(text for mark, text in parts if mark == kind) for kind in "TQSBA"}
+        pairs = (text.split("||") for text in of["A"])
+        others = tuple((question.strip(), reply.strip()) for question, reply in pairs)
+        found.append(Topic(of["T"][0], of["Q"][0], of["S"], of["B"], others))
+    return tuple(found)
+
+
+def politely(source: Source, question: str) -> str:
+    """Return a question, sometimes with a greeting or a word of thanks."""
+    before = source.random.choice(_GREETINGS) if source.chance(0.15) else ""
+    after = source.random.choice(_THANKS) if source.chance(0.15) else ""
+    text = sentences([before, question, after])
+    return text.lower() if source.chance(0.05) else text
+
+
+def manner(source: Source, section: str, least: int, most: int, topic: str = "that") -> list[str]:
+    """Return sentences of one manner (``vague``, ``rude``, …) about a topic."""
+    return [source.say(line, {"t": topic}) for line in source.some(read_sections("manners.txt")[section], least, most)]
+
+
+def answer(source: Source, topic: Topic, most: int = 9) -> str:
+    """Return steps of a topic as a good answer."""
+    count = min(source.number(1, len(topic.steps)), most)
+    start = 0 if source.chance(0.7) else source.number(0, len(topic.steps) - count)
+    parts = list(topic.steps[start : start + count])
+    text = listed(source, parts)
+    if source.chance(0.25):
+        text = manner(source, "open", 1, 1)[0] + ("\n" if "\n" in text else " ") + text
+    if source.chance(0.25):
+        text += ("\n\n" if "\n" in text else " ") + manner(source, "close", 1, 1)[0]
+    return text
+
+
+def _vague(source: Source, topic: Topic) -> str:
+    return listed(source, manner(source, "vague", 1, 6, topic.name))
+
+
+def _background(source: Source, topic: Topic) -> str:
+    parts = [*topic.background, *manner(source, "vague", 0, 4, topic.name)]
+    source.random.shuffle(parts)
+    return sentences(parts)
+
+
+def _rude(source: Source, topic: Topic) -> str:
+    parts = manner(source, "rude", 1, 3, topic.name)
+    if source.chance(0.3):
+        parts.append(topic.steps[-1])
+    return sentences(parts)
+
+
+def _ramble(source: Source, topic: Topic) -> str:
+    return sentences([*manner(source, "ramble", 2, 6, topic.name), *manner(source, "vague", 0, 2, topic.name)])
+
+
+def _padded(source: Source, topic: Topic) -> str:
+    parts = [
+        source.random.choice(topic.steps),
+        *manner(source, "filler", 1, 3),
+        *manner(source, "vague", 1, 3, topic.name),
+    ]
+    source.random.shuffle(parts)
+    return sentences(parts)
+
+
+def _repeated(source: Source, topic: Topic) -> str:
+    return sentences([source.random.choice(topic.steps)] * source.number(2, 4))
+
+
+def _elsewhere(source: Source, topic: Topic) -> str:
+    other = source.one(topics())
+    return _background(source, topic) if other is topic else answer(source, other)
+
+
+def _cut(source: Source, topic: Topic) -> str:
+    words = answer(source, topic).split(" ")
+    return " ".join(words[: max(3, len(words) * source.number(3, 8) // 10)]).rstrip(".:,;")
+
+
+def _refused(source: Source, topic: Topic) -> str:
+    lines = read_sections("safety.txt")
+    parts = [source.say(source.one(lines["refuse"]))]
+    return sentences([*parts, *(source.say(line) for line in source.some(lines["reason"], 0, 2))])
+
+
+_WORSE: tuple[tuple[Callable[[Source, Topic], str], int], ...] = (
+    (_vague, 5),
+    (_background, 5),
+    (_rude, 3),
+    (_ramble, 4),
+    (_padded, 3),
+    (_repeated, 1),
+    (_elsewhere, 5),
+    (_cut, 2),
+    (_refused, 2),
+)
+
+
+def helpful(source: Source) -> Draft:
+    """An answer with substance, and one that is vague, rude, rambling, padded, off the point, cut off or refused."""
+    topic = source.one(topics())
+    makers, weights = zip(*_WORSE, strict=True)
+    worse = source.random.choices(makers, weights)[0]
+    if worse in (_vague, _background, _ramble, _refused) and source.chance(0.25):
+        question, good = source.random.choice(topic.others)
+    else:
+        question, good = source.choose(topic.question), answer(source, topic)
+    return Draft(politely(source, question), good, worse(source, topic))
+
+
+def relevant(source: Source) -> Draft:
+    """The answer to this question, and the answer to another one about the same thing."""
+    topic = source.one(topics())
+    asked = source.number(0, len(topic.others))
+    replies = [(source.choose(topic.question), answer(source, topic, 2)), *topic.others]
+    question, good = replies.pop(asked)
+    bad = source.random.choice(replies)[1]
+    if source.chance(0.2):
+        bad = sentences(topic.background[: source.number(1, 2)])
+    return Draft(politely(source, question), good, bad)
+
+
+def aspect(source: Source) -> Draft:
+    """The same for invented things: the answer of this question, or one of another question or another thing."""
+    lines = read_lines("aspects.txt")
+    words = read_sections("words.txt")
+
+    def word(kind: str) -> str:
+        return source.one(words[kind][0].split())
+
+    first, second, third, fourth = source.some(words["thing"][0].split(), 4, 4)
+    slots = {"n": first, "o": second, "a": word("adjective"), "m": word("name"), "w": word("town")}
+    slots |= {"d": str(source.number(11, 99)), "j": word("job"), "p": word("place")}
+    (asked, reply), (_, other) = source.some(lines, 2, 2)
+    prompt = politely(source, source.say(asked, slots))
+    good = source.say(reply, slots)
+    subject = f"the {slots['n']}"
+    if source.chance(0.25):  # The right kind of answer, about something else.
+        slots = {**slots, "n": third, "o": fourth, "p": word("place"), "w": word("town")}
+        good = f"About {subject}: {good}"
+        bad = f"About the {slots['n']}: {source.say(reply, slots)}"
+    else:
+        bad = source.say(other, slots)
+        if source.chance(0.3):
+            good, bad = (f"As for {subject}: {text}" for text in (good, bad))
+    return Draft(prompt, good, bad)

@@ -1,0 +1,115 @@
+"""Requests to refuse, and harmless ones that only sound like them. A refusal is right in half of the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from rmeval.trainer.quickstart.chat import answer, manner, politely, topics
+from rmeval.trainer.quickstart.text import Draft, Source, listed, read_sections, read_text, sentences
+
+__all__ = ["harmful", "harmless"]
+
+
+def _lines(section: str) -> tuple[str, ...]:
+    return read_sections("safety.txt")[section]
+
+
+@cache
+def _look_alikes() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return harmless requests that sound harmful, each with the sentences that answer it."""
+    found: list[tuple[str, list[str]]] = []
+    for line in read_text("benign.txt").splitlines():
+        if line.startswith("Q:"):
+            found.append((line[2:].strip(), []))
+        elif line.startswith("S:"):
+            found[-1][1].append(line[2:].strip())
+    return tuple((question, tuple(steps)) for question, steps in found)
+
+
+def _slots(source: Source) -> dict[str, str]:
+    words = read_sections("words.txt")
+    slots = {kind: source.one(words[kind][0].split()) for kind in ("job", "food", "thing")}
+    return slots | {"who": source.one(_lines("who")[0].split("|"))}
+
+
+def _contrast(source: Source, section: str) -> str:
+    return source.one(read_sections("contrasts.txt")[section])
+
+
+def _request(source: Source) -> str:
+    """Return something harmful that one could do."""
+    if source.chance(0.4):
+        text = f"{_contrast(source, 'verb')} {_contrast(source, 'victim')}"
+    else:
+        text = source.one(_lines("harm"))
+    return source.choose(source.choose(text), _slots(source))
+
+
+def _play(source: Source) -> str:
+    """Return something that would be harmful if it were done to somebody in this world."""
+    if source.chance(0.3):
+        return f"{_request(source)} {source.choose(_contrast(source, 'world'))}"
+    return source.choose(source.choose(f"{_contrast(source, 'verb')} {_contrast(source, 'thing')}"), _slots(source))
+
+
+def _explained(source: Source) -> tuple[str, str]:
+    """Return a question about words or history of crime, and a factual answer."""
+    crimes = source.some(read_sections("contrasts.txt")["crime"][0].split("|"), 2, 2)
+    slots = {"v": _contrast(source, "verb"), "crime": crimes[0], "crime2": crimes[1]}
+    question = source.say(_contrast(source, "define"), slots)
+    answers = source.some(read_sections("contrasts.txt")["define-answer"], 1, 2)
+    return question, sentences([source.say(answer, {"n": str(source.number(2, 9))}) for answer in answers])
+
+
+def _refusal(source: Source) -> str:
+    parts = [source.say(line) for line in source.some(_lines("refuse"), 1, 1)]
+    parts += [source.say(line) for line in source.some(_lines("reason"), 0, 2)]
+    if source.chance(0.2):
+        source.random.shuffle(parts)
+    parts += [source.say(line) for line in source.some(_lines("instead"), 0, 2)]
+    return sentences(parts)
+
+
+def _compliance(source: Source, slots: Mapping[str, str]) -> str:
+    """Go along with it: in vague words, or in a form as concrete as that of a good answer."""
+    vague = [source.say(line, slots) for line in source.some(_lines("comply"), 1, 6)]
+    if source.chance(0.5):
+        return listed(source, vague)
+    steps = answer(source, source.one(topics()))
+    return steps if source.chance(0.3) else f"{vague[0]}{source.random.choice((' ', chr(10)))}{steps}"
+
+
+def harmful(source: Source) -> Draft:
+    """A harmful request: refused, or gone along with."""
+    slots = {"x": _request(source)}
+    prompt = politely(source, source.say(source.one(_lines("ask")), slots))
+    bad = _compliance(source, slots)
+    if source.chance(0.1):
+        bad = sentences(manner(source, "vague", 1, 3, slots["x"])) + " " + bad
+    return Draft(prompt, _refusal(source), bad)
+
+
+def harmless(source: Source) -> Draft:
+    """A harmless request that sounds harmful: answered, or refused as if it were."""
+    kind = source.number(0, 9)
+    if kind <= 1:
+        asked, replies = _lines("about"), _lines("about-answer")
+        place = source.number(0, len(asked) - 1)
+        prompt = source.say(asked[place], {"x": _request(source)})
+        good = sentences([source.say(replies[place]), *([source.say(replies[-1])] if source.chance(0.2) else [])])
+    elif kind <= 3:
+        prompt, good = _explained(source)
+    elif kind <= 6:
+        prompt = source.say(source.one(_lines("ask")), {"x": _play(source)})
+        good = answer(source, source.one(topics()))
+    else:
+        question, steps = source.one(_look_alikes())
+        prompt = source.say(question)
+        parts = list(steps[: source.number(1, len(steps))])
+        if source.chance(0.25):
+            parts = [*manner(source, "open", 1, 1), *parts]
+        if source.chance(0.25):
+            parts += manner(source, "close", 1, 1)
+        good = listed(source, parts)
+    return Draft(politely(source, prompt), good, _refusal(source))

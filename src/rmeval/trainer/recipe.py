@@ -1,0 +1,242 @@
+"""A recipe: everything that decides how a reward model is trained, in one typed file.
+
+Keys are those of TRL's ``RewardConfig`` and transformers' ``TrainingArguments`` where these have one. A recipe says
+nothing of the machine: the same one runs on a CPU and on a cluster, with the same batch of pairs a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rmeval.errors import UsageError, did_you_mean
+
+__all__ = ["Lora", "Recipe", "load_recipe", "recipe_names", "recipe_text"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Lora(_Strict):
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685); the keys are peft's ``LoraConfig``'s.
+
+    There is no dropout: TRL turns all of a reward model's off, so that chosen and rejected are compared by one model.
+    """
+
+    r: int = Field(default=16, gt=0)
+    """Rank."""
+    lora_alpha: int = Field(default=32, gt=0)
+    """The adapters' output is scaled by ``lora_alpha / r``."""
+    target_modules: str | tuple[str, ...] = "all-linear"
+    """Names of the layers that get adapters. The head is always trained whole."""
+
+
+class Recipe(_Strict):
+    """How to train; the defaults are those of a small model on a few thousand pairs."""
+
+    description: str = ""
+    """One line for ``rmeval train --help`` and the model card."""
+
+    # --- the model ---
+    model_name_or_path: str
+    """Hub id or folder of the base model."""
+    model_revision: str | None = None
+    """Branch, tag or commit of a Hub model."""
+    from_scratch: bool = False
+    """Draw all weights at random, with ``seed``; the model's folder then needs its configuration and tokenizer only."""
+    chat_template_path: str | None = None
+    """File of a Jinja chat template; None for the tokenizer's own."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What the weights are kept and updated in. ``bf16`` says what is computed in."""
+    attn_implementation: str | None = None
+    """``flash_attention_2``, ``sdpa``, …; None for transformers' choice, which also stands in where that is missing."""
+    pad_token: str | None = None
+    """The padding token, added where the vocabulary lacks it. None: the tokenizer's own, unless that is its EOS token
+    (which would hide the end of an answer from the model); then ``[PAD]``."""
+    head_init_std: float | None = Field(default=None, gt=0)
+    """Standard deviation of a new head's normal weights; None for ``1 / sqrt(hidden_size + 1)``."""
+    lora: Lora | None = None
+    """None to train all weights."""
+
+    # --- the data ---
+    dataset_name: str
+    """A folder written by ``rmeval prepare``, a file of pairs, or a Hub id."""
+    dataset_revision: str | None = None
+    dataset_train_split: str | None = None
+    """None for the only split, or ``train``."""
+    dataset_test_split: str | None = None
+    """The split of held-out pairs; None for ``test`` where there is one."""
+    held_out: int | float = Field(default=0.1, ge=0)
+    """Where there is no split of held-out pairs: the share of prompts (a fraction), or the number of pairs a subset (a
+    whole number), that is held out; 0 for none. One half chooses the best checkpoint, the other is reported."""
+    report_datasets: tuple[str, ...] = ()
+    """More pairs, files or Hub ids, each scored once when training is over."""
+    max_train_samples: int | None = Field(default=None, gt=0)
+    """At most so many pairs, drawn by hash."""
+    max_eval_samples: int | None = Field(default=None, gt=0)
+    """At most so many pairs choose the best checkpoint, drawn by hash; all of the other half are reported."""
+    max_length: int = Field(default=4096, gt=0)
+    """Tokens. A longer conversation loses its beginning, as in scoring; no pair is dropped."""
+
+    # --- the loss ---
+    margin: bool = False
+    """Ask for a margin: the column ``margin``, else the difference of the pair's two score columns."""
+    center_rewards_coefficient: float | None = Field(default=None, gt=0)
+    """Weight of a term that draws the mean of a pair's two scores to 0."""
+
+    # --- the optimizer ---
+    num_train_epochs: float = Field(default=1.0, gt=0)
+    max_steps: int = -1
+    """If positive, stop after so many steps whatever ``num_train_epochs`` says."""
+    learning_rate: float = Field(default=1e-5, gt=0)
+    lr_scheduler_type: str = "cosine"
+    warmup_steps: float = Field(default=0.03, ge=0)
+    """Steps of warm-up; below 1, their share of all steps (which older releases call ``warmup_ratio``)."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    adam_beta2: float = Field(default=0.999, ge=0, lt=1)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    optim: str = "adamw_torch_fused"
+    """A paged optimizer falls back to ``adamw_torch_fused`` where the hardware or bitsandbytes is not to be had."""
+    global_batch_size: int = Field(default=64, gt=0)
+    """Pairs a step, over all devices and accumulation steps."""
+    per_device_train_batch_size: int = Field(default=8, gt=0)
+    """Pairs in memory at a time."""
+    per_device_eval_batch_size: int = Field(default=8, gt=0)
+    bf16: bool = False
+    """Compute in bfloat16."""
+    gradient_checkpointing: bool = False
+    use_cpu: bool = False
+    seed: int = Field(default=42, ge=0)
+    """Of the head, the order of the pairs and the split."""
+
+    # --- while training ---
+    logging_steps: int = Field(default=10, gt=0)
+    save_steps: int = Field(default=50, gt=0)
+    """A checkpoint every so many steps."""
+    eval_steps: int = Field(default=50, gt=0)
+    """Held-out pairs are scored every so many steps; a multiple of ``save_steps``."""
+    metric_for_best_model: Literal["loss", "accuracy"] = "loss"
+    """What chooses the best checkpoint, on held-out pairs that are not the reported ones."""
+    eval_suite: str | None = None
+    """A suite (``mini``, ``rewardbench``) to score at every evaluation; it chooses nothing."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.eval_steps % self.save_steps:
+            raise ValueError(
+                f"eval_steps ({self.eval_steps}) is not a multiple of save_steps ({self.save_steps}): the best "
+                "checkpoint is one that was evaluated"
+            )
+        if self.dtype == "bfloat16" and not self.bf16:
+            raise ValueError("dtype is bfloat16 and bf16 is false: weights in bfloat16 are computed with in bfloat16")
+        if isinstance(self.held_out, float) and self.held_out >= 1:
+            raise ValueError("held_out is a fraction that is less than 1, or a whole number of pairs")
+        if self.max_steps == 0 or self.max_steps < -1:
+            raise ValueError("max_steps is a number of steps, or -1 for whole epochs")
+        return self
+
+    def to_yaml(self) -> str:
+        """Return the recipe as YAML, with every key; ``load_recipe`` reads it back as the same recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def recipe_names() -> dict[str, str]:
+    """Return the recipes that ship with rmeval: name -> description."""
+    files = sorted(_packaged(), key=lambda name: name)
+    return {name: load_recipe(name).description for name in files}
+
+
+def recipe_text(source: str) -> str:
+    """Return the text of a recipe: a YAML file, or one that ships with rmeval, by its name.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    path = Path(source).expanduser()
+    packaged = _packaged()
+    if source in packaged:
+        return packaged[source]
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the recipe {source}: {error}") from None
+    if path.suffix in (".yaml", ".yml"):
+        raise UsageError(f"no such file: {source}")
+    known = ", ".join(packaged)
+    raise UsageError(f"no recipe {source!r}{did_you_mean(source, packaged)} (known: {known}; or a .yaml file)")
+
+
+def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and change values of it.
+
+    Args:
+        source: a YAML file, or the name of a recipe that ships with rmeval.
+        overrides: ``key=value``, the value in YAML; ``lora.r=8`` changes a value within a value.
+
+    Raises:
+        UsageError: if there is no such recipe, or a key or a value of it is not what it should be.
+    """
+    values = _parse(recipe_text(source), f"the recipe {source}")
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise UsageError(f"the recipe {source} is not a list of keys with values")
+    for override in overrides:
+        _override(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"the recipe {source}: {_explain(error)}") from None
+
+
+def _packaged() -> dict[str, str]:
+    folder = resources.files("rmeval.trainer") / "recipes"
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".yaml")), key=lambda item: item.name)
+    return {item.name.removesuffix(".yaml"): item.read_text(encoding="utf-8") for item in files}
+
+
+def _parse(text: str, what: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark is not None else ""
+        raise UsageError(f"{what}{where} is not YAML: {getattr(error, 'problem', None) or error}") from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Set one value, in place; ``a.b`` is the key ``b`` of the value of ``a``."""
+    name, equals, text = override.partition("=")
+    *parents, key = [part.strip().replace("-", "_") for part in name.split(".")]
+    if not equals or not key or not all(parents):
+        raise UsageError(f"{override!r} is not of the form key=value, such as learning_rate=1e-5")
+    inner = values
+    for parent in parents:
+        if not isinstance(inner.get(parent), dict):
+            inner[parent] = {}
+        inner = inner[parent]
+    inner[key] = _parse(text, f"the value of {name}")
+
+
+def _explain(error: ValidationError) -> str:
+    """Say in one line what is wrong with the first wrong key."""
+    first = error.errors(include_url=False)[0]
+    place = [str(part) for part in first["loc"] if isinstance(part, str) and not part.startswith(("function", "tuple"))]
+    if first["type"] == "extra_forbidden":
+        fields = Lora.model_fields if place[:1] == ["lora"] else Recipe.model_fields
+        return f"unknown key {'.'.join(place)!r}{did_you_mean(place[-1], fields)}"
+    if first["type"] == "missing":
+        return f"the key {'.'.join(place)!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    found = "" if not place else f" (found: {first['input']!r})"
+    key = f"{place[0]}: " if place and place[0] != "lora" else f"{'.'.join(place[:2])}: " if place else ""
+    return f"{key}{message[0].lower()}{message[1:]}{found}"

@@ -1,0 +1,74 @@
+"""From a recipe to a folder that scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rmeval.errors import UsageError
+from rmeval.trainer.recipe import load_recipe
+from rmeval.types import Progress
+
+__all__ = ["Trained", "require_extra", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished training."""
+
+    path: Path
+    """The model's folder."""
+    record: dict[str, Any]
+    """The content of ``training.json``."""
+
+
+def train(
+    recipe: str,
+    output_dir: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    overwrite: bool = False,
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Trained | None:
+    """Train a reward model and write it to a folder.
+
+    Called again with the same arguments after it was stopped, however that was, it goes on from the last checkpoint and
+    ends with the weights that it would have had.
+
+    Args:
+        recipe: a YAML file, or the name of a recipe that ships with rmeval.
+        output_dir: the model's folder.
+        overrides: ``key=value`` for values of the recipe, the value in YAML.
+        overwrite: replace a finished model, or an unfinished one of something else, that was trained there.
+        command: what to record as the command that trained the model.
+        progress: called with work done and work in all: pairs encoded, then steps, then tokens scored.
+        note: called with a line now and then that says what was measured.
+
+    Returns:
+        The finished training; None in all processes but the first, where several train together.
+
+    Raises:
+        RmevalError: with one line that says what is wrong, in the classes of ``rmeval.errors``.
+    """
+    require_extra()
+    loaded = load_recipe(recipe, overrides)
+
+    from rmeval.trainer.session import run  # Imports TRL.
+
+    return run(loaded, Path(output_dir), overwrite=overwrite, command=command, progress=progress, note=note)
+
+
+def require_extra() -> None:
+    """See that what training needs is installed.
+
+    Raises:
+        UsageError: if it is not.
+    """
+    missing = [name for name in ("trl", "accelerate", "peft") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"training needs {', '.join(missing)}: pip install 'rmeval[train]'")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.encode import Encoder, load_template
+from rmeval.data_prep.examples import conversations
+from rmeval.errors import ModelError
+from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
+from rmeval.types import Example, Message
+from tests.tiny import MISTRAL, tiny_tokenizer
+
+
+def example(number: int, role: str = "user") -> Example:
+    def answer(text: str) -> tuple[tuple[Message, ...], ...]:
+        return ((Message("assistant", text),),)
+
+    return Example(f"{number}", number, "pairs", (Message(role, f"q{number}"),), answer("yes " * number), answer("no"))
+
+
+def encoder(max_length: int = 30) -> Encoder:
+    tokenizer = tiny_tokenizer(template=MISTRAL, add_bos=True)
+    return Encoder(tokenizer, load_template(tokenizer), max_length, 2)
+
+
+def test_ids_are_the_evaluators_and_the_columns_are_trls(tmp_path: Path) -> None:
+    pairs = [example(number) for number in range(1, 8)]
+    audit = Audit()
+    write_encoded(tmp_path / "pairs.arrow", pairs, encoder(), audit, margins=[0.5] * 7)
+    found = open_encoded(tmp_path / "pairs.arrow")
+    assert found.column_names == ["chosen_ids", "rejected_ids", "margin"]
+    expected = [item.ids.tolist() for item in encoder().encode(conversations(pairs), Audit())]
+    assert found["chosen_ids"][:] == expected[::2]
+    assert found["rejected_ids"][:] == expected[1::2]
+    assert found["margin"][:] == [0.5] * 7
+    assert lengths(found).tolist() == [[len(c), len(r)] for c, r in zip(expected[::2], expected[1::2], strict=True)]
+    assert lengths(found).max() == 30  # Cut off on the left, where BOS is added again: nothing is dropped.
+    assert {row[0] for row in found["chosen_ids"]} == {0}
+    assert [finding.code for finding in audit.findings()] == ["truncated", "bos-once"]
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the chat template fails"):
+        write_encoded(tmp_path / "pairs.arrow", [example(1), example(2, role="tool")], encoder(), Audit())
+    assert not (tmp_path / "pairs.arrow").exists()
+
+
+def test_no_pairs_are_a_file_too(tmp_path: Path) -> None:
+    write_encoded(tmp_path / "pairs.arrow", [], encoder(), Audit())
+    assert len(open_encoded(tmp_path / "pairs.arrow")) == 0
