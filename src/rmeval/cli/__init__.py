@@ -5,13 +5,14 @@ Nothing here imports torch at the top: help and wrong flags answer at once.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from typing import Annotated
 
 import typer
 
-from rmeval.cli import cache, check, listing, prepare, report, score, selftest, suites, train
+from rmeval.cli import bench, cache, check, listing, prepare, report, score, selftest, suites, train
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ score.register(app)
 selftest.register(app)
 prepare.register(app)
 train.register(app)
+bench.register(app)
 report.register(app)
 check.register(app)
 cache.register(app)
@@ -50,6 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    for name in ("torchao", "torch.utils._pytree"):  # Where torchao is installed, transformers' import of it is loud.
+        logging.getLogger(name).setLevel(logging.ERROR)
     given = sys.argv[1:] if arguments is None else arguments
     if any(argument.encode("utf-8", "replace").decode() != argument for argument in given):
         return _fail("an argument is not valid UTF-8")

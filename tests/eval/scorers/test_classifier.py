@@ -130,6 +130,16 @@ def test_smollm2_on_real_rows_equals_the_pipelines(shared_data: Path, smollm2: P
         assert values(scorer, items) == near(expected)
 
 
+@pytest.mark.parametrize("model_type", ["bert", "deberta-v2"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_an_encoder_scores_in_low_precision_too(tmp_path: Path, model_type: str, dtype: str) -> None:
+    folder = save_tiny_model(tmp_path / "model", model_type=model_type)
+    low = values(load_scorer(str(folder), ModelOptions(dtype=dtype, device="cpu", cache=False)), sample())
+    exact = values(load_scorer(str(folder), FLOAT32), sample())
+    assert low == pytest.approx(exact, abs=0.2)
+    assert low != exact
+
+
 def test_what_the_audit_says_of_models(tmp_path: Path) -> None:
     no_pad = load_scorer(str(save_tiny_model(tmp_path / "a", pad=None)), FLOAT32)
     assert "no-pad-token" in codes(no_pad)

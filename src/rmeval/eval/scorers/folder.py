@@ -18,8 +18,6 @@ _PICKLE = ("*.bin", "*.pt", "*.pth")
 _CODE = ("*.py",)
 _RECORDS = {"training.json", "trainer_state.json"}
 """How a model came about; not what it computes."""
-_SHIPPED = {"quickstart": Path(__file__).with_name("quickstart")}
-"""Models that come with rmeval: name -> folder."""
 _BLOCK = 1 << 20
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -116,12 +114,6 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
     if not name.strip():
         raise ModelError("the model has no name: give a Hub id or a folder")
     path = Path(name).expanduser()
-    if name in _SHIPPED:
-        if (path / "config.json").exists():  # Neither may be taken for the other.
-            raise ModelError(
-                f"{name} is a model that comes with rmeval, and a folder here: for the folder, say ./{name}"
-            )
-        path = _SHIPPED[name]
     if path.is_dir():
         if revision is not None:
             raise ModelError(f"--revision is for Hub models; {name} is a folder")

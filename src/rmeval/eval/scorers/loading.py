@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from torch import Tensor, nn
 
 from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
@@ -87,6 +88,9 @@ def load_model(
     if not room:
         audit.note("no-float32-copy")
     precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
+    for head in model.children():
+        if head is not model.base_model:  # An encoder's pooler may hand it low precision.
+            head.register_forward_pre_hook(_in_own_dtype)
     return model, precision, untrained
 
 
@@ -101,6 +105,11 @@ def _place(model: Any, folder: ModelFolder, device: torch.device) -> PreTrainedM
     except Exception as error:  # As above.
         raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
     return placed
+
+
+def _in_own_dtype(head: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    own = next(head.parameters(), None)
+    return states if own is None else tuple(each.to(own.dtype) for each in states)
 
 
 def is_decoder(model: PreTrainedModel) -> bool:

@@ -1,0 +1,87 @@
+"""The rows that requests are made of: made-up tokens of an exact length, or conversations of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.encode import Encoded, Encoder
+from rmeval.data_prep.examples import conversations
+from rmeval.types import Conversation, Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One conversation of a request."""
+
+    encoded: Encoded
+    conversation: Conversation | None = None
+    """None for made-up tokens."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Examples of a data set with their tokens."""
+
+    name: str
+    tokenizer: PreTrainedTokenizerBase
+    encoder: Encoder
+    examples: tuple[Example, ...]
+    rows: tuple[tuple[Row, ...], ...]
+    """An example: its completions, right ones first."""
+
+    @classmethod
+    def of(cls, name: str, tokenizer: PreTrainedTokenizerBase, encoder: Encoder, examples: Sequence[Example]) -> Texts:
+        """Encode examples.
+
+        Raises:
+            ModelError: if the chat template fails on one of them.
+        """
+        items = conversations(examples)
+        flat = iter([Row(*pair) for pair in zip(encoder.encode(items, Audit()), items, strict=True)])
+        rows = tuple(tuple(next(flat) for _ in each.completions) for each in examples)
+        return cls(name, tokenizer, encoder, tuple(examples), rows)
+
+    def request(self, batch_size: int) -> list[Row]:
+        """Return a typical request: examples at even steps through the set's lengths, both sides of each.
+
+        The same batch size always gives the same rows, so that two sweeps time the same thing.
+        """
+        order = sorted(range(len(self.rows)), key=lambda place: (_tokens(self.rows[place]), place))
+        count = (batch_size + 1) // 2
+        chosen = [self.rows[order[int((i + 0.5) * len(order) / count)]] for i in range(count)]
+        flat = [row for rows in chosen for row in rows]
+        return (flat * (batch_size // len(flat) + 1))[:batch_size]
+
+    def spread(self, tokens: float) -> Texts:
+        """Return examples at even steps through the set, with at most so many tokens in all but at least 16 examples.
+
+        Their number is a power of two or the whole set, so that a slightly faster machine takes the same ones.
+        """
+        whole = sum(map(_tokens, self.rows))
+        count = max(16, int(len(self.rows) * tokens / max(1, whole)))
+        count = len(self.rows) if count >= len(self.rows) else 1 << (count.bit_length() - 1)
+        places = [i * len(self.rows) // count for i in range(count)]
+        return replace(
+            self,
+            examples=tuple(self.examples[place] for place in places),
+            rows=tuple(self.rows[place] for place in places),
+        )
+
+
+def made_up_rows(vocabulary: int, avoid: Collection[int], count: int, length: int, seed: int = 0) -> list[Row]:
+    """Return rows of random tokens of exactly ``length``, none of them in ``avoid`` (pads and other markers)."""
+    allowed = np.setdiff1d(np.arange(vocabulary, dtype=np.int32), np.array(sorted(avoid), dtype=np.int32))
+    drawn = np.random.default_rng((seed, count, length)).choice(allowed, size=(count, length))
+    return [Row(Encoded(ids, length - 1, truncated=False)) for ids in drawn]
+
+
+def _tokens(rows: Sequence[Row]) -> int:
+    return sum(len(row.encoded.ids) for row in rows)

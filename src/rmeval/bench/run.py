@@ -1,0 +1,205 @@
+"""The bench: plan a sweep, measure it, keep every finished cell."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rmeval.bench import storage
+from rmeval.bench.ceiling import LONGEST, Ceiling
+from rmeval.bench.cell import planned_row
+from rmeval.bench.cells import Cells, Note
+from rmeval.bench.fidelity import FidelityCheck
+from rmeval.bench.memory import free_bytes
+from rmeval.bench.model import ModelSource, Source
+from rmeval.bench.plan import Planned, Sweep, make_plan, total_seconds
+from rmeval.bench.quantize import why_no_int8
+from rmeval.bench.session import run_session
+from rmeval.errors import ModelError, RunError, UsageError
+from rmeval.eval.environment import environment
+from rmeval.eval.scorers.device import pick_device
+
+_SHARE = 0.4
+_TOKENS = 20_000.0
+"""Tokens of the fidelity sample where the model's FLOPs are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What is known before the first cell runs."""
+
+    planned: Sequence[Planned]
+    seconds: float
+    """Estimate for what is left to do."""
+    done: int
+    """Cells that an earlier run has measured."""
+    folder: Path
+
+
+def bench(
+    sweep: Sweep,
+    output_dir: Path | None = None,
+    *,
+    overwrite: bool = False,
+    command: Sequence[str] = (),
+    announce: Callable[[Announcement], None] | None = None,
+    note: Note | None = None,
+    source: Source | None = None,
+    pytest_arguments: Sequence[str] = (),
+) -> storage.Document:
+    """Measure a sweep; write ``bench.json`` and ``bench.csv`` after every cell.
+
+    Args:
+        sweep: What to measure.
+        output_dir: Folder of the files; None for ``runs/bench-MODEL-TIME``, or the folder of an unfinished run of the
+            same sweep. An unfinished run of the same sweep goes on where it was.
+        overwrite: Replace a finished run, or one of another sweep.
+        command: For the record.
+        announce: Told of the plan before anything is measured.
+        note: Told a line a cell.
+        source: Where models come from, if not from ``sweep.model``.
+        pytest_arguments: More arguments of the pytest session, such as ``--benchmark-compare=OLD.json`` and
+            ``--benchmark-compare-fail=median:5%``; what these find is in the result's ``rmeval.regressions``.
+
+    Returns:
+        The content of ``bench.json``; the folder is its ``rmeval.folder``.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, with every finished cell written.
+        DataError: if the data set cannot be read.
+        ModelError: if the model cannot be used, or not one cell could be measured.
+        RunError: if the folder holds another run, or cannot be written.
+        UsageError: if there is no such device.
+    """
+    device = pick_device(sweep.device)
+    folder = output_dir or _default_folder(sweep)
+    document = _open(folder, sweep, command, overwrite)
+    source = source or ModelSource(sweep, device)
+    own = document["rmeval"]
+    ceiling = Ceiling(**own["ceiling"], longest=min(LONGEST, sweep.max_time / 100))
+    unusable = _measure_ceiling(ceiling, sweep, device)
+    rates = {dtype: max(values) for dtype, values in ceiling.rates.items()}
+    planned = make_plan(
+        sweep,
+        source.shape,
+        rates,
+        unusable,
+        row_tokens=_row_tokens(source, sweep) if sweep.dataset else None,
+        free_bytes=free_bytes(device),
+    )
+    if all(each.reason is not None for each in planned):
+        raise UsageError(f"nothing to measure: {planned[0].cell.name}: {planned[0].reason}")
+    _fill(own, planned, source, device)
+    tokens = _sample_tokens(source, rates.get("float32"), sweep.max_time)
+    check = FidelityCheck(source, tokens, min(sweep.lengths))
+    cells = Cells(planned, source, sweep, device, ceiling, check, document, folder, note or (lambda _: None))
+    if announce is not None:
+        done = {str(row["name"]) for row in own["cells"] if row["status"] == "measured"}
+        announce(Announcement(planned, total_seconds(planned, sweep.max_time, done), len(done), folder))
+    try:
+        run_session(cells, pytest_arguments)
+        own["complete"] = True
+    finally:
+        cells.finish()
+    own["regressions"] = cells.regressions
+    measured = [row for row in own["cells"] if row["status"] == "measured"]
+    if not measured:
+        raise ModelError(f"no cell could be measured: {next(row['reason'] for row in own['cells'] if row['reason'])}")
+    return document
+
+
+def _measure_ceiling(ceiling: Ceiling, sweep: Sweep, device: torch.device) -> dict[str, str]:
+    """Measure the machine; return which dtypes it cannot run, and why."""
+    missing = why_no_int8()
+    unusable = {"int8": missing} if missing and "int8" in sweep.dtypes else {}
+    ceiling.measure_bandwidth(device)
+    for dtype in dict.fromkeys(["float32", *sweep.dtypes]):
+        if dtype in unusable:
+            continue
+        try:
+            if dtype == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
+                raise RuntimeError("this GPU only emulates it")
+            ceiling.measure(dtype, device)
+        except (RuntimeError, NotImplementedError, TypeError) as error:
+            reason = str(error).strip().partition("\n")[0][:150]
+            unusable[dtype] = f"{device} cannot multiply in {dtype}: {reason}"
+    return unusable
+
+
+def _row_tokens(source: Source, sweep: Sweep) -> dict[int, float]:
+    return {size: float(sum(len(row.encoded.ids) for row in source.rows(size, None))) for size in sweep.batch_sizes}
+
+
+def _sample_tokens(source: Source, rate: float | None, seconds: float) -> float:
+    """Return how many tokens float32 should score in the time of a cell."""
+    flops = source.shape.flops([512])
+    return _TOKENS if flops is None or not rate else _SHARE * rate * seconds / (flops / 512)
+
+
+def _fill(own: dict[str, Any], planned: Sequence[Planned], source: Source, device: torch.device) -> None:
+    """Bring the file's rows up to the plan; what an earlier run measured stays."""
+    known = {row["name"]: row for row in own["cells"] if row["status"] == "measured"}
+    own["cells"] = [
+        known.get(each.cell.name) or planned_row(each.cell, "skipped" if each.reason else "planned", each.reason)
+        for each in planned
+    ]
+    own |= {"device": str(device), "environment": environment(), "shape": asdict(source.shape)}
+
+
+def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -> storage.Document:
+    """Return the document of an unfinished run of the same sweep, or a new one."""
+    file = folder / storage.JSON
+    asked = _plain(asdict(sweep))
+    if file.exists() and not overwrite:
+        found = storage.read(file)
+        if found["rmeval"]["sweep"] != asked:
+            raise RunError(f"{folder} holds another bench; give another --output-dir, or --overwrite it")
+        if found["rmeval"]["complete"]:
+            raise RunError(f"{folder} holds this bench, finished; give another --output-dir, or --overwrite it")
+        return found
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; --output-dir takes a folder")
+    own: dict[str, Any] = {
+        "schema_version": storage.SCHEMA,
+        "rmeval_version": metadata.version("rmeval"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "sweep": asked,
+        "complete": False,
+        "cells": [],
+        "fidelity": {},
+        "against": [],
+        "best": {},
+        "ceiling": {"rates": {}, "bandwidth": []},
+    }
+    return {"benchmarks": [], "rmeval": own}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON gives it back."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _default_folder(sweep: Sweep) -> Path:
+    """Return the folder of an unfinished run of the same sweep, else ``runs/bench-MODEL-TIME``, a new one."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", sweep.model).strip(".-")[-60:] or "model"
+    for folder in sorted(Path("runs").glob(f"bench-{name}-*"), reverse=True):
+        try:
+            own = storage.read(folder)["rmeval"]
+        except RunError:
+            continue
+        if not own["complete"] and own["sweep"] == _plain(asdict(sweep)):
+            return folder
+    path = Path("runs") / f"bench-{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    others = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(other for other in others if not other.exists())

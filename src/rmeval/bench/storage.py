@@ -1,0 +1,99 @@
+"""``bench.json`` and ``bench.csv``: written whole after every cell, so that nothing finished is ever lost.
+
+``bench.json`` is a file of pytest-benchmark with one more key, ``rmeval``: what was asked for (``sweep``), the
+machine's ``ceiling``, the ``fidelity`` of each setting, the comparisons with the pipeline (``against``), and ``cells``:
+one flat row a planned cell, which is what the CSV holds as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rmeval.errors import RunError
+
+Value: TypeAlias = str | int | float | bool | None
+CellRow: TypeAlias = dict[str, Value]
+Document: TypeAlias = dict[str, Any]
+"""The content of ``bench.json``."""
+
+SCHEMA = 1
+JSON, CSV = "bench.json", "bench.csv"
+
+COLUMNS = (
+    "name", "dtype", "attention", "compile", "batch_size", "length", "status", "reason", "path",
+    "rounds", "p50", "p95", "p99", "spread", "noise", "first_call_seconds", "load_seconds",
+    "pairs_per_second", "completions_per_second", "tokens_per_second", "distinct_tokens_per_second",
+    "tokens", "distinct_tokens", "padding_share", "host_peak_bytes", "host_peak_exact", "device_peak_bytes",
+    "flops", "bytes", "intensity", "flops_per_second", "mfu", "roof_seconds", "share_of_roof", "bound",
+    "drift_max", "drift_mean", "decisions", "flips", "rank_correlation",
+)  # fmt: skip
+"""Keys of a cell's row, in the CSV's order; ``docs/bench.md`` says what each is."""
+
+
+def read(path: Path) -> Document:
+    """Read a ``bench.json``, or that of a folder.
+
+    Raises:
+        RunError: if it cannot be read, or is none of rmeval's.
+    """
+    file = path / JSON if path.is_dir() else path
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read the bench {file}: {getattr(error, 'strerror', None) or error}") from None
+    except ValueError as error:
+        raise RunError(f"{file} is not JSON: {error}") from None
+    own = document.get("rmeval") if isinstance(document, dict) else None
+    if not isinstance(own, dict) or not isinstance(document.get("benchmarks"), list):
+        raise RunError(f"{file} was not written by rmeval bench")
+    if own.get("schema_version") != SCHEMA:
+        raise RunError(f"{file} has schema {own.get('schema_version')}, and this rmeval reads {SCHEMA}")
+    cells = own.get("cells")
+    if not isinstance(cells, list) or not all(isinstance(row, dict) and set(COLUMNS) <= set(row) for row in cells):
+        raise RunError(f"{file} is damaged: its cells are not what rmeval bench writes")
+    return dict(document)
+
+
+def write(folder: Path, document: Mapping[str, Any]) -> None:
+    """Write both files, each to another name first.
+
+    Raises:
+        RunError: if they cannot be written.
+    """
+    _write(folder / JSON, json.dumps(document, indent=1, allow_nan=False, default=str))
+    _write(folder / CSV, to_csv(document["rmeval"]["cells"]))
+
+
+def to_csv(cells: Sequence[Mapping[str, Value]]) -> str:
+    """Return the cells as CSV, empty where there is no value."""
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows([_plain(row.get(name)) for name in COLUMNS] for row in cells)
+    return stream.getvalue()
+
+
+def _plain(value: Value) -> str | int | float:
+    """Return a value that no spreadsheet takes for a formula."""
+    if isinstance(value, str):
+        return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+    return "" if value is None else value
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from None

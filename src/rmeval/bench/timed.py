@@ -1,0 +1,11 @@
+"""What pytest collects in a bench: one function, which the sweep's plugin calls once a cell (``cells``)."""
+
+from __future__ import annotations
+
+from rmeval.bench.cell import Fixture, Prepared
+from rmeval.bench.cells import Cells
+
+
+def score(cells: Cells, prepared: Prepared, benchmark: Fixture) -> None:
+    """Time one cell; ``prepared`` comes first, because it decides how ``benchmark`` is set up."""
+    cells.measure(prepared, benchmark)

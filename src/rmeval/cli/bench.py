@@ -1,0 +1,237 @@
+"""``rmeval bench``: how fast, how large, and what it costs in decisions."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rmeval.cli import options as opt
+from rmeval.errors import UsageError
+from rmeval.eval.scorers.options import ModelOptions
+
+if TYPE_CHECKING:
+    from rmeval.bench.compare import Comparison
+    from rmeval.bench.plan import Sweep
+    from rmeval.bench.run import Announcement
+
+_MODEL, _SWEEP, _COMPARE, _OUTPUT = "Model", "Sweep", "Compare", "Output"
+_HELP = """Time a model over batch sizes and dtypes: throughput, latency, memory, and the decisions that flip.
+
+The cells are planned and shown first, with the time they will take. Ctrl-C keeps what is finished; the same command
+goes on from there. The files are read by pytest-benchmark's tools as well."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bench", help=_HELP)(command)
+
+
+def command(
+    context: typer.Context,
+    new: Annotated[
+        Path | None, typer.Argument(metavar="[NEW.json]", help="With --compare: this bench, none is run.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Hub id, folder, or config:PATH for random weights.", rich_help_panel=_MODEL)
+    ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option("--random-weights", help="Take only the model's configuration.", rich_help_panel=_MODEL),
+    ] = False,
+    revision: opt.Revision = None,
+    tokenizer: opt.Tokenizer = None,
+    chat_template: opt.ChatTemplate = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MODEL)] = None,
+    trust_remote_code: opt.TrustRemoteCode = False,
+    allow_pickle: opt.AllowPickle = False,
+    allow_untrained_head: opt.AllowUntrainedHead = False,
+    batch_sizes: Annotated[
+        str | None, typer.Option(help="Conversations a request. Default: 1,2,4,8,16,32.", rich_help_panel=_SWEEP)
+    ] = None,
+    dtypes: Annotated[
+        str | None, typer.Option(help="Default: float32,bfloat16,float16,int8.", rich_help_panel=_SWEEP)
+    ] = None,
+    lengths: Annotated[
+        str | None, typer.Option(help="Tokens a conversation, made up. Default: 512.", rich_help_panel=_SWEEP)
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Time its rows; decisions are compared on it. Default: mini.", rich_help_panel=_SWEEP),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Split of the data set.", rich_help_panel=_SWEEP)] = None,
+    attention: Annotated[
+        str | None,
+        typer.Option(
+            "--attn-implementation", "--attn", help="Such as auto,eager,sdpa. Default: auto.", rich_help_panel=_SWEEP
+        ),
+    ] = None,
+    compile: Annotated[
+        str | None, typer.Option("--compile", help="off, on, or off,on. Default: off.", rich_help_panel=_SWEEP)
+    ] = None,
+    max_time: Annotated[
+        float | None, typer.Option(help="Seconds of timed rounds a cell. Default: 20.", rich_help_panel=_SWEEP)
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="pipeline: time transformers' beside it.", rich_help_panel=_COMPARE)
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="OLD.json", help="Hold this bench against; without --model, repeat its sweep.",
+                     rich_help_panel=_COMPARE),
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit 1 for throughput:10%, latency:20%, memory:5% or flips:0; may be repeated.",
+            rich_help_panel=_COMPARE,
+        ),
+    ] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the files. Default: runs/bench-MODEL-TIME.", rich_help_panel=_OUTPUT)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another bench there.", rich_help_panel=_OUTPUT)
+    ] = False,
+    as_json: opt.Json = False,
+) -> None:  # fmt: skip
+    """Measure or compare, and print what came of it."""
+    from rmeval.bench import storage
+    from rmeval.bench.compare import compare as compare_benches
+    from rmeval.bench.compare import parse_rule
+
+    if compare is None and (fail_on or new is not None):
+        raise UsageError("--fail-on and NEW.json need a bench to hold against: pass --compare OLD.json")
+    if new is not None and model is not None:
+        raise UsageError("NEW.json is compared as it is; leave --model out, or leave NEW.json out to run a bench")
+    rules = [parse_rule(rule) for rule in fail_on or ()]
+    old = None if compare is None else storage.read(compare)
+    if new is not None and old is not None:
+        judged = compare_benches(old, storage.read(new), rules)
+        _print_comparison(judged, as_json)
+        raise typer.Exit(0 if judged.passed else 1)
+    document = _run(_sweep(context, old), context, old, rules)
+    found = None if old is None else compare_benches(old, document, rules)
+    if as_json:
+        print(json.dumps(document if found is None else {**document, "comparison": asdict(found)}, default=str))
+    else:
+        from rmeval.reports.bench_table import print_bench
+
+        print_bench(document)
+        if found is not None:
+            _print_comparison(found, as_json)
+    if found is not None and not found.passed:
+        raise typer.Exit(1)
+
+
+def _run(sweep: Sweep, context: typer.Context, old: Any, rules: Any) -> Any:
+    """Measure; write the page whatever happens, and say where it is."""
+    from rmeval.bench import storage
+    from rmeval.bench.compare import compare
+    from rmeval.bench.run import bench
+    from rmeval.reports.bench_page import write_bench_page
+
+    folder: list[Path] = []
+
+    def announce(found: Announcement) -> None:
+        folder.append(found.folder)
+        _announce(found)
+
+    try:
+        document = bench(
+            sweep,
+            context.params["output_dir"],
+            overwrite=context.params["overwrite"],
+            command=["rmeval", *sys.argv[1:]],
+            announce=announce,
+            note=_note,
+        )
+    except KeyboardInterrupt:
+        if folder and (folder[0] / storage.JSON).exists():
+            page = write_bench_page(storage.read(folder[0]), folder[0] / "bench.html")
+            _note(f"finished cells are in {shlex.quote(str(page))}")
+        raise
+    comparison = None if old is None else asdict(compare(old, document, rules))
+    page = write_bench_page(document, folder[0] / "bench.html", comparison)
+    _note(f"bench written to {shlex.quote(str(folder[0]))}; the page is {shlex.quote(str(page))}")
+    return document
+
+
+def _sweep(context: typer.Context, old: Mapping[str, Any] | None) -> Sweep:
+    """Make the sweep of the options; without a model, that of the old bench where options do not say otherwise."""
+    from rmeval.bench.plan import Sweep
+
+    given = context.params
+    known: dict[str, Any] = {
+        "batch_sizes": _numbers(given["batch_sizes"], "--batch-sizes"),
+        "dtypes": _names(given["dtypes"]),
+        "lengths": _numbers(given["lengths"], "--lengths"),
+        "attention": _names(given["attention"]),
+        "compile": _names(given["compile"]),
+        **{name: given[name] for name in ("dataset", "split", "device", "max_time", "against")},
+    }
+    if given["lengths"] is not None and given["dataset"] is not None:
+        raise UsageError("give --lengths for made-up tokens or --dataset for rows, not both")
+    asked = {name: value for name, value in known.items() if value is not None}
+    if given["model"] is not None:
+        bounded = not {"batch_sizes", "dtypes", "lengths", "max_time"} & asked.keys()
+        options = {field.name: given[field.name] for field in fields(ModelOptions) if field.name in _OPTIONS}
+        asked |= {"model": given["model"], "random_weights": given["random_weights"], "bounded": bounded}
+        return Sweep(**asked, options=ModelOptions(**options))
+    if old is None:
+        raise UsageError("which model? pass --model MODEL, or --compare OLD.json to repeat that bench")
+    stored: dict[str, Any] = old["rmeval"]["sweep"]
+    earlier = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    return Sweep(**{**earlier, **asked, "options": ModelOptions(**stored["options"])})
+
+
+_OPTIONS = (
+    "revision", "tokenizer", "chat_template", "trust_remote_code", "allow_pickle", "allow_untrained_head",
+)  # fmt: skip
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
+    try:
+        return None if text is None else tuple(int(part) for part in _names(text) or ())
+    except ValueError:
+        raise UsageError(f"{flag} takes whole numbers such as 1,8,32, not {text!r}") from None
+
+
+def _announce(found: Announcement) -> None:
+    from rmeval.reports.bench_table import print_plan
+
+    rows = [
+        {
+            "name": each.cell.name,
+            "request_seconds": each.request_seconds,
+            "seconds": each.seconds,
+            "reason": each.reason,
+        }
+        for each in found.planned
+    ]
+    print_plan(rows, found.seconds, found.done)
+
+
+def _note(line: str) -> None:
+    from rmeval.reports.bench_table import print_note
+
+    print_note(line)
+
+
+def _print_comparison(found: Comparison, as_json: bool) -> None:
+    from rmeval.reports.bench_table import print_comparison
+
+    if as_json:
+        print(json.dumps({**asdict(found), "passed": found.passed}))
+        return
+    print_comparison([asdict(line) for line in found.lines], found.left_out, found.warnings, found.passed)

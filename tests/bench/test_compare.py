@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rmeval.bench.compare import Line, Rule, compare, parse_rule
+from rmeval.errors import UsageError
+from tests.benching import document, measured
+
+
+def judged(rule: str, before: dict[str, Any], after: dict[str, Any]) -> Line:
+    found = compare(document(measured(**before)), document(measured(**after)), [parse_rule(rule)])
+    assert len(found.lines) == 1
+    assert found.passed is not found.lines[0].failed
+    return found.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("throughput:10%", Rule("throughput", 0.1)),
+        ("latency:0.2", Rule("latency", 0.2)),
+        ("memory:5%", Rule("memory", 0.05)),
+        ("flips:2", Rule("flips", 2.0)),
+    ],
+)
+def test_rules(text: str, rule: Rule) -> None:
+    found = parse_rule(text)
+    assert found.kind == rule.kind
+    assert found.limit == pytest.approx(rule.limit)
+
+
+@pytest.mark.parametrize("text", ["speed:1%", "throughput", "throughput:x", "throughput:20", "flips:1%", "flips:²", ""])
+def test_no_rules(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_rule(text)
+
+
+def test_speed_is_compared_as_a_share_of_the_roof() -> None:
+    """Half the conversations on a machine of half the rate is no regression."""
+    line = judged("throughput:1%", {}, {"completions_per_second": 1.0, "share_of_roof": 0.2})
+    assert (line.basis, line.worse_by, line.failed) == ("share of the roof", 0.0, False)
+    line = judged("throughput:10%", {}, {"share_of_roof": 0.15})
+    assert line.worse_by == pytest.approx(0.25)
+    assert (line.verdict, line.failed) == ("worse", True)
+
+
+def test_without_a_roof_it_is_absolute_and_says_so() -> None:
+    line = judged("throughput:10%", {"share_of_roof": None}, {"completions_per_second": 1.0})
+    assert (line.basis, line.before, line.after, line.failed) == ("completions/s", 2.0, 1.0, True)
+
+
+def test_a_difference_inside_the_noise_is_none() -> None:
+    line = judged("throughput:10%", {}, {"share_of_roof": 0.15, "noise": 0.3})
+    assert (line.verdict, line.failed) == ("inside the noise", False)
+
+
+def test_a_drop_within_the_limit_passes() -> None:
+    assert not judged("throughput:30%", {}, {"share_of_roof": 0.15}).failed
+    assert judged("throughput:10%", {}, {"share_of_roof": 0.3}).verdict == "better"
+
+
+def test_latency_is_held_against_the_roofs_time() -> None:
+    # 0.6 s at a roof of 0.1 s, then 0.8 s at a roof of 0.2 s.
+    line = judged("latency:10%", {}, {"p95": 0.8, "roof_seconds": 0.2})
+    assert line.before == pytest.approx(6.0)
+    assert line.after == pytest.approx(4.0)
+    assert line.verdict == "better"
+    assert judged("latency:10%", {}, {"p95": 0.9}).failed
+
+
+def test_memory_and_flips() -> None:
+    assert judged("memory:5%", {}, {"host_peak_bytes": 11 * 10**8}).failed
+    assert not judged("memory:10%", {}, {"host_peak_bytes": 11 * 10**8}).failed
+    assert judged("flips:0", {}, {"flips": 1}).failed
+    assert not judged("flips:1", {}, {"flips": 1}).failed
+    assert judged("flips:0", {"flips": None}, {}).reason == "not known in both"
+
+
+def test_a_cell_that_no_longer_fits_got_worse() -> None:
+    line = judged("throughput:10%", {}, {"status": "does not fit", "reason": "no memory"})
+    assert (line.failed, line.reason) == (True, "does not fit: no memory")
+
+
+def test_a_cell_of_one_alone_is_named_not_judged() -> None:
+    old, new = document(measured(), measured(batch_size=2)), document(measured(), measured(batch_size=4))
+    found = compare(old, new)
+    assert found.left_out == ("float32-2x64", "float32-4x64")
+    assert [line.cell for line in found.lines] == ["float32-1x64"]
+    assert found.passed
+
+
+def test_nothing_in_common_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no measured cell in common"):
+        compare(document(measured()), document(measured(batch_size=4)))
+
+
+def test_another_machine_or_model_is_a_warning() -> None:
+    other = document(measured(), environment={"cpu": "B"}, sweep={"model": "other"})
+    warnings = compare(document(measured()), other).warnings
+    assert "cpu differs: A CPU and B" in warnings
+    assert "the models differ: org/model and other" in warnings
