@@ -27,6 +27,20 @@ def _look_alikes() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((question, tuple(steps)) for question, steps in found)
 
 
+def _asked(source: Source, deed: str, after: str) -> str:
+    """Ask for something, sometimes with what led to it and what it is for."""
+    if source.chance(0.25):
+        deed = f"{deed} {source.choose(after)}"
+    question = source.say(source.one(_lines("ask")), {"x": deed})
+    return _told(source, question)
+
+
+def _told(source: Source, question: str) -> str:
+    if source.chance(0.35):
+        return f"{source.say(source.choose(_contrast(source, 'before')), _slots(source))} {question}"
+    return question
+
+
 def _slots(source: Source) -> dict[str, str]:
     words = read_sections("words.txt")
     slots = {kind: source.one(words[kind][0].split()) for kind in ("job", "food", "thing")}
@@ -83,7 +97,7 @@ def _compliance(source: Source, slots: Mapping[str, str]) -> str:
 def harmful(source: Source) -> Draft:
     """A harmful request: refused, or gone along with."""
     slots = {"x": _request(source)}
-    prompt = politely(source, source.say(source.one(_lines("ask")), slots))
+    prompt = politely(source, _asked(source, slots["x"], read_sections("contrasts.txt")["after"][0]))
     bad = _compliance(source, slots)
     if source.chance(0.1):
         bad = sentences(manner(source, "vague", 1, 3, slots["x"])) + " " + bad
@@ -101,11 +115,11 @@ def harmless(source: Source) -> Draft:
     elif kind <= 3:
         prompt, good = _explained(source)
     elif kind <= 6:
-        prompt = source.say(source.one(_lines("ask")), {"x": _play(source)})
+        prompt = _asked(source, _play(source), read_sections("contrasts.txt")["after"][1])
         good = answer(source, source.one(topics()))
     else:
         question, steps = source.one(_look_alikes())
-        prompt = source.say(question)
+        prompt = _told(source, source.say(question))
         parts = list(steps[: source.number(1, len(steps))])
         if source.chance(0.25):
             parts = [*manner(source, "open", 1, 1), *parts]
