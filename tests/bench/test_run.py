@@ -77,7 +77,9 @@ def test_every_cell_has_its_numbers(swept: Path) -> None:
             assert row["reason"] == "the model takes 2,048 tokens, not 4,096"
             continue
         missing = {name for name in storage.COLUMNS if row[name] is None}
-        assert missing <= {"reason", "p99", "device_peak_bytes"}
+        # One round, all that a busy machine has time for, has no spread.
+        spread = {"spread", "noise"} if row["rounds"] == 1 else set()
+        assert missing <= {"reason", "p99", "device_peak_bytes"} | spread
         assert row["path"] == "packed"
         assert row["tokens"] == row["batch_size"] * 32
         assert row["distinct_tokens"] <= row["tokens"]

@@ -49,7 +49,7 @@ def test_the_expected_names_are_there() -> None:
     [
         (["list", "suite"], "did you mean 'suites'?"),
         (["list", "finding"], "did you mean 'findings'?"),
-        (["list", "zzz"], "(known: suites, baselines, findings, sources, mixtures)"),
+        (["list", "zzz"], "(known: suites, baselines, findings, sources, mixtures, recipes)"),
         (["list"], "Missing argument"),
     ],
 )

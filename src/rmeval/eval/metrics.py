@@ -144,7 +144,9 @@ def _subset(group: Sequence[ScoredExample], drift: float | None, expected: int |
 
 def _mean(values: Sequence[float]) -> float | None:
     """Return the mean; None where there is none or it is beyond what a float can hold."""
-    mean = math.fsum(value / len(values) for value in values) if values else math.nan
+    # In units of the largest, so that scores near the end of the range cannot overflow on the way.
+    unit = max((abs(value) for value in values), default=0.0) or 1.0
+    mean = unit * (math.fsum(value / unit for value in values) / len(values)) if values else math.nan
     return mean if math.isfinite(mean) else None
 
 
