@@ -5,7 +5,8 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example as also
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rmeval.eval.metrics import compute_results, outcome
@@ -93,7 +94,7 @@ def test_pairs_count_every_example_alike() -> None:
     assert overall.low < 0.5 < overall.high
 
 
-@example([("x", 0.0, 1.7976931348623157e308)] * 3)  # Their sum is beyond what a float can hold, on the way.
+@also([("x", 0.0, 1.7976931348623157e308)] * 3)  # Their sum is beyond what a float can hold, on the way.
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.floats(), st.floats()), min_size=1, max_size=40))
 def test_outcomes_add_up_whatever_the_scores(rows: list[tuple[str, float, float]]) -> None:
     scored = [example(str(i), subset, c, r) for i, (subset, c, r) in enumerate(rows)]
