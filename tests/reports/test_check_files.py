@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rmeval.errors import RunError
 from rmeval.eval.gate import Gate, check
 from rmeval.eval.rules import parse_rule
-from rmeval.reports.check_files import append_file, code, junit, markdown, one_line, workflow_commands, write_file
+from rmeval.records import write_file
+from rmeval.reports.check_files import append_file, code, junit, markdown, one_line, workflow_commands
 from tests.comparing import run_of, write_rows
 
 NASTY = [

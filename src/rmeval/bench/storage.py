@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rmeval.errors import RunError
+from rmeval.records import write_file
 
 Value: TypeAlias = str | int | float | bool | None
 CellRow: TypeAlias = dict[str, Value]
@@ -66,8 +66,8 @@ def write(folder: Path, document: Mapping[str, Any]) -> None:
     Raises:
         RunError: if they cannot be written.
     """
-    _write(folder / JSON, json.dumps(document, indent=1, allow_nan=False, default=str))
-    _write(folder / CSV, to_csv(document["rmeval"]["cells"]))
+    write_file(folder / JSON, json.dumps(document, indent=1, allow_nan=False, default=str))
+    write_file(folder / CSV, to_csv(document["rmeval"]["cells"]))
 
 
 def to_csv(cells: Sequence[Mapping[str, Value]]) -> str:
@@ -84,16 +84,3 @@ def _plain(value: Value) -> str | int | float:
     if isinstance(value, str):
         return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
     return "" if value is None else value
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None

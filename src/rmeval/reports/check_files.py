@@ -5,7 +5,6 @@ Names come from models, data and folders. Each of these formats has its own way 
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -17,7 +16,7 @@ from rmeval.errors import RunError
 from rmeval.eval.gate import Gate
 from rmeval.reports.check import COLUMNS, COULD_SHOW, cells, headline, meaning_of_p, where
 
-__all__ = ["append_file", "junit", "markdown", "workflow_commands", "write_file"]
+__all__ = ["append_file", "junit", "markdown", "workflow_commands"]
 
 _MARKS = {"pass": "✅", "improvement": "⬆️", "cannot tell": "❔", "regression": "❌"}
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -113,24 +112,6 @@ def workflow_commands(gate: Gate) -> Iterator[str]:
 def _command(text: str) -> str:
     """Escape the message of a workflow command: a new line would begin another command."""
     return one_line(text).replace("%", "%25")
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        RunError: if it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def append_file(path: Path, text: str) -> None:
