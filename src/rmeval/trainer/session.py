@@ -27,6 +27,7 @@ from trl.trainer.reward_config import RewardConfig
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoder, Template
 from rmeval.errors import RunError
+from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.environment import environment
 from rmeval.eval.scorers.folder import ModelFolder
 from rmeval.eval.scorers.options import ModelOptions
@@ -90,6 +91,8 @@ def run(
     if recipe.eval_suite is not None:
         check_suite(recipe.eval_suite)
     hardware = choose(recipe, devices=int(os.environ.get("WORLD_SIZE", "1")))
+    if hardware.use_cpu:
+        keep_freed_memory()
     with _quiet():
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0

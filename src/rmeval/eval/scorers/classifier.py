@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded, Encoder, load_template, usable_length
 from rmeval.errors import UsageError
+from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import Values
 from rmeval.eval.engine.journal import Journal
@@ -32,6 +33,8 @@ class ClassifierScorer:
             raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
+        if device.type == "cpu":
+            keep_freed_memory()
         self._journal = Journal.open() if options.cache else None
         folder = locate(
             name,
