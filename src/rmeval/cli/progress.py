@@ -1,7 +1,8 @@
-"""A progress bar on stderr, with rate and time left."""
+"""Progress on stderr, with rate and time left: a bar on a terminal, else a line now and then for the log."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,10 +30,17 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
 
 
+LINE_SECONDS = 60.0
+"""Where there is no terminal: the least time between two lines."""
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
     """Show a spinner until the first report, then a bar; it is gone afterwards and leaves stdout alone."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(console, what)
+        return
     bar = Bar(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -43,7 +51,6 @@ def progress_bar(what: str) -> Iterator[Progress]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task("loading", total=None)
@@ -52,3 +59,26 @@ def progress_bar(what: str) -> Iterator[Progress]:
             bar.update(task, description=what, completed=done, total=total or None)
 
         yield report
+
+
+class _Lines:
+    """Prints a line at most every so many seconds, and none for short work."""
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._console, self._what = console, what
+        self._total = -1
+        self._first = 0
+        self._began = self._last = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if total != self._total:  # Another stage; one that goes on does not begin at 0.
+            self._total, self._first = total, done
+            self._began = self._last = now
+        if now - self._last < LINE_SECONDS or done <= self._first:
+            return
+        self._last = now
+        left = (now - self._began) / (done - self._first) * max(0, total - done)
+        # A total of 0 stands for one that is not known.
+        rest = f" of {total:,}, about {max(1, round(left / 60)):,} min left" if total else ""
+        self._console.print(f"{self._what}: {done:,}{rest}", highlight=False)
