@@ -1,10 +1,11 @@
 """Time the engine against transformers' pipeline on the same rows, in one run.
 
-    python benchmarks/engine.py MODEL DATASET [--subset-prefix llmbar] [--pairs N] [--skip-cold]
+    python benchmarks/engine.py MODEL DATASET [--subset-prefix llmbar] [--pairs N] [--dtype bfloat16] [--skip-cold]
 
-Prints, for bfloat16 on this machine's CPU or GPU: the best rate of a square matrix product before and after, the
-pipeline (batch 8, data-set order), our scoring without and with refinement, our float32, cold start to finish of both,
-and the decisions that differ from float32. Nothing is cached. Ratios are what to compare across machines.
+Prints, for this machine's CPU or GPU: the best rate of a square matrix product before and after, the pipeline (batch 8,
+data-set order), our scoring, and cold start to finish of both; below float32 also refinement, our float32, and the
+decisions that differ from it. Nothing is cached. Ratios are what to compare across machines. ``--dtype auto``, the
+default, is bfloat16 where the hardware computes in it, else float32.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -22,10 +24,11 @@ import torch
 from rmeval.data_prep.examples import conversations, to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.eval.environment import environment
-from rmeval.eval.refine import refine
+from rmeval.eval.refine import Refined, refine
 from rmeval.eval.scorers.classifier import ClassifierScorer
+from rmeval.eval.scorers.device import pick_device, pick_dtype
 from rmeval.eval.scorers.options import ModelOptions
-from rmeval.types import Accounting, Conversation, Example
+from rmeval.types import Accounting, Conversation, Example, Score
 
 T = TypeVar("T")
 
@@ -59,12 +62,12 @@ def load_examples(dataset: str, prefix: str, pairs: int | None) -> list[Example]
     return [found[i * len(found) // pairs] for i in range(pairs)] if pairs else found
 
 
-def run_pipeline(model: str, items: Sequence[Conversation], device: str) -> tuple[float, list[float]]:
+def run_pipeline(model: str, items: Sequence[Conversation], device: str, dtype: str) -> tuple[float, list[float]]:
     """Score with the pipeline at batch 8 in data-set order; return the seconds of scoring alone and the scores."""
     from transformers import AutoTokenizer, pipeline
 
     tokenizer = AutoTokenizer.from_pretrained(model)
-    classify = pipeline("text-classification", model=model, tokenizer=tokenizer, dtype="bfloat16", device=device)
+    classify = pipeline("text-classification", model=model, tokenizer=tokenizer, dtype=dtype, device=device)
     texts = [
         str(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in i.messages], tokenize=False))
         for i in items
@@ -82,49 +85,70 @@ def moved(scores: Sequence[float], exact: Sequence[float]) -> int:
 def cold(arguments: argparse.Namespace, who: str) -> float:
     """Return the seconds of a fresh process that loads, scores and ends."""
     command = [sys.executable, __file__, arguments.model, arguments.dataset, "--only", who]
-    command += ["--subset-prefix", arguments.subset_prefix]
+    command += ["--subset-prefix", arguments.subset_prefix, "--dtype", arguments.dtype]
     command += ["--pairs", str(arguments.pairs)] if arguments.pairs else []
     return timed(lambda: subprocess.run(command, check=True, capture_output=True))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What making close decisions again came to, and float32 to hold it against."""
+
+    refine_seconds: float
+    refined: Refined
+    exact_seconds: float
+    exact: Sequence[Score]
+
+
+def refinement(
+    examples: Sequence[Example], items: Sequence[Conversation], scores: Sequence[Score], ours: ClassifierScorer
+) -> Below:
+    """Make close decisions again in float32, then score everything in float32."""
+    refine_seconds, refined = timed(lambda: refine(examples, items, scores, ours, ours.drift or 0.0))
+    return Below(refine_seconds, refined, *timed(lambda: ours.rescore(items)))
 
 
 def report(arguments: argparse.Namespace, device: str) -> None:
     """Run everything and print a table."""
     examples = load_examples(arguments.dataset, arguments.subset_prefix, arguments.pairs)
     items = conversations(examples)
-    options = ModelOptions(dtype="bfloat16", device=device, cache=False)
-    before = matrix_rate(torch.bfloat16, device)
-    ours = ClassifierScorer(arguments.model, options)
+    dtype: torch.dtype = getattr(torch, arguments.dtype)
+    before = matrix_rate(dtype, device)
+    ours = ClassifierScorer(arguments.model, ModelOptions(dtype=arguments.dtype, device=device, cache=False))
     first, _ = timed(lambda: ours.score(items))
-    warm, low = timed(lambda: ours.score(items))
+    warm, scores = timed(lambda: ours.score(items))
     accounting = ours.accounting or Accounting(0, 0, 0, 0)
-    refine_seconds, refined = timed(lambda: refine(examples, items, low, ours, ours.drift or 0.0))
-    pipeline_seconds, pipeline_scores = run_pipeline(arguments.model, items, device)
+    below = refinement(examples, items, scores, ours) if ours.can_refine else None
+    pipeline_seconds, pipeline_scores = run_pipeline(arguments.model, items, device, arguments.dtype)
     again, _ = timed(lambda: ours.score(items))
-    exact_seconds, exact = timed(lambda: ours.rescore(items))
-    after = matrix_rate(torch.bfloat16, device)
+    rate = max(before, after := matrix_rate(dtype, device))
 
-    exact_values = [score.value for score in exact]
     flop = 2 * (ours.info.parameters or 0) - 2 * arguments.embedding_parameters
     tokens = pair_tokens(ours, items)
     best = min(warm, again)
-    rate = max(before, after)
     machine = environment()
+    exact = [score.value for score in (below.exact if below else scores)]
     rows = {
         "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine.get('gpu')}, torch {machine['torch']}",
-        "pairs": f"{len(examples)}",
+        "pairs, dtype": f"{len(examples)}, {arguments.dtype}",
         "tokens given, each pair's prompt once, computed": f"{accounting.given:,}, {tokens:,}, {accounting.computed:,}",
         "matrix rate before, after": f"{before / 1e12:.3f}, {after / 1e12:.3f} TFLOP/s",
         "pipeline, batch 8": f"{pipeline_seconds:.1f} s",
         "rmeval, first pass (self-check in it)": f"{first:.1f} s, {pipeline_seconds / first:.2f} x the pipeline",
         "rmeval, later passes": f"{warm:.1f} and {again:.1f} s, {pipeline_seconds / best:.2f} x the pipeline",
         "share of the matrix rate": f"{100 * tokens * flop / best / rate:.0f}%",
-        "refinement": f"{refine_seconds:.1f} s more, {refined.rescored} examples, drift {refined.drift:.3f}",
-        "rmeval float32": f"{exact_seconds:.1f} s",
-        "bfloat16 with refinement / float32": f"{100 * (best + refine_seconds) / exact_seconds:.0f}% of the time",
-        "decisions moved: pipeline": f"{moved(pipeline_scores, exact_values)}",
-        "decisions moved: rmeval --no-refine": f"{moved([s.value for s in low], exact_values)}",
-        "decisions moved: rmeval": f"{moved([s.value for s in refined.scores], exact_values)}",
+        "decisions moved against float32: pipeline": f"{moved(pipeline_scores, exact)}",
     }
+    if below is not None:
+        share = (best + below.refine_seconds) / below.exact_seconds
+        rows |= {
+            "refinement": f"{below.refine_seconds:.1f} s more, {below.refined.rescored} examples, "
+            f"drift {below.refined.drift:.3f}",
+            "rmeval float32": f"{below.exact_seconds:.1f} s",
+            "low precision with refinement / float32": f"{100 * share:.0f}% of the time",
+            "decisions moved against float32: rmeval --no-refine": f"{moved([s.value for s in scores], exact)}",
+            "decisions moved against float32: rmeval": f"{moved([s.value for s in below.refined.scores], exact)}",
+        }
     if not arguments.skip_cold:
         theirs, mine = cold(arguments, "pipeline"), cold(arguments, "rmeval")
         rows["cold start to finish: pipeline, rmeval"] = f"{theirs:.1f} s, {mine:.1f} s"
@@ -155,19 +179,21 @@ def main() -> None:
     parser.add_argument("--subset-prefix", default="llmbar")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--embedding-parameters", type=int, default=28_311_552, help="left out of the FLOP a token")
+    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--skip-cold", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=["pipeline", "rmeval"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    arguments.dtype = str(pick_dtype(arguments.dtype, pick_device(device))).removeprefix("torch.")
     if arguments.only is None:
         report(arguments, device)
         return
     items = conversations(load_examples(arguments.dataset, arguments.subset_prefix, arguments.pairs))
     if arguments.only == "pipeline":
-        run_pipeline(arguments.model, items, device)
+        run_pipeline(arguments.model, items, device, arguments.dtype)
     else:
-        ClassifierScorer(arguments.model, ModelOptions(dtype="bfloat16", device=device, cache=False)).score(items)
+        ClassifierScorer(arguments.model, ModelOptions(dtype=arguments.dtype, device=device, cache=False)).score(items)
 
 
 if __name__ == "__main__":
