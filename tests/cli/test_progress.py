@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rmeval.cli import progress
 from rmeval.cli.progress import progress_bar
 
 
@@ -12,7 +11,7 @@ from rmeval.cli.progress import progress_bar
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that have gone by, in a list of one."""
     now = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 
