@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rmeval.eval.scorers.options import ModelOptions as ModelOptions
     from rmeval.records import RunRecord as RunRecord
     from rmeval.records import load_run as load_run
+    from rmeval.reports.board import Leaderboard as Leaderboard
+    from rmeval.reports.leaderboard import leaderboard as leaderboard
     from rmeval.trainer.train import train as train
     from rmeval.types import Conversation as Conversation
     from rmeval.types import Example as Example
@@ -31,6 +33,7 @@ _HOMES = {
     "Comparison": "rmeval.eval.compare",
     "Conversation": "rmeval.types",
     "Example": "rmeval.types",
+    "Leaderboard": "rmeval.reports.board",
     "Message": "rmeval.types",
     "ModelInfo": "rmeval.types",
     "ModelOptions": "rmeval.eval.scorers.options",
@@ -41,6 +44,7 @@ _HOMES = {
     "Scorer": "rmeval.types",
     "compare": "rmeval.eval.compare",
     "evaluate": "rmeval.eval.evaluate",
+    "leaderboard": "rmeval.reports.leaderboard",
     "load_run": "rmeval.records",
     "prepare": "rmeval.data_prep.prepare",
     "score": "rmeval.eval.score",
@@ -51,6 +55,7 @@ __all__ = [
     "Comparison",
     "Conversation",
     "Example",
+    "Leaderboard",
     "Message",
     "ModelInfo",
     "ModelOptions",
@@ -61,6 +66,7 @@ __all__ = [
     "Scorer",
     "compare",
     "evaluate",
+    "leaderboard",
     "load_run",
     "prepare",
     "score",

@@ -215,11 +215,12 @@ def write_run(run: RunRecord, path: Path) -> RunRecord:
     return replace(run, info=info, path=path)
 
 
-def load_run(path: str | Path) -> RunRecord:
+def load_run(path: str | Path, *, with_text: bool = True) -> RunRecord:
     """Read a run back.
 
     Args:
         path: The run's folder, or its ``run.json``.
+        with_text: Read prompts and completions too; no number needs them.
 
     Raises:
         RunError: if there is no finished run, or it is damaged or of another schema version.
@@ -235,7 +236,8 @@ def load_run(path: str | Path) -> RunRecord:
         try:
             if _sha256(file) != info.files.get(name):
                 raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
-            tables.append(pq.read_table(file))
+            columns = None if with_text or name == SCORES else _EXAMPLES_SCHEMA.names
+            tables.append(pq.read_table(file, columns=columns))
         except (OSError, pa.ArrowException) as error:
             raise RunError(f"cannot read {file}: {error}") from None
     return RunRecord(info, tables[0], tables[1], folder)

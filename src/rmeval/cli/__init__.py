@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import bench, cache, check, listing, prepare, report, score, selftest, suites, train
+from rmeval.cli import bench, cache, check, leaderboard, listing, prepare, report, score, selftest, suites, train
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ prepare.register(app)
 train.register(app)
 bench.register(app)
 report.register(app)
+leaderboard.register(app)
 check.register(app)
 cache.register(app)
 listing.register(app)

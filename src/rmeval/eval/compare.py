@@ -20,7 +20,17 @@ from rmeval.eval.statistics import CONFIDENCE
 from rmeval.eval.suites import Suite
 from rmeval.records import RunRecord
 
-__all__ = ["ALPHA", "Comparison", "Difference", "Differences", "Flips", "PairedOutcome", "compare", "differences"]
+__all__ = [
+    "ALPHA",
+    "Comparison",
+    "Difference",
+    "Differences",
+    "Flips",
+    "PairedOutcome",
+    "compare",
+    "differences",
+    "shares",
+]
 
 ALPHA = 0.05
 """Level of the one-sided test that ``smallest_detectable`` is of."""
@@ -168,14 +178,7 @@ def differences(
         groups: The examples of each subset; no subset is empty.
         seed: Seed of the draws.
     """
-    table = suite.sections(weights)
-    present = {key: {name: w for name, w in each.subsets.items() if name in groups} for key, each in table.items()}
-    sections = {key: _normal(own) for key, own in present.items() if own}
-    if suite.weights:
-        shares = _normal({key: table[key].weight for key in sections})
-        overall = {name: shares[key] * w for key, own in sections.items() for name, w in own.items()}
-    else:
-        overall = _normal({name: float(len(group)) for name, group in groups.items()})
+    sections, overall = shares(suite, weights, {name: float(len(group)) for name, group in groups.items()})
     drawn = {
         name: Subset.draw(
             Pairs.of([e.baseline for e in group], [e.candidate for e in group], [e.prompt_hash for e in group]),
@@ -193,6 +196,25 @@ def differences(
         sections={name: number(f"section {name}", own) for name, own in sections.items()},
         subsets={name: number(f"subset {name}", {name: 1.0}, exact=True) for name in groups},
     )
+
+
+def shares(
+    suite: Suite, weights: str | None, sizes: Mapping[str, float]
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Return each subset's part in each section, and in the overall number; the parts of a number add up to 1.
+
+    Args:
+        suite: Defines sections and the overall number; one without weight tables counts every example alike.
+        weights: Name of the suite's weight table.
+        sizes: Examples of each subset that there is; others are left out.
+    """
+    table = suite.sections(weights)
+    present = {key: {name: w for name, w in each.subsets.items() if name in sizes} for key, each in table.items()}
+    sections = {key: _normal(own) for key, own in present.items() if own}
+    if not suite.weights:
+        return sections, _normal(sizes)
+    parts = _normal({key: table[key].weight for key in sections})
+    return sections, {name: parts[key] * w for key, own in sections.items() for name, w in own.items()}
 
 
 def _normal(weights: Mapping[str, float]) -> dict[str, float]:

@@ -42,6 +42,7 @@ __all__ = [
     "Subset",
     "bootstrap",
     "difference",
+    "generator",
     "holm",
     "mcnemar",
     "power",
@@ -109,7 +110,7 @@ class Subset:
     def draw(pairs: Pairs, seed: str, draws: int = DRAWS) -> Subset:
         """Give every cluster a weight from Exp(1), ``draws`` times."""
         # A sum of such weights, one for each cluster of a kind, is Gamma(count).
-        weights = _generator(seed).standard_gamma(pairs.count, (draws, len(pairs.count)))
+        weights = generator(seed).standard_gamma(pairs.count, (draws, len(pairs.count)))
         return Subset(pairs, weights @ pairs.change, weights @ pairs.size)
 
 
@@ -134,12 +135,12 @@ def difference(parts: Sequence[Part]) -> float:
 
 def bootstrap(parts: Sequence[Part], seed: str) -> NDArray[np.float64]:
     """Draw a number's difference: float64 of shape (draws,), with the observed difference as their mean."""
-    generator = _generator(seed)
+    random = generator(seed)
     drawn = np.full(len(parts[0].subset.size), difference(parts))
     together = _flips_together(parts)
     for part in parts:
         subset, clusters = part.subset, part.pairs.count.sum()
-        right, wrong = together * generator.standard_gamma(part.weight, (2, len(drawn)))
+        right, wrong = together * random.standard_gamma(part.weight, (2, len(drawn)))
         mean = (subset.change + right - wrong) / (subset.size + right + wrong)
         # The Bayesian bootstrap's variance has K + 1 below the line where an unbiased one has K - 1.
         scale = math.sqrt((clusters + 1) / max(clusters - 1, 1))
@@ -254,5 +255,6 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _generator(seed: str) -> np.random.Generator:
+def generator(seed: str) -> np.random.Generator:
+    """Return the stream of random numbers of a text."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from rmeval.records import RunRecord
 from rmeval.reports.page import count, decimal
 from rmeval.reports.summary import describe
 from rmeval.types import RunInfo
@@ -39,9 +39,14 @@ def _given(command: Sequence[str], option: str) -> bool:
     return any(part == option or part.startswith(f"{option}=") for part in command)
 
 
-def provenance(run: RunRecord) -> list[Group]:
-    """Return what a run says of itself; facts that it does not know are left out."""
-    info, model, data = run.info, run.info.model, run.info.data
+def provenance(info: RunInfo, path: Path | None) -> list[Group]:
+    """Return what a run says of itself; facts that it does not know are left out.
+
+    Args:
+        info: What ``run.json`` says.
+        path: The run's folder; None for one that is in memory only.
+    """
+    model, data = info.model, info.data
     groups: list[tuple[str, Mapping[str, object]]] = [
         (
             "Model",
@@ -80,13 +85,13 @@ def provenance(run: RunRecord) -> list[Group]:
         ),
         ("Settings", dict(info.settings)),
         ("Environment", {"rmeval": info.rmeval_version, **info.environment}),
-        ("Run", _run(run)),
+        ("Run", _run(info, path)),
     ]
     return [Group(name, _facts(facts)) for name, facts in groups]
 
 
-def _run(run: RunRecord) -> dict[str, str | None]:
-    info, timing, tokens = run.info, run.info.timing, run.info.accounting
+def _run(info: RunInfo, path: Path | None) -> dict[str, str | None]:
+    timing, tokens = info.timing, info.accounting
     seconds = {
         "loading": timing.load_seconds,
         "planning": timing.plan_seconds,
@@ -95,7 +100,7 @@ def _run(run: RunRecord) -> dict[str, str | None]:
     }
     notes = [item for item in info.audit if item.severity == "info"]
     return {
-        "folder": str(run.path) if run.path else None,
+        "folder": str(path) if path else None,
         "created": info.created,
         "time": f"{decimal(timing.total_seconds, 1)} s ("
         + ", ".join(f"{name} {decimal(value, 1)}" for name, value in seconds.items())

@@ -8,6 +8,7 @@ from typing import Any
 from rmeval.data_prep.audit import CODES
 from rmeval.eval.suites import get_suite
 from rmeval.records import RunRecord
+from rmeval.types import RunInfo
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
@@ -32,10 +33,15 @@ def summary(run: RunRecord) -> dict[str, Any]:
 
 def title(run: RunRecord) -> str:
     """Return what the run may be called: a partial or stand-in set never gets the benchmark's name."""
-    suite = get_suite(run.info.suite)
-    if run.info.partial and suite.expected:
+    return info_title(run.info)
+
+
+def info_title(info: RunInfo) -> str:
+    """Return the same from what ``run.json`` says."""
+    suite = get_suite(info.suite)
+    if info.partial and suite.expected:
         return f"PARTIAL: not a {suite.title} result"
-    return f"{suite.title} (partial)" if run.info.partial else suite.title
+    return f"{suite.title} (partial)" if info.partial else suite.title
 
 
 def warnings(run: RunRecord) -> list[str]:

@@ -1,0 +1,210 @@
+"""Ranks of many models on the same examples: which leads are real, and which ranks the data leaves open.
+
+**One bootstrap for all models**: the Bayesian bootstrap over clusters within subsets, as for one model
+(``rmeval.eval.statistics``). A draw gives a cluster the same weight under every model, so that models that fail on the
+same examples move together. Each model's draws also get normal noise with half the variance of the two pseudo-flips
+that keep a paired interval from being a point (``rmeval.eval.paired``); a difference of two models gets the whole.
+
+**All pairs at once**: the interval of each difference is ``difference ± critical value × standard error``. The critical
+value is the 95% quantile of the largest studentised deviation over all pairs in the same draw (max-t: Westfall and
+Young, 1993, Resampling-Based Multiple Testing, Wiley). So with 95% confidence all intervals hold together, and the
+chance that any two equal models are told apart is at most 5%, however many models there are.
+
+**Rank ranges** follow from the intervals: a model's rank is no better than one more than the number of models surely
+above it, and no worse than the number of models less those surely below. These ranges hold together too (Mogstad,
+Romano, Shaikh and Wilhelm, 2024, Review of Economic Studies 91(1)).
+
+**Groups** are a compact letter display (Piepho, 2004, Journal of Computational and Graphical Statistics 13(2)): two
+models share a group exactly where they cannot be told apart. They are found as a greedy cover of cliques (Gramm et al.,
+2007, Computational Statistics & Data Analysis 52(2)).
+
+``tests/slow/test_ranks_simulation.py`` simulates it; its last result is in ``docs/ranks.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmeval.eval.paired import generator
+from rmeval.eval.statistics import CONFIDENCE, DRAWS
+
+__all__ = ["Block", "Ranking", "rank"]
+
+_CHUNK = 1_000
+"""Draws worked on at a time: bounds memory at 1,000 x clusters of a subset, or 1,000 x models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One subset's outcomes under all models, summed by cluster; the arrays are float64."""
+
+    name: str
+    weight: float
+    """Its part in the overall number; the parts add up to 1."""
+    right: NDArray[np.float64]
+    """Shape (clusters, models)."""
+    size: NDArray[np.float64]
+    """Shape (clusters,)."""
+
+    @staticmethod
+    def of(name: str, weight: float, right: NDArray[np.bool_], cluster: Sequence[str]) -> Block:
+        """Sum outcomes by cluster, clusters in order of first appearance.
+
+        Args:
+            name: Of the subset.
+            weight: Its part in the overall number.
+            right: Shape (examples, models).
+            cluster: The cluster of each example.
+
+        Raises:
+            ValueError: if there is no example or the lengths differ.
+        """
+        if not len(cluster) == len(right) > 0:
+            raise ValueError(f"need as many clusters as examples, and some: {len(cluster)} and {len(right)}")
+        place: dict[str, int] = {}
+        index = np.array([place.setdefault(item, len(place)) for item in cluster])
+        order = np.argsort(index, kind="stable")
+        starts = np.searchsorted(index[order], np.arange(len(place)))
+        summed = np.add.reduceat(right[order].astype(np.float64), starts, axis=0)
+        return Block(name, weight, summed, np.bincount(index).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What the data says of the order of models; arrays are of shape (models,) or (models, models)."""
+
+    accuracy: NDArray[np.float64]
+    """The overall numbers."""
+    error: NDArray[np.float64]
+    """Standard error of each pair's difference."""
+    critical: float
+    """By how many standard errors two models must differ to be told apart."""
+
+    @property
+    def difference(self) -> NDArray[np.float64]:
+        """The row's accuracy minus the column's."""
+        return self.accuracy[:, None] - self.accuracy[None, :]
+
+    @property
+    def reach(self) -> NDArray[np.float64]:
+        """Half the width of each difference's interval."""
+        return self.critical * self.error
+
+    @property
+    def better(self) -> NDArray[np.bool_]:
+        """True where the row's model is surely better than the column's."""
+        return self.difference > self.reach
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """The best rank that each model can hold, from 1."""
+        found: NDArray[np.int64] = 1 + self.better.sum(axis=0)
+        return found
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """The worst rank that each model can hold."""
+        found: NDArray[np.int64] = len(self.accuracy) - self.better.sum(axis=1)
+        return found
+
+    def groups(self) -> list[list[int]]:
+        """Return groups of models, the best first; two share one exactly where they cannot be told apart."""
+        order = sorted(range(len(self.accuracy)), key=lambda model: -self.accuracy[model])
+        apart = self.better | self.better.T
+        near = [sum(1 << place for place, other in enumerate(order) if not apart[model, other]) for model in order]
+        return [[order[place] for place in _bits(members)] for members in _cliques(near)]
+
+
+def rank(blocks: Sequence[Block], *, seed: int = 0, draws: int = DRAWS, confidence: float = CONFIDENCE) -> Ranking:
+    """Rank models by their overall numbers.
+
+    Args:
+        blocks: The subsets that count, all of the same models.
+        seed: Seed of the draws.
+        draws: How many.
+        confidence: Of all intervals together.
+    """
+    accuracy = np.sum([b.weight * b.right.sum(axis=0) / b.size.sum() for b in blocks], axis=0)
+    drawn = _draw(blocks, seed, draws)
+    covariance = np.cov(drawn, ddof=0).reshape(len(accuracy), len(accuracy))
+    variance = np.diag(covariance)
+    error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, 0.0))
+    np.fill_diagonal(error, 0.0)
+    return Ranking(accuracy, error, _critical(drawn.astype(np.float32), error, confidence))
+
+
+def _draw(blocks: Sequence[Block], seed: int, draws: int) -> NDArray[np.float64]:
+    """Draw how far each model's overall number is from its own mean: shape (models, draws)."""
+    models = blocks[0].right.shape[1]
+    drawn = np.zeros((draws, models))
+    noise = 0.0
+    for block in blocks:
+        random = generator(f"ranks\x1f{seed}\x1f{block.name}")
+        mean = np.empty((draws, models))
+        for start in range(0, draws, _CHUNK):
+            weights = random.standard_exponential((min(_CHUNK, draws - start), len(block.size)))
+            mean[start : start + _CHUNK] = (weights @ block.right) / (weights @ block.size)[:, None]
+        clusters = len(block.size)
+        # The Bayesian bootstrap's variance has K + 1 below the line where an unbiased one has K - 1.
+        scale = math.sqrt((clusters + 1) / max(clusters - 1, 1))
+        drawn += block.weight * scale * (mean - mean.mean(axis=0))
+        # A pseudo-flip turns a cluster of mean size, in an example's view of the mean; subsets share it by weight.
+        together = float(block.size @ block.size) / float(block.size.sum())
+        noise += block.weight**3 * (together / float(block.size.sum())) ** 2
+    drawn += generator(f"ranks\x1f{seed}").normal(0.0, math.sqrt(noise), drawn.shape)
+    return np.ascontiguousarray(drawn.T)
+
+
+def _critical(drawn: NDArray[np.float32], error: NDArray[np.float64], confidence: float) -> float:
+    """Return the quantile of the largest studentised deviation over all pairs; 0 for one model."""
+    models, draws = drawn.shape
+    if models < 2:
+        return 0.0
+    largest = np.zeros(draws, dtype=np.float32)
+    centred = drawn - drawn.mean(axis=1, keepdims=True)
+    inverse = (1.0 / np.where(error > 0, error, np.inf)).astype(np.float32)
+    for start in range(0, draws, _CHUNK):  # In pieces that stay in the processor's cache.
+        piece = np.ascontiguousarray(centred[:, start : start + _CHUNK])
+        own = largest[start : start + _CHUNK]
+        for model in range(models - 1):
+            deviation = piece[model + 1 :] - piece[model]
+            np.abs(deviation, out=deviation)
+            deviation *= inverse[model, model + 1 :, None]
+            np.maximum(own, deviation.max(axis=0), out=own)
+    return float(np.quantile(largest, confidence, method="higher"))
+
+
+def _cliques(near: Sequence[int]) -> list[int]:
+    """Cover a graph with cliques, greedily: each edge lies in one, and each vertex.
+
+    Args:
+        near: The neighbours of each vertex and itself, as the bits of a number.
+
+    Returns:
+        The members of each clique, as bits; in order of their first and then of their last member.
+    """
+    found: list[int] = []
+    covered = [0] * len(near)
+    for vertex, own in enumerate(near):
+        while missing := own & ~covered[vertex] & ~((1 << vertex) - 1):
+            far = missing.bit_length() - 1
+            members = 1 << vertex | 1 << far
+            candidates = own & near[far] & ~members
+            while candidates:
+                lowest = candidates & -candidates
+                members |= lowest
+                candidates &= near[lowest.bit_length() - 1] & ~lowest
+            for member in _bits(members):
+                covered[member] |= members
+            found.append(members)
+    return sorted(found, key=lambda members: (members & -members, members))
+
+
+def _bits(number: int) -> list[int]:
+    """Return the places of the bits that are set."""
+    return [place for place in range(number.bit_length()) if number >> place & 1]

@@ -1,0 +1,67 @@
+"""A leaderboard on disk: all files under temporary names first, then each under its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from rmeval.errors import RunError
+
+__all__ = ["MARK", "check_folder", "write_site"]
+
+MARK = "leaderboard.json"
+"""The file by which a leaderboard is known; it lists the pages."""
+_PAGE = re.compile(r"models/[A-Za-z0-9._-]+\.html")
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """See that a leaderboard may be written there: before the work, not after.
+
+    Raises:
+        RunError: if there is one and ``overwrite`` is not set, or it is no folder.
+    """
+    if (folder / MARK).exists() and not overwrite:
+        raise RunError(f"{folder} holds a leaderboard; choose another --output-dir or pass --overwrite")
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"cannot write to the output folder {folder}: it is not a folder")
+
+
+def write_site(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files, and remove the pages of a leaderboard that was there before and that are not among them.
+
+    Args:
+        folder: Is made where it is not there.
+        files: Content by path below the folder; the last is the one that readers open.
+
+    Raises:
+        RunError: if a file cannot be written; what was there before is then still whole.
+    """
+    stale = _pages(folder) - files.keys()
+    temporary: dict[Path, Path] = {}
+    try:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            temporary[path].write_bytes(text.encode("utf-8", "replace"))
+        for path, written in temporary.items():
+            os.replace(written, path)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write the leaderboard to {folder}: {error.strerror or error}") from None
+    finally:
+        for written in temporary.values():
+            written.unlink(missing_ok=True)
+
+
+def _pages(folder: Path) -> set[str]:
+    """Return the pages that the leaderboard there says it has."""
+    try:
+        rows = json.loads((folder / MARK).read_text(encoding="utf-8"))["pages"]
+        return {name for name in rows if isinstance(name, str) and _PAGE.fullmatch(name)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
