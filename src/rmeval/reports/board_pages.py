@@ -26,7 +26,7 @@ def index_page(board: Leaderboard) -> str:
     return render_page(
         "leaderboard.html",
         title=f"{titles[0]} leaderboard" if len(titles) == 1 else "Leaderboard",
-        nav=[*nav, *([("apart", "Not ranked")] if board.apart else []), ("how", "How to read it")],
+        nav=[*nav, *([("apart", "Not ranked")] if board.apart else []), ("how", "How to read")],
         styles=["leaderboard.css"],
         scripts=["leaderboard.js"],
         context={
@@ -51,6 +51,9 @@ class TableView:
     ranked: bool
     """Whether it has columns for ranks and groups."""
     with_intervals: bool
+    """Whether there are rows with intervals."""
+    drawn: bool
+    """Whether rank ranges are drawn: of one model there is nothing to see."""
     weights: str | None
     """What to call its weights; None where the suite has none."""
     places: Sequence[int]
@@ -70,6 +73,7 @@ def _table(table: Table) -> TableView:
         table=table,
         ranked=table.ranking is not None,
         with_intervals=bool(table.measured),
+        drawn=table.ranking is not None and len(table.measured) > 1,
         weights=weights if get_suite(table.suite).weights else None,
         places=[1 + sum(other > own for other in numbers[:place]) for place, own in enumerate(numbers)],
         notes=notes,
@@ -132,7 +136,7 @@ def model_page(board: Leaderboard, row: Row) -> str:
             "row": row,
             "entry": entry,
             "info": info,
-            "title": _title(entry),
+            "called": _title(entry),
             "weights": (entry.weights or "not stated") if get_suite(entry.suite).weights else None,
             "reasons": _reasons(apart),
             "warnings": _warnings(info),

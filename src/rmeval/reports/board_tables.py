@@ -73,9 +73,9 @@ def _reasons(entry: Entry, suite: Suite, weights: str | None) -> tuple[str, ...]
     if entry.measured is None:
         return _missing(entry, suite)
     info = entry.measured.info
-    found = [f"partial: {reason}" for reason in info.partial_reasons]
-    if info.partial and not found:
-        found.append("partial")
+    found = [*info.partial_reasons]
+    if info.partial:
+        found[:1] = [f"partial: {found[0]}" if found else "partial"]
     invalid = int((~entry.measured.decisions.valid).sum())
     if invalid and not any("finite score" in reason for reason in found):
         found.append(f"{invalid:,} examples have no finite score")
@@ -165,7 +165,7 @@ def _table(
     info = measured[0].entry.measured.info if measured and measured[0].entry.measured else None
     return Table(
         suite=suite.name,
-        title=suite.title if measured else f"{suite.title}, published results",
+        title=_title(suite, weights, counted, published=not measured),
         weights=weights,
         counted=counted,
         rows=ordered,
@@ -174,6 +174,16 @@ def _table(
         examples=info.data.rows if info else None,
         ranking=ranking,
     )
+
+
+def _title(suite: Suite, weights: str | None, counted: tuple[str, ...], *, published: bool) -> str:
+    optional = [
+        name for name in counted if not set(suite.sections(suite.default_weights)[name].subsets) <= set(suite.expected)
+    ]
+    title = " with ".join([suite.title, *optional])
+    if not published:
+        return title
+    return f"{title}, published, weights {weights or 'not stated'}" if suite.weights else f"{title}, published"
 
 
 def _overall(row: Row) -> float:
