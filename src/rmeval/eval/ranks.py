@@ -142,7 +142,7 @@ def _draw(blocks: Sequence[Block], seed: int, draws: int) -> NDArray[np.float64]
     """Draw how far each model's overall number is from its own mean: shape (models, draws)."""
     models = blocks[0].right.shape[1]
     drawn = np.zeros((draws, models))
-    noise = 0.0
+    noise, together = 0.0, _flips_together(blocks)
     for block in blocks:
         random = generator(f"ranks\x1f{seed}\x1f{block.name}")
         mean = np.empty((draws, models))
@@ -153,11 +153,20 @@ def _draw(blocks: Sequence[Block], seed: int, draws: int) -> NDArray[np.float64]
         # The Bayesian bootstrap's variance has K + 1 below the line where an unbiased one has K - 1.
         scale = math.sqrt((clusters + 1) / max(clusters - 1, 1))
         drawn += block.weight * scale * (mean - mean.mean(axis=0))
-        # A pseudo-flip turns a cluster of mean size, in an example's view of the mean; subsets share it by weight.
-        together = float(block.size @ block.size) / float(block.size.sum())
         noise += block.weight**3 * (together / float(block.size.sum())) ** 2
     drawn += generator(f"ranks\x1f{seed}").normal(0.0, math.sqrt(noise), drawn.shape)
     return np.ascontiguousarray(drawn.T)
+
+
+def _flips_together(blocks: Sequence[Block]) -> float:
+    """Return how many flips a pseudo-cluster makes: those of a cluster that differs between two models, on average."""
+    flips = squares = 0.0
+    for block in blocks:
+        right, models = block.right, block.right.shape[1]
+        # Over all pairs: each model's count is added once for every model below it, taken away once for each above.
+        flips += float((np.sort(right, axis=1) @ (2.0 * np.arange(models) - models + 1)).sum())
+        squares += float(models * (right**2).sum() - (right.sum(axis=1) ** 2).sum())
+    return squares / flips if flips else 1.0
 
 
 def _critical(drawn: NDArray[np.float32], error: NDArray[np.float64], confidence: float) -> float:
