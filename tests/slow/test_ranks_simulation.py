@@ -16,9 +16,7 @@ _TEN = np.arange(10)
 WORLDS = {
     "all equal": World("ten models of the same accuracy", 0.0 * _TEN, (0.7, 0.9)),
     "a ladder": World("ten models, a point apart", -0.01 * _TEN, (0.75, 0.95)),
-    "pairs of equals": World(
-        "ten models: five accuracies 3 points apart, twice each", -0.03 * (_TEN // 2), (0.75, 0.95)
-    ),
+    "pairs of equals": World("five accuracies 3 points apart, twice each", -0.03 * (_TEN // 2), (0.75, 0.95)),
     "strong models": World("ten models, 0.2 points apart, nearly always right", -0.002 * _TEN, (0.97, 0.995)),
     "few flips": World("ten equal models that hardly ever differ", 0.0 * _TEN, (0.96, 0.999), shared=0.95),
     "three examples a prompt": World("a ladder; examples of a prompt share their luck", -0.01 * _TEN, (0.75, 0.95), 3),
