@@ -83,10 +83,10 @@ def decisions(share: float, n: int, seed: int) -> str:
 
 
 def whole_run(
-    folder: Path, data: Path, decided: str, name: str, suite: str = "pairs", *, created: str = "", **info: object
+    folder: Path, rows: Path, decided: str, name: str, suite: str = "pairs", *, created: str = "", **info: object
 ) -> RunRecord:
     """Score rows as told, and write the run as one of a whole benchmark."""
-    run = run_of(data, decided, suite, name=name)
+    run = run_of(rows, decided, suite, name=name)
     changes: dict[str, object] = {"partial": False, "partial_reasons": (), **info}
     if created:
         changes["created"] = created
