@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from rmeval import RunRecord
+from rmeval.eval.metrics import overall_mean
 from rmeval.eval.ranks import Block, rank
+from rmeval.eval.statistics import weighted_mean
+from rmeval.eval.suites import get_suite
 from rmeval.records import write_run
-from tests.comparing import run_of
+from rmeval.types import Estimate, Results
+from tests.comparing import run_of, write_rows
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,43 @@ def whole_run(
         changes["created"] = created
     folder.mkdir(parents=True)
     return write_run(run.with_info(**changes), folder)
+
+
+def many_runs(folder: Path, number: int, examples: int, chars: int = 2_000) -> Path:
+    """Write whole runs of made-up models, of as many examples with texts of about so many characters."""
+    suite = get_suite("rewardbench")
+    names = [name for name, n in suite.expected.items() for _ in range(n)]
+    subsets = [names[place * len(names) // examples] for place in range(examples)]
+    random = np.random.default_rng(0)
+    words = np.array([f"word{place}" for place in range(5_000)])
+    prompts = [f"{place} {' '.join(random.choice(words, chars // 8))}" for place in range(examples)]
+    base = run_of(write_rows(folder / "rows.jsonl", subsets, prompts), "+" * examples, "rewardbench")
+    places = {name: [place for place, own in enumerate(subsets) if own == name] for name in dict.fromkeys(subsets)}
+    luck = random.random(examples)
+    for model, share in enumerate(random.uniform(0.5, 0.98, number)):
+        right = np.where(random.random(examples) < 0.7, luck, random.random(examples)) < share
+        scores = np.full(2 * examples, 0.5)
+        scores[::2] = right
+        table = base.scores_table
+        table = table.set_column(table.column_names.index("score"), "score", pa.array(scores))
+        info = replace(base.info, model=replace(base.info.model, name=f"org/model-{model}"), partial=False)
+        info = replace(info, partial_reasons=(), results=_results(base, right, places))
+        run = RunRecord(info, table, base.examples_table)
+        path = folder / "runs" / f"run-{model}"
+        path.mkdir(parents=True)
+        write_run(run, path)
+    return folder / "runs"
+
+
+def _results(base: RunRecord, right: NDArray[np.bool_], places: Mapping[str, Sequence[int]]) -> Results:
+    """Return results whose accuracies are those of the decisions; their intervals are made up, for they take long."""
+    suite = get_suite("rewardbench")
+    counts = {name: int(right[list(own)].sum()) for name, own in places.items()}
+    points = {name: counts[name] / len(own) for name, own in places.items()}
+    known = base.info.results
+    subsets = {name: replace(each, right=counts[name], accuracy=points[name]) for name, each in known.subsets.items()}
+    table = suite.sections("today")
+    sections = {name: weighted_mean(points, section.subsets) or 0.0 for name, section in table.items()}
+    overall = overall_mean(suite, table, points, {}) or 0.0
+    made = {name: Estimate(sections[name], sections[name] - 0.02, sections[name] + 0.02) for name in known.sections}
+    return replace(known, subsets=subsets, sections=made, overall=Estimate(overall, overall - 0.01, overall + 0.01))

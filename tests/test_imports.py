@@ -48,6 +48,7 @@ def test_import_rmeval_is_light() -> None:
         (["list", "mixtures"], 0),
         (["prepare", "--help"], 0),
         (["check", "--help"], 0),
+        (["leaderboard", "--help"], 0),
     ],
 )
 def test_what_computes_nothing_loads_nothing_heavy(arguments: list[str], code: int) -> None:
