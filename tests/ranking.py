@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ class World:
     """Models whose true accuracies are known."""
 
     what: str
-    skills: Sequence[float] | NDArray[np.float64]
+    skills: Sequence[float] | NDArray[np.floating[Any]]
     """What each model's accuracy is above a subset's own."""
     subsets: tuple[float, float]
     """Range of the subsets' accuracies at skill 0."""

@@ -42,7 +42,8 @@ def test_300_runs_of_3000_examples(tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in (tmp_path / "site").rglob("*.*"))
     print(f"{found}, {size / 1e6:.0f} MB of pages")
     assert (found["ranked"], found["apart"], found["torch"]) == (300, [], False)
-    assert float(str(found["seconds"])) < 60
+    # Processor time, which is the time it takes where nothing else runs.
+    assert float(str(found["processor"])) < 60
     assert float(str(found["memory"])) < 2 * GB
 
 

@@ -12,7 +12,7 @@ from tests.ranking import World, simulate
 
 SUITE = get_suite("rewardbench")
 WEIGHTS = shares(SUITE, "today", {name: float(n) for name, n in SUITE.expected.items()})[1]
-_TEN = np.arange(10)
+_TEN = np.arange(10.0)
 WORLDS = {
     "all equal": World("ten models of the same accuracy", 0.0 * _TEN, (0.7, 0.9)),
     "a ladder": World("ten models, a point apart", -0.01 * _TEN, (0.75, 0.95)),
@@ -20,7 +20,7 @@ WORLDS = {
     "strong models": World("ten models, 0.2 points apart, nearly always right", -0.002 * _TEN, (0.97, 0.995)),
     "few flips": World("ten equal models that hardly ever differ", 0.0 * _TEN, (0.96, 0.999), shared=0.95),
     "three examples a prompt": World("a ladder; examples of a prompt share their luck", -0.01 * _TEN, (0.75, 0.95), 3),
-    "forty models": World("forty models, 0.2 points apart", -0.002 * np.arange(40), (0.75, 0.95)),
+    "forty models": World("forty models, 0.2 points apart", -0.002 * np.arange(40.0), (0.75, 0.95)),
 }
 BOARDS = 300
 

@@ -49,9 +49,9 @@ def decide(run: RunRecord) -> Decisions:
     """
     scores, examples = run.scores_table, run.examples_table
     sizes = np.asarray(examples.column("completion_chars").combine_chunks().value_lengths(), dtype=np.int64)
-    ids = examples.column("example_id").combine_chunks()
-    owners = ids.take(pa.array(np.repeat(np.arange(len(ids)), sizes)))
-    if len(owners) == 0 or not scores.column("example_id").combine_chunks().equals(owners):
+    ids: list[str] = examples.column("example_id").to_pylist()
+    owners = [own for own, size in zip(ids, sizes.tolist(), strict=True) for _ in range(size)]
+    if not owners or scores.column("example_id").to_pylist() != owners:
         raise RunError(f"{run.path}: its tables do not fit together; score it again")
     value = scores.column("score").to_numpy()
     chosen = np.asarray(scores.column("role").combine_chunks().dictionary_encode().indices)
@@ -61,8 +61,8 @@ def decide(run: RunRecord) -> Decisions:
     lowest = np.minimum.reduceat(np.where(is_chosen, value, np.inf), starts)
     highest = np.maximum.reduceat(np.where(is_chosen, -np.inf, value), starts)
     valid = np.logical_and.reduceat(np.isfinite(value), starts)
-    digest = hashlib.sha256()
-    for name in ("example_id", "subset", "prompt_hash"):
+    digest = hashlib.sha256("\0".join(ids).encode("utf-8", "surrogatepass"))
+    for name in ("subset", "prompt_hash"):
         digest.update("\0".join(examples.column(name).to_pylist()).encode("utf-8", "surrogatepass"))
     return Decisions(
         right=valid & (lowest > highest),

@@ -22,7 +22,7 @@ __all__ = ["index_page", "model_page"]
 def index_page(board: Leaderboard) -> str:
     """Return the index: a table a suite, and what is not ranked."""
     titles = [table.title for table in board.tables]
-    nav = [(f"table-{place}", title) for place, title in enumerate(titles)]
+    nav = [(f"table-{place}", _short(table)) for place, table in enumerate(board.tables)]
     return render_page(
         "leaderboard.html",
         title=f"{titles[0]} leaderboard" if len(titles) == 1 else "Leaderboard",
@@ -41,6 +41,11 @@ def index_page(board: Leaderboard) -> str:
             "letters": letters,
         },
     )
+
+
+def _short(table: Table) -> str:
+    """Return a table's title for the bar at the top."""
+    return table.title if table.measured else f"Published, weights {table.weights or 'not stated'}"
 
 
 @dataclass(frozen=True)
