@@ -328,3 +328,20 @@ def test_progress(runs: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     leaderboard([runs / "run-0", runs / "run-1"], tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
+
+
+def row_lengths(html: str) -> list[set[int]]:
+    """How many cells the rows of each table have."""
+    tables = re.findall(r"<table.*?</table>", html, re.DOTALL)
+    rows = [re.findall(r"<tr.*?</tr>", table, re.DOTALL) for table in tables]
+    return [{len(re.findall(r"<t[hd][ >]", row)) for row in own} for own in rows]
+
+
+def test_every_row_has_a_cell_for_each_column(board: Leaderboard, runs: Path, tmp_path: Path) -> None:
+    one = leaderboard([runs / "run-0", runs / "deeper" / "pairs-1"], tmp_path / "one")
+    none = leaderboard([runs / "partial", runs / "invalid"], tmp_path / "none")
+    for each, tables in ((board, 3), (one, 2), (none, 1)):
+        lengths = row_lengths((each.path / "index.html").read_text())
+        assert len(lengths) == tables
+        assert all(len(own) == 1 for own in lengths)
+    assert not none.tables
