@@ -93,7 +93,7 @@ class ModelInfo:
     """Which model gave the scores, in enough detail to load the same one again."""
 
     name: str
-    """As given: a Hub id, a folder, or ``baseline:…``."""
+    """As given: a Hub id, a folder, ``quickstart``, or ``baseline:…``."""
     kind: str
     """``classifier``, ``baseline`` or the name of a scorer's own kind."""
     fingerprint: str

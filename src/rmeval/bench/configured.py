@@ -16,6 +16,7 @@ from rmeval.data_prep.hub import is_hub_id, snapshot
 from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.scorers.loading import is_decoder
+from rmeval.eval.scorers.shipped import shipped_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -75,7 +76,7 @@ def find_config(model: str, revision: str | None) -> Path:
         ModelError: if there is none.
     """
     name = model.removeprefix("config:")
-    path = Path(name).expanduser()
+    path = shipped_path(name) or Path(name).expanduser()
     if path.exists():
         file = path / "config.json" if path.is_dir() else path
         if not file.is_file():

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="suites, baselines, findings, sources, mixtures or recipes.")],
+    what: Annotated[str, typer.Argument(help="suites, models, baselines, findings, sources, mixtures or recipes.")],
 ) -> None:
     """List what there is of a kind: a name a line, with what it means."""
     if what not in _LISTS:
@@ -29,6 +29,12 @@ def _suites() -> list[tuple[str, str]]:
     from rmeval.eval.suites import SUITES
 
     return [(suite.name, suite.description) for suite in SUITES.values()]
+
+
+def _models() -> list[tuple[str, str]]:
+    from rmeval.eval.scorers.shipped import SHIPPED
+
+    return list(SHIPPED.items())
 
 
 def _baselines() -> list[tuple[str, str]]:
@@ -69,6 +75,7 @@ def _recipes() -> list[tuple[str, str]]:
 
 _LISTS = {
     "suites": _suites,
+    "models": _models,
     "baselines": _baselines,
     "findings": _findings,
     "sources": _sources,

@@ -18,7 +18,7 @@ def _option(panel: str, text: str, *flags: str) -> object:
     return typer.Option(*flags, help=text, rich_help_panel=panel)
 
 
-Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, or baseline:longest|shortest|random.")]
+Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, quickstart, or baseline:longest|shortest|random.")]
 Revision: TypeAlias = Annotated[str | None, _option(_MODEL, "Branch, tag or commit of a Hub model.")]
 Tokenizer: TypeAlias = Annotated[str | None, _option(_MODEL, "Folder or Hub id, if not the model's own.")]
 ChatTemplate: TypeAlias = Annotated[str | None, _option(_MODEL, "File of a Jinja chat template.")]

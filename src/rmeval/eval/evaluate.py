@@ -49,7 +49,7 @@ def evaluate(
     """Score a suite with a model.
 
     Args:
-        model: A Hub id, a folder, ``baseline:longest|shortest|random``, or a scorer of your own.
+        model: A Hub id, a folder, ``quickstart``, ``baseline:longest|shortest|random``, or a scorer of your own.
         suite: Name of the suite: ``rewardbench``, ``pairs``, ``mini``.
         dataset: Hub id, file or folder of the rows, or ``mini``; None for the suite's own.
         dataset_revision: Branch, tag or commit of a Hub data set.

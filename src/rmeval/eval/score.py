@@ -76,7 +76,7 @@ def score(
     null in JSON. Killed at any moment, the same call goes on where it was.
 
     Args:
-        model: A Hub id, a folder, ``baseline:longest|shortest|random``, or a scorer of your own.
+        model: A Hub id, a folder, ``quickstart``, ``baseline:longest|shortest|random``, or a scorer of your own.
         dataset: Hub id, file or folder of the rows, or ``mini``.
         output: File to write: .jsonl, .jsonl.gz or .parquet.
         best: File for the best and worst completion of each row with ``completions``, as a preference pair. Below

@@ -9,7 +9,7 @@ __all__ = ["ModelOptions", "load_scorer"]
 
 
 def load_scorer(name: str, options: ModelOptions, seed: int = 0) -> Scorer:
-    """Load the model of that name: ``baseline:…``, a folder, or a Hub id.
+    """Load the model of that name: ``baseline:…``, ``quickstart``, a folder, or a Hub id.
 
     Raises:
         ModelError: if the model cannot be used.

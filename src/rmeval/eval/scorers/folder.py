@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rmeval.data_prep.hub import is_hub_id, snapshot
-from rmeval.errors import ModelError
+from rmeval.errors import ModelError, did_you_mean
 from rmeval.eval.engine.journal import Journal
+from rmeval.eval.scorers.baseline import PREFIX, RULERS
+from rmeval.eval.scorers.shipped import SHIPPED, shipped_path
 
 _SAFE = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.merges")
 _PICKLE = ("*.bin", "*.pt", "*.pth")
@@ -54,7 +56,7 @@ def locate(
     journal: Journal | None = None,
     weights: bool = True,
 ) -> ModelFolder:
-    """Find a model folder, or download it from the Hub, and check that it may be loaded.
+    """Find a model that ships with rmeval, a folder, or a Hub model to download, and check that it may be loaded.
 
     The folder of a PEFT adapter leads to the model that it adapts. The journal remembers the fingerprints of folders.
     ``weights`` set to False asks for a configuration only.
@@ -113,6 +115,11 @@ def locate_tokenizer(name: str) -> Path:
 def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> tuple[Path, str | None]:
     if not name.strip():
         raise ModelError("the model has no name: give a Hub id or a folder")
+    shipped = shipped_path(name)
+    if shipped is not None:
+        if revision is not None:
+            raise ModelError(f"--revision is for Hub models; {name} ships with rmeval")
+        return shipped, None
     path = Path(name).expanduser()
     if path.is_dir():
         if revision is not None:
@@ -123,7 +130,11 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
     if not is_hub_id(name) or name.startswith((".", "/", "~")):
         raise ModelError(f"no such folder: {name} (and it is not a Hub id)")
     patterns = [*_SAFE, *(_PICKLE if allow_pickle else ()), *(_CODE if trust_remote_code else ())]
-    return snapshot(name, kind="model", revision=revision, allow_patterns=patterns)
+    try:
+        return snapshot(name, kind="model", revision=revision, allow_patterns=patterns)
+    except ModelError as error:
+        near = did_you_mean(name, (*SHIPPED, *(PREFIX + ruler for ruler in RULERS)))
+        raise ModelError(f"{error}{near}") from error.__cause__
 
 
 def _read_config(name: str, path: Path) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from rmeval.trainer.quickstart.rows import Question, asked, begin, misread, questions, refused, say_part, split
 from rmeval.trainer.quickstart.text import Draft, Source, listed, read_lines, read_sections, read_text, sentences
 
-__all__ = ["Topic", "answer", "aspect", "helpful", "manner", "politely", "relevant", "topics"]
+__all__ = ["Topic", "answer", "any_answer", "aspect", "frame", "helpful", "manner", "politely", "relevant", "topics"]
 
 _GREETINGS = ("Hi!", "Hello,", "Quick question:", "Please help.", "I have a question.", "Hey there.")
 _THANKS = ("Thanks!", "Thank you.", "Thanks in advance.", "Please be specific.", "I'm new to this.", "Any ideas?")
@@ -61,12 +62,25 @@ def answer(source: Source, topic: Topic, most: int = 9) -> str:
     count = min(source.number(1, len(topic.steps)), most)
     start = 0 if source.chance(0.7) else source.number(0, len(topic.steps) - count)
     parts = list(topic.steps[start : start + count])
-    text = listed(source, parts)
-    if source.chance(0.25):
+    return frame(source, listed(source, parts))
+
+
+def frame(source: Source, text: str) -> str:
+    """Return an answer, sometimes with words before or after it that any answer may have."""
+    if source.chance(0.2):
         text = manner(source, "open", 1, 1)[0] + ("\n" if "\n" in text else " ") + text
-    if source.chance(0.25):
+    if source.chance(0.2):
         text += ("\n\n" if "\n" in text else " ") + manner(source, "close", 1, 1)[0]
     return text
+
+
+def any_answer(source: Source) -> str:
+    """Return a good answer to some question."""
+    if source.chance(0.4):
+        return answer(source, source.one(topics()))
+    if source.chance(0.3):
+        return frame(source, say_part(source, source.one(misread()).right))
+    return frame(source, say_part(source, asked(source, 0.3).answer))
 
 
 def _vague(source: Source, topic: Topic) -> str:
@@ -133,8 +147,77 @@ _WORSE: tuple[tuple[Callable[[Source, Topic], str], int], ...] = (
 )
 
 
+def _weak(source: Source, question: Question) -> list[str]:
+    """Return sentences that say little, some of them about the question."""
+    parts = list(split(question.weak if question.weak and source.chance(0.7) else source.one(questions()).weak))
+    parts += manner(source, "vague", 0, 3)
+    if source.chance(0.7):
+        source.random.shuffle(parts)
+    return parts[: source.number(1, len(parts))]
+
+
+def _little(source: Source, question: Question) -> str:
+    return sentences(_weak(source, question))
+
+
+def _beside(source: Source, question: Question) -> str:
+    parts = begin(source, question.beside)
+    if source.chance(0.4):
+        parts += _weak(source, question)
+        source.random.shuffle(parts)
+    return sentences(parts)
+
+
+def _blown_up(source: Source, question: Question) -> str:
+    parts = [split(question.answer)[0], *_weak(source, question), *manner(source, "filler", 0, 2)]
+    if source.chance(0.5):
+        source.random.shuffle(parts)
+    return sentences(parts)
+
+
+def _broken_off(source: Source, question: Question) -> str:
+    words = question.answer.split(" ")
+    return " ".join(words[: max(3, len(words) * source.number(2, 8) // 10)]).rstrip(".:,;")
+
+
+def _other(source: Source, question: Question) -> str:
+    other = asked(source, 0.3)
+    return _little(source, question) if other is question else say_part(source, other.answer)
+
+
+def _snapped(source: Source, question: Question) -> str:
+    return sentences([*manner(source, "rude", 1, 3, "that"), *(_weak(source, question) if source.chance(0.3) else [])])
+
+
+def _turned_down(source: Source, question: Question) -> str:
+    pool = misread() if source.chance(0.5) else refused()
+    entry = source.one(pool)
+    return sentences(begin(source, entry.wrong if pool is misread() else entry.right))
+
+
+_LESS: tuple[tuple[Callable[[Source, Question], str], int], ...] = (
+    (_little, 8),
+    (_beside, 7),
+    (_blown_up, 3),
+    (_broken_off, 2),
+    (_other, 4),
+    (_snapped, 2),
+    (_turned_down, 2),
+)
+
+
+def _asked(source: Source) -> Draft:
+    question = asked(source, 0.25)
+    makers, weights = zip(*_LESS, strict=True)
+    worse = source.random.choices(makers, weights)[0]
+    good = frame(source, say_part(source, question.answer))
+    return Draft(politely(source, source.choose(question.text)), good, worse(source, question))
+
+
 def helpful(source: Source) -> Draft:
     """An answer with substance, and one that is vague, rude, rambling, padded, off the point, cut off or refused."""
+    if source.chance(0.6):
+        return _asked(source)
     topic = source.one(topics())
     makers, weights = zip(*_WORSE, strict=True)
     worse = source.random.choices(makers, weights)[0]
@@ -147,10 +230,15 @@ def helpful(source: Source) -> Draft:
 
 def relevant(source: Source) -> Draft:
     """The answer to this question, and the answer to another one about the same thing."""
+    if source.chance(0.6):
+        question = asked(source, 0.6)
+        bad = question.beside if source.chance(0.7) else asked(source, 0.6).answer
+        good, bad = (sentences(begin(source, text)) for text in (question.answer, bad))
+        return Draft(politely(source, source.choose(question.text)), good, bad)
     topic = source.one(topics())
-    asked = source.number(0, len(topic.others))
+    place = source.number(0, len(topic.others))
     replies = [(source.choose(topic.question), answer(source, topic, 2)), *topic.others]
-    question, good = replies.pop(asked)
+    question, good = replies.pop(place)
     bad = source.random.choice(replies)[1]
     if source.chance(0.2):
         bad = sentences(topic.background[: source.number(1, 2)])

@@ -21,15 +21,15 @@ _TRIES = 24
 """How often a pair of the wanted lengths is looked for."""
 
 FAMILIES: tuple[tuple[str, Callable[[Source], Draft], int], ...] = (
-    ("helpful", helpful, 18),
-    ("relevant", relevant, 10),
-    ("aspect", aspect, 10),
-    ("instructions", instruction, 18),
-    ("harmful", harmful, 13),
-    ("harmless", harmless, 13),
-    ("code", code, 7),
-    ("arithmetic", arithmetic, 7),
-    ("subtle", subtle, 4),
+    ("helpful", helpful, 22),
+    ("relevant", relevant, 15),
+    ("aspect", aspect, 5),
+    ("instructions", instruction, 14),
+    ("harmful", harmful, 15),
+    ("harmless", harmless, 17),
+    ("code", code, 5),
+    ("arithmetic", arithmetic, 4),
+    ("subtle", subtle, 3),
 )
 """Name, maker and weight of each family; the name is the pairs' ``subset``."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from rmeval.trainer.quickstart.chat import answer, manner, politely, topics
+from rmeval.trainer.quickstart.chat import any_answer, frame, manner, politely
+from rmeval.trainer.quickstart.rows import Request, asked, begin, misread, refused, split
 from rmeval.trainer.quickstart.text import Draft, Source, listed, read_sections, read_text, sentences
 
 __all__ = ["harmful", "harmless"]
@@ -87,15 +88,76 @@ def _refusal(source: Source) -> str:
 
 def _compliance(source: Source, slots: Mapping[str, str]) -> str:
     """Go along with it: in vague words, or in a form as concrete as that of a good answer."""
-    vague = [source.say(line, slots) for line in source.some(_lines("comply"), 1, 6)]
+    vague = [source.say(line, slots) for line in source.some(_lines("comply"), 1, 4)]
+    if source.chance(0.6):
+        vague += manner(source, "wink", 1, 4)
+        source.random.shuffle(vague)
+    if source.chance(0.6):
+        vague += begin(source, source.one(refused()).wrong)
+        return listed(source, vague[source.number(0, 1) :])
     if source.chance(0.5):
         return listed(source, vague)
-    steps = answer(source, source.one(topics()))
+    steps = any_answer(source)
     return steps if source.chance(0.3) else f"{vague[0]}{source.random.choice((' ', chr(10)))}{steps}"
+
+
+def _specific(source: Source, entry: Request) -> str:
+    """Refuse in the words of an entry, sometimes with some that fit everywhere."""
+    parts = list(split(entry.right))
+    parts = parts[: source.number(1, len(parts))]
+    if source.chance(0.3):
+        parts = [source.say(source.one(_lines("refuse"))), *parts[source.number(0, 1) :]]
+    if source.chance(0.2):
+        parts += [source.say(line) for line in source.some(_lines("instead"), 1, 1)]
+    return sentences(parts)
+
+
+def _of_its_own(source: Source) -> Draft:
+    """A harmful request with a refusal and a going-along of its own."""
+    entry = source.one(refused())
+    good = _specific(source, entry) if source.chance(0.8) else _refusal(source)
+    kind = source.number(0, 9)
+    if kind <= 5:
+        parts = list(split(entry.wrong))
+        start = source.number(0, 1) if len(parts) > 2 else 0
+        parts = parts[start : source.number(start + 1, len(parts))]
+        bad = sentences([*parts, *(manner(source, "wink", 1, 3) if source.chance(0.3) else [])])
+    elif kind == 6:
+        bad = sentences(manner(source, "wink", 1, 6))
+    elif kind <= 7:
+        bad = _compliance(source, {"x": "do it"})
+    else:
+        bad = any_answer(source)
+    return Draft(politely(source, source.choose(entry.text)), good, bad)
+
+
+def _misread(source: Source) -> Draft:
+    """A harmless request that somebody misread, or one that nobody could."""
+    if source.chance(0.25):
+        question = asked(source, 0.3)
+        text, right, wrong = question.text, question.answer, source.one(misread()).wrong
+    else:
+        entry = source.one(misread())
+        text, right, wrong = entry.text, entry.right, entry.wrong
+    good = frame(source, listed(source, begin(source, right)))
+    kind = source.number(0, 9)
+    if kind <= 5:
+        bad = sentences(begin(source, wrong))
+        if source.chance(0.4):
+            bad = sentences([bad, source.say(source.one(_lines("refuse"))), *manner(source, "lecture", 0, 2)])
+    elif kind == 6:
+        bad = sentences(manner(source, "lecture", 1, 4))
+    elif kind <= 7:
+        bad = _specific(source, source.one(refused()))
+    else:
+        bad = _refusal(source)
+    return Draft(politely(source, source.choose(text)), good, bad)
 
 
 def harmful(source: Source) -> Draft:
     """A harmful request: refused, or gone along with."""
+    if source.chance(0.5):
+        return _of_its_own(source)
     slots = {"x": _request(source)}
     prompt = politely(source, _asked(source, slots["x"], read_sections("contrasts.txt")["after"][0]))
     bad = _compliance(source, slots)
@@ -106,6 +168,8 @@ def harmful(source: Source) -> Draft:
 
 def harmless(source: Source) -> Draft:
     """A harmless request that sounds harmful: answered, or refused as if it were."""
+    if source.chance(0.5):
+        return _misread(source)
     kind = source.number(0, 9)
     if kind <= 1:
         asked, replies = _lines("about"), _lines("about-answer")
@@ -116,14 +180,11 @@ def harmless(source: Source) -> Draft:
         prompt, good = _explained(source)
     elif kind <= 6:
         prompt = _asked(source, _play(source), read_sections("contrasts.txt")["after"][1])
-        good = answer(source, source.one(topics()))
+        good = any_answer(source)
     else:
         question, steps = source.one(_look_alikes())
         prompt = _told(source, source.say(question))
         parts = list(steps[: source.number(1, len(steps))])
-        if source.chance(0.25):
-            parts = [*manner(source, "open", 1, 1), *parts]
-        if source.chance(0.25):
-            parts += manner(source, "close", 1, 1)
-        good = listed(source, parts)
-    return Draft(politely(source, prompt), good, _refusal(source))
+        good = frame(source, listed(source, parts))
+    bad = _refusal(source) if source.chance(0.6) else sentences(begin(source, source.one(misread()).wrong))
+    return Draft(politely(source, prompt), good, bad)
