@@ -6,10 +6,12 @@ from rmeval.cli import _run
 from rmeval.data_prep.audit import CODES
 from rmeval.data_prep.sources import SOURCES
 from rmeval.eval.scorers.baseline import RULERS
+from rmeval.eval.scorers.shipped import SHIPPED
 from rmeval.eval.suites import SUITES
 
 NAMES = {
     "suites": list(SUITES),
+    "models": list(SHIPPED),
     "baselines": [f"baseline:{name}" for name in RULERS],
     "findings": list(CODES),
     "sources": list(SOURCES),
@@ -49,7 +51,7 @@ def test_the_expected_names_are_there() -> None:
     [
         (["list", "suite"], "did you mean 'suites'?"),
         (["list", "finding"], "did you mean 'findings'?"),
-        (["list", "zzz"], "(known: suites, baselines, findings, sources, mixtures, recipes)"),
+        (["list", "zzz"], "(known: suites, models, baselines, findings, sources, mixtures, recipes)"),
         (["list"], "Missing argument"),
     ],
 )

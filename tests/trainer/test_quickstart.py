@@ -35,7 +35,7 @@ from rmeval.trainer.quickstart.text import Draft, Side, Source, read_sections
 from rmeval.trainer.recipe import load_recipe
 from rmeval.types import Example, Message
 
-GOLDEN = "4b43ae3eda3df628344edd1ceed7de04e46da2a2a1312454fadc8f6cdaccffb6"
+GOLDEN = "b1e859da4433e92ca48e07648318fd5d44f0232176a3729284d663c21b88497a"
 """sha256 of the first 500 pairs."""
 SIDES: tuple[Side, ...] = ("train", "test")
 
@@ -338,6 +338,7 @@ def test_recipe_trains(tmp_path: Path) -> None:
     assert done.record["model"]["from_scratch"] is True
     assert done.record["model"]["base"] == "made:quickstart/model"
     assert done.record["data"]["dataset"] == "made:quickstart/pairs"
+    assert done.record["licences"][0]["licence"] == "Apache-2.0"
     assert "rmeval-quickstart-" not in json.dumps(done.record)  # No path of this machine.
     lengths = [len(line) for line in (tmp_path / "model" / "README.md").read_text().splitlines()]
     assert any(lengths)

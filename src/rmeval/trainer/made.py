@@ -11,9 +11,9 @@ from pathlib import Path
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.trainer.quickstart import write_quickstart
 
-__all__ = ["made"]
+__all__ = ["PREFIX", "made"]
 
-_PREFIX = "made:"
+PREFIX = "made:"
 _MAKERS: dict[str, Callable[[Path], None]] = {"quickstart": write_quickstart}
 """Name -> what writes it into an empty folder, the same bytes each time."""
 
@@ -24,9 +24,9 @@ def made(name: str) -> str:
     Raises:
         UsageError: if nothing of that name can be made.
     """
-    if not name.startswith(_PREFIX):
+    if not name.startswith(PREFIX):
         return name
-    maker, _, part = name.removeprefix(_PREFIX).partition("/")
+    maker, _, part = name.removeprefix(PREFIX).partition("/")
     if maker not in _MAKERS:
         raise UsageError(
             f"{name}: there is no maker {maker!r}{did_you_mean(maker, _MAKERS)} (known: {', '.join(_MAKERS)})"
@@ -34,7 +34,7 @@ def made(name: str) -> str:
     folder = _make(maker)
     parts = sorted(path.name for path in folder.iterdir())
     if part not in parts:
-        known = ", ".join(f"{_PREFIX}{maker}/{known}" for known in parts)
+        known = ", ".join(f"{PREFIX}{maker}/{known}" for known in parts)
         raise UsageError(f"{name}: there is no such part{did_you_mean(part, parts)} (known: {known})")
     return str(folder / part)
 

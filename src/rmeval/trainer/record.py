@@ -10,6 +10,7 @@ from typing import Any
 from rmeval.trainer.curves import Curves
 from rmeval.trainer.data import DataRecord
 from rmeval.trainer.hardware import Hardware
+from rmeval.trainer.made import PREFIX
 from rmeval.trainer.model import ModelRecord
 from rmeval.trainer.report import PairResult
 from rmeval.types import Finding
@@ -77,7 +78,9 @@ class TrainingRecord:
 
 
 def read_licences(dataset: str) -> tuple[Licence, ...]:
-    """Return the sources of a folder that ``rmeval prepare`` wrote; none for other data."""
+    """Return the sources of a folder that ``rmeval prepare`` wrote, or of pairs that are made; none for other data."""
+    if dataset.startswith(PREFIX):
+        return (Licence(dataset, "written for rmeval", "Apache-2.0", None),)
     try:
         ledger = json.loads((Path(dataset).expanduser() / "ledger.json").read_text(encoding="utf-8"))
         return tuple(

@@ -10,8 +10,8 @@ from pathlib import Path
 __all__ = ["HELD_OUT_PAIRS", "SEED", "TRAIN_PAIRS", "write_quickstart"]
 
 SEED = 42
-TRAIN_PAIRS = 40_000
-HELD_OUT_PAIRS = 4_000
+TRAIN_PAIRS = 32_000
+HELD_OUT_PAIRS = 3_000
 
 
 def write_quickstart(folder: Path) -> None:

@@ -231,10 +231,10 @@ def helpful(source: Source) -> Draft:
 def relevant(source: Source) -> Draft:
     """The answer to this question, and the answer to another one about the same thing."""
     if source.chance(0.6):
-        question = asked(source, 0.6)
-        bad = question.beside if source.chance(0.7) else asked(source, 0.6).answer
-        good, bad = (sentences(begin(source, text)) for text in (question.answer, bad))
-        return Draft(politely(source, source.choose(question.text)), good, bad)
+        row = asked(source, 0.6)
+        wrong = row.beside if source.chance(0.7) else asked(source, 0.6).answer
+        right, wrong = (sentences(begin(source, text)) for text in (row.answer, wrong))
+        return Draft(politely(source, source.choose(row.text)), right, wrong)
     topic = source.one(topics())
     place = source.number(0, len(topic.others))
     replies = [(source.choose(topic.question), answer(source, topic, 2)), *topic.others]

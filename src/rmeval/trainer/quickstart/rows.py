@@ -45,7 +45,7 @@ def questions() -> tuple[Question, ...]:
 @cache
 def lookups() -> tuple[Question, ...]:
     """Return the questions that ask for one thing."""
-    return tuple(Question(*fields, "") for fields in read_lines("lookups.txt"))
+    return tuple(Question(text, answer, beside, "") for text, answer, beside in read_lines("lookups.txt"))
 
 
 def asked(source: Source, lookup: float) -> Question:
