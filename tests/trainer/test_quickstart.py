@@ -329,18 +329,20 @@ def test_made_names() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_recipe_trains(tmp_path: Path) -> None:
+def test_recipe_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also into a folder that is called like the model that ships: it is the one that was trained that is scored."""
+    monkeypatch.chdir(tmp_path)
     from rmeval.trainer.train import train
 
     overrides = ("max_steps=2", "save_steps=1", "eval_steps=1", "max_eval_samples=20")
-    done = train("quickstart", tmp_path / "model", overrides=overrides)
+    done = train("quickstart", "quickstart", overrides=overrides)
     assert done is not None
     assert done.record["model"]["from_scratch"] is True
     assert done.record["model"]["base"] == "made:quickstart/model"
     assert done.record["data"]["dataset"] == "made:quickstart/pairs"
     assert done.record["licences"][0]["licence"] == "Apache-2.0"
     assert "rmeval-quickstart-" not in json.dumps(done.record)  # No path of this machine.
-    lengths = [len(line) for line in (tmp_path / "model" / "README.md").read_text().splitlines()]
+    lengths = [len(line) for line in (tmp_path / "quickstart" / "README.md").read_text().splitlines()]
     assert any(lengths)
 
 

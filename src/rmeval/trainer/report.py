@@ -14,6 +14,7 @@ from rmeval.data_prep.examples import to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.eval.evaluate import evaluate
 from rmeval.eval.scorers.options import ModelOptions
+from rmeval.eval.scorers.shipped import folder_name
 from rmeval.records import RunRecord, scored_examples
 from rmeval.trainer.data import opening_of
 from rmeval.trainer.folder import write_text
@@ -93,7 +94,7 @@ def report(
     for number, (name, dataset) in enumerate(sets):
         place = folder / ("run" if name == HELD_OUT else f"{number}-{_slug(name)}")
         run = evaluate(
-            str(model),
+            folder_name(model),
             "pairs",
             dataset=dataset,
             model_options=options,
