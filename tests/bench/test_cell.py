@@ -57,6 +57,15 @@ def test_a_share_of_the_roof_by_hand() -> None:
     assert row["mfu"] == pytest.approx(2e-4)
 
 
+def test_noise_holds_what_another_look_saw() -> None:
+    still = Ceiling({"float32": [1e10]}, [1e9])
+    assert measured()["p50"] == 0.5
+    assert complete(measured() | {"again": 0.55}, still, None)["noise"] == pytest.approx(0.1)
+    assert complete(measured() | {"again": 0.45}, still, None)["noise"] == pytest.approx(0.1)
+    assert complete(measured() | {"again": 0.505}, still, None)["noise"] == 0.02  # The rounds' spread is more.
+    assert complete(measured() | {"again": 0.55, "spread": None}, still, None)["noise"] is None
+
+
 def test_a_long_first_request_is_looked_at_again_only_where_it_may_be_the_engines_check() -> None:
     cell = Cell(Setting("float32"), 1, 8)
     fast, slow, later = Sleeper(0.0), Sleeper(0.05), Sleeper(0.05)

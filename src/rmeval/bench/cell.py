@@ -12,7 +12,7 @@ import torch
 from rmeval.bench.ceiling import Ceiling, clock, roof
 from rmeval.bench.memory import Peak
 from rmeval.bench.model import Subject
-from rmeval.bench.plan import ITEM_BYTES, Cell, is_long
+from rmeval.bench.plan import AGAIN_SHARE, ITEM_BYTES, Cell, is_long
 from rmeval.bench.rows import Row
 from rmeval.bench.shape import Shape
 from rmeval.bench.storage import COLUMNS, CellRow, Value
@@ -24,6 +24,8 @@ PRECISION, CONFIDENCE = 0.01, 0.95
 AIM = 100
 """Rounds that a cell tries to have in half its time, because p99 needs them."""
 _FEWEST = 3
+_AGAIN = 5
+"""When a setting's cells are through, each is timed so often once more, if ``AGAIN_SHARE`` of its time allows."""
 
 
 class Stats(Protocol):
@@ -126,6 +128,22 @@ class Prepared:
             benchmark(request)
         return list(benchmark.stats.stats.data)
 
+    def again(self, now: Callable[[], float]) -> float | None:
+        """Return the median seconds of a few more requests; None where there is no time for one.
+
+        Args:
+            now: The clock of ``options``.
+
+        Raises:
+            DoesNotFitError: if memory has become short.
+        """
+        times = []
+        for _ in range(min(_AGAIN, int(AGAIN_SHARE * self.max_time / max(self.request_seconds, 1e-6)))):
+            start = now()
+            self.subject.request(self.rows)
+            times.append(now() - start)
+        return float(np.median(times)) if times else None
+
 
 def planned_row(cell: Cell, status: str, reason: str | None) -> CellRow:
     """Return the row of a cell without numbers."""
@@ -178,12 +196,14 @@ def useful_flops(shape: Shape, rows: Sequence[Row]) -> float | None:
 def complete(row: CellRow, ceiling: Ceiling, fidelity: Mapping[str, Value] | None) -> CellRow:
     """Return a measured row with its share of the roof as known by now, its noise, and its setting's fidelity.
 
-    The noise of a median is the larger of the rounds' spread and of the change of the machine's matrix rate.
+    The noise of a median is the largest of the rounds' spread, of what the same request took when the setting's other
+    cells were through, and of the change of the machine's matrix rate meanwhile.
     """
     if row["status"] != "measured":
         return row
-    drift, own = ceiling.drift(str(row["dtype"])), row["spread"]
-    row = row | {"noise": max(own, drift) if isinstance(own, float) else None}
+    drift, own, again, middle = ceiling.drift(str(row["dtype"])), row["spread"], row.get("again"), row["p50"]
+    moved_by = abs(again / middle - 1) if isinstance(again, float) and isinstance(middle, float) else 0.0
+    row = row | {"noise": max(own, drift, moved_by) if isinstance(own, float) else None}
     row = row | {name: value for name, value in (fidelity or {}).items() if name in COLUMNS}
     flops, moved, median = row["flops"], row["bytes"], row["p50"]
     known = ceiling.roof(str(row["dtype"]))

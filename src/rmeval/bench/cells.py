@@ -6,6 +6,7 @@ It loads the model when the setting changes, and writes the files after every ce
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -63,6 +64,8 @@ class Cells:
         self._failed: DoesNotFitError | ModelError | None = None
         """Why the present setting could not be loaded."""
         self._load_seconds = 0.0
+        self._timed: list[Prepared] = []
+        """The present setting's cells that were timed."""
         self._pipeline: Callable[..., object] | None = None
         self.failure: BaseException | None = None
         """What ended the session early."""
@@ -147,6 +150,7 @@ class Cells:
         benchmark.extra_info["name"] = cell.name
         self._document["benchmarks"].append(benchmark.stats.as_dict())
         self._put(row)
+        self._timed.append(prepared)
         rounds = f"{len(times)} round{'s' if len(times) > 1 else ''}"
         self._say(cell, f"{_duration(float(str(row['p50'])))} a request ({rounds})")
         if self._sweep.against is not None:
@@ -196,10 +200,18 @@ class Cells:
         self._load_seconds = now() - start
 
     def _leave(self) -> None:
-        """Drop the model; then measure the matrix rate again, which says whether the machine was the same all along."""
+        """Time the setting's cells once more and, without the model, the matrix rate: was the machine the same?"""
+        for prepared in self._timed:
+            self._look_again(prepared)
+        self._timed = []
         before, self._setting, self._subject, self._pipeline = self._setting, None, None, None
         if before is not None and before.dtype in self._ceiling.rates:
             self._ceiling.measure(before.dtype, self._device)
+
+    def _look_again(self, prepared: Prepared) -> None:
+        with suppress(DoesNotFitError):  # It did before, and that counts.
+            row = next(each for each in self._own["cells"] if each["name"] == prepared.cell.name)
+            self._put(row | {"again": prepared.again(clock(self._device))})
 
     def _compare_scores(self, setting: Setting, subject: Subject) -> None:
         try:

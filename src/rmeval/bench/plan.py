@@ -21,6 +21,8 @@ TOTAL_SECONDS = 540.0
 
 FEW = 6
 """A request that fits fewer times than this into the time of a cell is timed as often as it fits, at least once."""
+AGAIN_SHARE = 0.2
+"""Share of the time of a cell in which it is looked at again, when all cells of its setting were timed."""
 _PATIENCE = 4.0
 """A cell is left out where one request is estimated at more than this many times the time of a cell."""
 _SHARE = 0.4
@@ -215,7 +217,8 @@ def total_seconds(planned: Sequence[Planned], max_time: float, skip: Collection[
     """Estimate the seconds of a whole sweep, without the cells named in ``skip``."""
     left = [each for each in planned if each.reason is None and each.cell.name not in skip]
     settings = len({each.cell.setting for each in left})
-    return sum(each.seconds or 0.0 for each in left) + settings * (_LOADING + max_time)
+    again = len(left) * AGAIN_SHARE * max_time
+    return sum(each.seconds or 0.0 for each in left) + again + settings * (_LOADING + max_time)
 
 
 def _request_seconds(shape: Shape, rate: float | None, batch_size: int, length: float) -> float | None:

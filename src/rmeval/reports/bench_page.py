@@ -31,7 +31,11 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("p50", "p50", "Median seconds of a request"),
     ("p95", "p95", "Seconds that 19 of 20 requests stay within"),
     ("p99", "p99", "From 100 rounds on"),
-    ("noise", "noise", "The larger of the rounds' interquartile range and the machine's own change, as a share"),
+    (
+        "noise",
+        "noise",
+        "The largest of the rounds' spread, the change to a later look, and the machine's own",
+    ),
     ("completions_per_second", "conversations/s", ""),
     ("tokens_per_second", "tokens/s", ""),
     ("share_of_roof", "roof", "Share of what arithmetic and memory allow at most"),
