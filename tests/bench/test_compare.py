@@ -52,8 +52,12 @@ def test_without_a_roof_it_is_absolute_and_says_so() -> None:
 
 
 def test_a_difference_inside_the_noise_is_none() -> None:
-    line = judged("throughput:10%", {}, {"share_of_roof": 0.15, "noise": 0.3})
+    """Each number may be off by its own noise; 0.25 is more than either of them and less than both."""
+    line = judged("throughput:10%", {"noise": 0.15}, {"share_of_roof": 0.15, "noise": 0.15})
+    assert line.noise == pytest.approx(0.3)
     assert (line.verdict, line.failed) == ("inside the noise", False)
+    line = judged("throughput:10%", {"noise": 0.12}, {"share_of_roof": 0.15, "noise": 0.12})
+    assert (line.verdict, line.failed) == ("worse", True)
 
 
 def test_a_drop_within_the_limit_passes() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from rmeval.bench import storage
 from rmeval.bench.plan import Sweep
+from rmeval.bench.rows import Row
 from rmeval.bench.run import Announcement, bench
 from rmeval.errors import ModelError, RunError, UsageError
 from tests.benching import Sleeper, too_large
@@ -53,6 +55,20 @@ def test_a_model_that_sleeps_a_known_time_is_measured(tmp_path: Path, seconds: f
     assert found["float32-4x8"]["rounds"] <= 25
 
 
+def test_a_machine_that_slows_down_is_seen_in_the_cells_before(tmp_path: Path) -> None:
+    def slow_down(_: int, given: Sequence[Row]) -> None:
+        if len(given) == 4:
+            source.seconds = 0.01
+
+    source = Sleeper(0.005, slow_down)
+    found = rows(bench(SWEEP, tmp_path / "b", source=source))
+    first, last = found["float32-1x8"], found["float32-4x8"]
+    assert first["p50"] == pytest.approx(0.005, rel=0.2)
+    assert first["again"] == pytest.approx(0.01, rel=0.2)
+    assert last["again"] == pytest.approx(last["p50"], rel=0.2)
+    assert first["noise"] > 0.6
+
+
 def test_a_request_longer_than_its_time_has_one_round(tmp_path: Path) -> None:
     source = Sleeper(0.2)
     sweep = replace(SWEEP, batch_sizes=(1,), max_time=0.1)
@@ -78,7 +94,8 @@ def test_every_cell_has_its_numbers(swept: Path) -> None:
         missing = {name for name in storage.COLUMNS if row[name] is None}
         # One round, all that a busy machine has time for, has no spread.
         spread = {"spread", "noise"} if row["rounds"] == 1 else set()
-        assert missing <= {"reason", "p99", "device_peak_bytes"} | spread
+        # Nor has such a machine always time for another look.
+        assert missing <= {"reason", "p99", "device_peak_bytes", "again"} | spread
         assert row["path"] == "packed"
         assert row["tokens"] == row["batch_size"] * 32
         assert row["distinct_tokens"] <= row["tokens"]
@@ -90,6 +107,11 @@ def test_every_cell_has_its_numbers(swept: Path) -> None:
     assert 0 < found["bfloat16-1x32"]["drift_max"] < 1
     assert found["bfloat16-1x32"]["decisions"] >= 16
     assert document["rmeval"]["complete"] is True
+    # Before the first cell, after float32's and after bfloat16's: whoever ran last saw the whole sweep's change.
+    assert {dtype: len(rates) for dtype, rates in document["rmeval"]["ceiling"]["rates"].items()} == {
+        "float32": 3,
+        "bfloat16": 3,
+    }
 
 
 def test_pytest_benchmark_reads_the_file(swept: Path) -> None:

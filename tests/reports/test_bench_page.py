@@ -120,7 +120,7 @@ def test_where_a_larger_batch_does_not_pay_the_reason_is_given() -> None:
     assert note.startswith("float32-32x64 is slower a conversation than float32-1x64 (8.00 and 10.0 conversations/s)")
     assert "already binds the arithmetic" in note
     (note,) = notes(document(first, {**last, "noise": 0.3})["rmeval"])
-    assert note.endswith("a difference inside the noise of 30.0%")
+    assert note.endswith("a difference inside the noise of 32.0%")
     (note,) = notes(document({**first, "bound": "memory"}, {**last, "bound": "memory", "padding_share": 0.4})["rmeval"])
     assert note.endswith("40.0% of its token places are padding")
     assert notes(document(first, {**last, "completions_per_second": 10.0})["rmeval"]) == []

@@ -157,7 +157,7 @@ class Cells:
             self._compare(prepared)
 
     def finish(self) -> None:
-        """Let go of the model and measure the ceiling again, unless someone waits for the end; write a last time."""
+        """Let go of the model and measure every ceiling again, unless someone waits for the end; write a last time."""
         if self.failure is None:
             self._leave()
         self._write()
@@ -200,13 +200,13 @@ class Cells:
         self._load_seconds = now() - start
 
     def _leave(self) -> None:
-        """Time the setting's cells once more and, without the model, the matrix rate: was the machine the same?"""
+        """Time the setting's cells once more and, without the model, the matrix rates: was the machine the same?"""
         for prepared in self._timed:
             self._look_again(prepared)
         self._timed = []
         before, self._setting, self._subject, self._pipeline = self._setting, None, None, None
-        if before is not None and before.dtype in self._ceiling.rates:
-            self._ceiling.measure(before.dtype, self._device)
+        for dtype in self._ceiling.rates if before is not None else ():
+            self._ceiling.measure(dtype, self._device)
 
     def _look_again(self, prepared: Prepared) -> None:
         with suppress(DoesNotFitError):  # It did before, and that counts.

@@ -157,8 +157,9 @@ def _number(row: CellRow, name: str) -> float | None:
 
 
 def _noise(before: CellRow, after: CellRow) -> float | None:
+    """Return by what share two numbers may differ where nothing did: each may be off by its own noise."""
     known = [value for value in (_number(before, "noise"), _number(after, "noise")) if value is not None]
-    return max(known) if len(known) == 2 else None
+    return sum(known) if len(known) == 2 else None
 
 
 def _warnings(old: Document, new: Document) -> list[str]:

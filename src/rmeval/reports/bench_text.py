@@ -103,7 +103,7 @@ def notes(own: Mapping[str, Any]) -> list[str]:
 
 
 def _why_slower(first: CellRow, last: CellRow) -> str:
-    noise = max(first["noise"] or 0.0, last["noise"] or 0.0)
+    noise = (first["noise"] or 0.0) + (last["noise"] or 0.0)
     change = 1 - float(last["completions_per_second"]) / float(first["completions_per_second"])
     if change <= noise:
         return f"a difference inside the noise of {percent(noise)}"
