@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from transformers import AutoTokenizer
 
 from rmeval.errors import ModelError
 from rmeval.trainer.model import ModelRecord, build_model, build_tokenizer, locate_base
@@ -99,7 +100,9 @@ def test_from_scratch_needs_no_weights(tmp_path: Path) -> None:
 
 def test_what_scores_reads_as_what_trained(tmp_path: Path) -> None:
     _, tokenizer, _ = build(tmp_path, save_causal(tmp_path / "base"), max_length=77)
-    assert (tokenizer.model_max_length, tokenizer.truncation_side, tokenizer.padding_side) == (77, "left", "right")
+    tokenizer.save_pretrained(tmp_path / "saved")
+    for each in (tokenizer, AutoTokenizer.from_pretrained(tmp_path / "saved")):
+        assert (each.model_max_length, each.truncation_side, each.padding_side) == (77, "left", "right")
 
 
 @pytest.mark.parametrize(

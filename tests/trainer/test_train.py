@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ CONVERSATIONS = [
     Conversation((Message("user", f"Question {n}: stone?"),), (Message("assistant", f"good {'river ' * n}"),), f"{n}")
     for n in range(1, 12)
 ]
+TOO_LONG = Conversation((Message("user", "Which?"),), (Message("assistant", "stone, river; " * 100 + "good"),), "long")
 
 
 class Setting:
@@ -68,8 +70,8 @@ def weights(path: Path) -> bytes:
     return (path / "model.safetensors").read_bytes()
 
 
-def scores(model: Path) -> list[float]:
-    return [score.value for score in ClassifierScorer(str(model), FLOAT32).score(CONVERSATIONS)]
+def scores(model: Path, conversations: Sequence[Conversation] = CONVERSATIONS) -> list[float]:
+    return [score.value for score in ClassifierScorer(str(model), FLOAT32).score(conversations)]
 
 
 # --- what is written --------------------------------------------------------------------------------------------
@@ -110,17 +112,17 @@ def test_it_learned(trained: Trained) -> None:
 
 
 def test_rmeval_and_the_pipeline_give_equal_scores(trained: Trained) -> None:
-    """The card's own usage, in float32."""
+    """The card's own usage, in float32; of what is too long both read the end."""
     tokenizer = AutoTokenizer.from_pretrained(trained.path)
     pipe: Any = pipeline(  # type: ignore[call-overload]  # An alias that the overloads do not know.
         "sentiment-analysis", model=str(trained.path), tokenizer=tokenizer, dtype=torch.float32
     )
     found = []
-    for conversation in CONVERSATIONS:
+    for conversation in (*CONVERSATIONS, TOO_LONG):
         chat = [{"role": message.role, "content": message.content} for message in conversation.messages]
         text = str(tokenizer.apply_chat_template(chat, tokenize=False)).replace(tokenizer.bos_token, "")
-        found.append(pipe([text], function_to_apply="none", batch_size=1)[0]["score"])
-    assert scores(trained.path) == pytest.approx(found, abs=1e-5)
+        found.append(pipe([text], function_to_apply="none", truncation=True, batch_size=1)[0]["score"])
+    assert scores(trained.path, [*CONVERSATIONS, TOO_LONG]) == pytest.approx(found, abs=1e-5)
     assert len({round(score, 4) for score in found}) == len(found)
 
 

@@ -64,8 +64,9 @@ def build_tokenizer(folder: ModelFolder, recipe: Recipe) -> PreTrainedTokenizerB
         ModelError: if it cannot be loaded or has no chat template.
     """
     try:
+        # Given here, the sides are saved with the tokenizer; set later, they would be lost.
         tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
-            folder.path, local_files_only=True
+            folder.path, local_files_only=True, padding_side="right", truncation_side="left"
         )
     except Exception as error:  # Whatever transformers raises, the user gets one line.
         raise ModelError(f"cannot load the tokenizer of {folder.name}: {_line(error)}") from None
@@ -77,7 +78,6 @@ def build_tokenizer(folder: ModelFolder, recipe: Recipe) -> PreTrainedTokenizerB
     if recipe.pad_token is None and pad in (None, tokenizer.eos_token):
         pad = PAD
     tokenizer.add_special_tokens({"pad_token": pad})  # Adds it to the vocabulary only where it is not there.
-    tokenizer.padding_side, tokenizer.truncation_side = "right", "left"
     tokenizer.model_max_length = recipe.max_length
     return tokenizer
 
