@@ -13,7 +13,7 @@ from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded
 from rmeval.errors import ModelError
 from rmeval.eval.engine import executors
-from rmeval.eval.engine.engine import Engine, check_sample
+from rmeval.eval.engine.engine import Engine, check_sample, margin_bound
 from rmeval.eval.engine.executors import PackedExecutor, Values
 from rmeval.eval.engine.journal import Journal
 from rmeval.eval.engine.plan import Ids, Pack
@@ -151,6 +151,14 @@ def test_the_drift_bounds_what_is_seen(tiny_model: Path) -> None:
     assert drift is not None
     assert 0 < np.abs(np.subtract.outer(low - exact, low - exact)).max() <= drift
     assert engine(load(tiny_model))[0].margin_drift(rows, exact) is None
+
+
+def test_what_all_scores_drift_by_together_moves_no_margin() -> None:
+    """By hand: the standard deviation is 0.01, of a difference the square root of 2 more."""
+    for shift in (0.0, 3.0):
+        assert margin_bound(shift + np.array([0.0, 0.01, -0.01])) == pytest.approx(4 * 2**0.5 * 0.01)
+    assert margin_bound(np.array([0.0] * 99 + [1.0])) == pytest.approx(1.5)  # One outlier says more than the spread.
+    assert margin_bound(np.array([np.nan, 1.0])) == np.inf
 
 
 def test_the_self_check_takes_the_longest_and_one_beyond_each_window() -> None:

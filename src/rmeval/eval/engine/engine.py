@@ -133,9 +133,10 @@ class Engine:
             values: Its scores.
 
         Returns:
-            Four times the root-mean-square drift of a difference of two scores, or three times the largest drift of a
-            score if that is more, in the unit of the scores. Where float32 does not fit, the drift is that of the fast
-            path from the plain one in the low precision. None where the scores are float32's or nothing was measured.
+            Four times the standard deviation of the drift of a difference of two scores, or one and a half times the
+            largest seen if that is more, in the unit of the scores. Where float32 does not fit, the drift is that of
+            the fast path from the plain one in the low precision. None where the scores are float32's or nothing was
+            measured.
         """
         if not self.can_refine:
             return self._low_drift
@@ -147,7 +148,7 @@ class Engine:
             if rows:
                 self._remember(rows, self.rescore(rows).values)
         sample = sorted(checked | spread)
-        return _margin_bound(values[sample] - [self._exact[encoded[place].ids.tobytes()] for place in sample])
+        return margin_bound(values[sample] - [self._exact[encoded[place].ids.tobytes()] for place in sample])
 
     def rescore(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
         """Score conversations in float32, whatever the precision is otherwise."""
@@ -218,7 +219,7 @@ class Engine:
         self.check_difference = _difference(fast, plain)
         exact = self._precision.own == torch.float32
         if not exact:
-            self._low_drift = _margin_bound(fast - plain)
+            self._low_drift = margin_bound(fast - plain)
         if self.check_difference > (CHECK_BOUND if exact else LOW_CHECK_BOUND):
             self._leave_fast_path(f"its scores differ by {self.check_difference:.1e} from the model's own")
             return
@@ -255,12 +256,15 @@ def _difference(fast: Values, plain: Values) -> float:
     return float(np.max(np.abs(fast - plain)[numbers] / np.maximum(1, np.abs(plain[numbers])), initial=0.0))
 
 
-def _margin_bound(moved: Values) -> float:
-    """Bound the drift of a difference of two scores from a sample of the drifts of scores."""
+def margin_bound(moved: Values) -> float:
+    """Bound the drift of a difference of two scores from a sample of the drifts of scores.
+
+    What all scores drift by together moves no difference, so it does not count. Infinite for fewer than two numbers.
+    """
     moved = moved[np.isfinite(moved)]
-    if not len(moved):
+    if len(moved) < 2:
         return math.inf
-    return max(4 * math.sqrt(2 * float(np.mean(moved**2))), 3 * float(np.abs(moved).max()))
+    return max(4 * math.sqrt(2 * float(np.var(moved, ddof=1))), 1.5 * float(np.ptp(moved)))
 
 
 def check_sample(sequences: Sequence[Ids], windows: Sequence[int]) -> list[int]:
