@@ -73,8 +73,8 @@ def measured(dtype: str = "float32", batch_size: int = 1, length: int | None = 6
     """A cell's row with round numbers; ``values`` replace them."""
     row = planned_row(Cell(Setting(dtype), batch_size, length), "measured", None)
     numbers = {
-        "path": "packed", "rounds": 100, "p50": 0.5, "p95": 0.6, "p99": 0.7, "spread": 0.02, "noise": 0.02,
-        "first_call_seconds": 1.5, "load_seconds": 2.0, "pairs_per_second": batch_size / 1.0,
+        "path": "packed", "rounds": 100, "fastest": 0.495, "p50": 0.5, "p95": 0.6, "p99": 0.7, "spread": 0.02,
+        "noise": 0.02, "first_call_seconds": 1.5, "load_seconds": 2.0, "pairs_per_second": batch_size / 1.0,
         "completions_per_second": batch_size / 0.5, "tokens_per_second": 128.0, "distinct_tokens_per_second": 100.0,
         "tokens": 64, "distinct_tokens": 50, "padding_share": 0.0, "host_peak_bytes": 10**9, "host_peak_exact": True,
         "flops": 1e9, "bytes": 1e6, "intensity": 1000.0, "flops_per_second": 2e9, "mfu": 0.2, "roof_seconds": 0.1,

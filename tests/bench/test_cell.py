@@ -57,11 +57,12 @@ def test_a_share_of_the_roof_by_hand() -> None:
     assert row["mfu"] == pytest.approx(2e-4)
 
 
-def test_noise_holds_what_another_look_saw() -> None:
+def test_noise_holds_what_another_look_and_the_fastest_round_saw() -> None:
     still = Ceiling({"float32": [1e10]}, [1e9])
     assert measured()["p50"] == 0.5
     assert complete(measured() | {"again": 0.55}, still, None)["noise"] == pytest.approx(0.1)
-    assert complete(measured() | {"again": 0.45}, still, None)["noise"] == pytest.approx(0.1)
+    assert complete(measured() | {"again": 0.45}, still, None)["noise"] == pytest.approx(1 / 9)
+    assert complete(measured() | {"fastest": 0.4}, still, None)["noise"] == pytest.approx(0.25)
     assert complete(measured() | {"again": 0.505}, still, None)["noise"] == 0.02  # The rounds' spread is more.
     assert complete(measured() | {"again": 0.55, "spread": None}, still, None)["noise"] is None
 

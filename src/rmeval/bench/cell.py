@@ -166,6 +166,7 @@ def measured_row(prepared: Prepared, times: Sequence[float], shape: Shape) -> Ce
     return planned_row(prepared.cell, "measured", None) | {
         "path": prepared.subject.path,
         "rounds": len(times),
+        "fastest": min(times),
         "p50": median,
         "p95": percentile(times, 95),
         "p99": percentile(times, 99) if len(times) >= 100 else None,
@@ -194,16 +195,10 @@ def useful_flops(shape: Shape, rows: Sequence[Row]) -> float | None:
 
 
 def complete(row: CellRow, ceiling: Ceiling, fidelity: Mapping[str, Value] | None) -> CellRow:
-    """Return a measured row with its share of the roof as known by now, its noise, and its setting's fidelity.
-
-    The noise of a median is the largest of the rounds' spread, of what the same request took when the setting's other
-    cells were through, and of the change of the machine's matrix rate meanwhile.
-    """
+    """Return a measured row with its share of the roof as known by now, its noise, and its setting's fidelity."""
     if row["status"] != "measured":
         return row
-    drift, own, again, middle = ceiling.drift(str(row["dtype"])), row["spread"], row.get("again"), row["p50"]
-    moved_by = abs(again / middle - 1) if isinstance(again, float) and isinstance(middle, float) else 0.0
-    row = row | {"noise": max(own, drift, moved_by) if isinstance(own, float) else None}
+    row = row | {"noise": _noise(row, ceiling.drift(str(row["dtype"])))}
     row = row | {name: value for name, value in (fidelity or {}).items() if name in COLUMNS}
     flops, moved, median = row["flops"], row["bytes"], row["p50"]
     known = ceiling.roof(str(row["dtype"]))
@@ -218,6 +213,19 @@ def complete(row: CellRow, ceiling: Ceiling, fidelity: Mapping[str, Value] | Non
         "share_of_roof": best.seconds / median,
         "bound": best.bound,
     }
+
+
+def _noise(row: CellRow, drift: float) -> float | None:
+    """Return by what share a repetition may give another median; None for a single round.
+
+    The largest of the rounds' spread, of what the fastest of them saved, of the change to what the same request took
+    when the setting's other cells were through, and of the change of the machine's matrix rate in the sweep.
+    """
+    own, median = row["spread"], row["p50"]
+    if not isinstance(own, float) or not isinstance(median, float):
+        return None
+    others = [other for other in (row.get("fastest"), row.get("again")) if isinstance(other, float)]
+    return max(own, drift, *(max(other / median, median / other) - 1 for other in others))
 
 
 def best_cells(rows: Sequence[CellRow]) -> dict[str, str]:

@@ -27,7 +27,7 @@ JSON, CSV = "bench.json", "bench.csv"
 
 COLUMNS = (
     "name", "dtype", "attention", "compile", "batch_size", "length", "status", "reason", "path",
-    "rounds", "p50", "p95", "p99", "spread", "again", "noise", "first_call_seconds", "load_seconds",
+    "rounds", "fastest", "p50", "p95", "p99", "spread", "again", "noise", "first_call_seconds", "load_seconds",
     "pairs_per_second", "completions_per_second", "tokens_per_second", "distinct_tokens_per_second",
     "tokens", "distinct_tokens", "padding_share", "host_peak_bytes", "host_peak_exact", "device_peak_bytes",
     "flops", "bytes", "intensity", "flops_per_second", "mfu", "roof_seconds", "share_of_roof", "bound",

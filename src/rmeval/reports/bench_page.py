@@ -34,7 +34,7 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     (
         "noise",
         "noise",
-        "The largest of the rounds' spread, the change to a later look, and the machine's own",
+        "The largest of the rounds' spread, the changes to the fastest and to a later look, and the machine's own",
     ),
     ("completions_per_second", "conversations/s", ""),
     ("tokens_per_second", "tokens/s", ""),
