@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rmeval.bench import storage
-from rmeval.bench.plan import Sweep
+from rmeval.bench.ceiling import Ceiling
+from rmeval.bench.model import Subject
+from rmeval.bench.plan import Setting, Sweep
 from rmeval.bench.rows import Row
 from rmeval.bench.run import Announcement, bench
 from rmeval.errors import ModelError, RunError, UsageError
@@ -67,6 +71,26 @@ def test_a_machine_that_slows_down_is_seen_in_the_cells_before(tmp_path: Path) -
     assert first["again"] == pytest.approx(0.01, rel=0.2)
     assert last["again"] == pytest.approx(last["p50"], rel=0.2)
     assert first["noise"] > 0.6
+
+
+def test_a_model_is_let_go_before_the_matrix_rate_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loading(Sleeper):
+        def load(self, setting: Setting) -> Subject:
+            fresh = Sleeper(self.seconds)
+            subjects.append(weakref.ref(fresh))
+            return fresh
+
+    def measure(self: Ceiling, dtype: str, device: torch.device) -> None:
+        alive.append(sum(subject() is not None for subject in subjects))
+        real(self, dtype, device)
+
+    subjects: list[weakref.ref[Sleeper]] = []
+    alive: list[int] = []
+    real = Ceiling.measure
+    monkeypatch.setattr(Ceiling, "measure", measure)
+    bench(replace(SWEEP, dtypes=("float32", "bfloat16"), max_time=0.1), tmp_path / "b", source=Loading(0.005))
+    assert len(subjects) == 2
+    assert alive == [0] * 6  # Both dtypes: before the first cell, between the two settings, at the end.
 
 
 def test_a_request_longer_than_its_time_has_one_round(tmp_path: Path) -> None:

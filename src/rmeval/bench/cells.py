@@ -201,9 +201,8 @@ class Cells:
 
     def _leave(self) -> None:
         """Time the setting's cells once more and, without the model, the matrix rates: was the machine the same?"""
-        for prepared in self._timed:
-            self._look_again(prepared)
-        self._timed = []
+        while self._timed:  # None may outlive its look: it holds the model.
+            self._look_again(self._timed.pop(0))
         before, self._setting, self._subject, self._pipeline = self._setting, None, None, None
         for dtype in self._ceiling.rates if before is not None else ():
             self._ceiling.measure(dtype, self._device)
