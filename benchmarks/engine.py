@@ -1,6 +1,7 @@
 """Time the engine against transformers' pipeline on the same rows, in one run.
 
-    python benchmarks/engine.py MODEL DATASET [--subset-prefix llmbar] [--pairs N] [--dtype bfloat16] [--skip-cold]
+    python benchmarks/engine.py MODEL DATASET [--subset-prefix llmbar] [--pairs N] [--dtype bfloat16] [--compile on]
+        [--skip-cold]
 
 Prints, for this machine's CPU or GPU: the best rate of a square matrix product before and after, the pipeline (batch 8,
 data-set order), our scoring, and cold start to finish of both; below float32 also refinement, our float32, and the
@@ -27,7 +28,7 @@ from rmeval.eval.environment import environment
 from rmeval.eval.refine import Refined, refine
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.eval.scorers.device import pick_device, pick_dtype
-from rmeval.eval.scorers.options import ModelOptions
+from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
 from rmeval.types import Accounting, Conversation, Example, Score
 
 T = TypeVar("T")
@@ -62,6 +63,12 @@ def load_examples(dataset: str, prefix: str, pairs: int | None) -> list[Example]
     return [found[i * len(found) // pairs] for i in range(pairs)] if pairs else found
 
 
+def scorer(arguments: argparse.Namespace, device: str) -> ClassifierScorer:
+    """Return our scorer, journal off."""
+    options = ModelOptions(dtype=arguments.dtype, device=device, compile=arguments.compile, cache=False)
+    return ClassifierScorer(arguments.model, options)
+
+
 def run_pipeline(model: str, items: Sequence[Conversation], device: str, dtype: str) -> tuple[float, list[float]]:
     """Score with the pipeline at batch 8 in data-set order; return the seconds of scoring alone and the scores."""
     from transformers import AutoTokenizer, pipeline
@@ -85,7 +92,7 @@ def moved(scores: Sequence[float], exact: Sequence[float]) -> int:
 def cold(arguments: argparse.Namespace, who: str) -> float:
     """Return the seconds of a fresh process that loads, scores and ends."""
     command = [sys.executable, __file__, arguments.model, arguments.dataset, "--only", who]
-    command += ["--subset-prefix", arguments.subset_prefix, "--dtype", arguments.dtype]
+    command += ["--subset-prefix", arguments.subset_prefix, "--dtype", arguments.dtype, "--compile", arguments.compile]
     command += ["--pairs", str(arguments.pairs)] if arguments.pairs else []
     return timed(lambda: subprocess.run(command, check=True, capture_output=True))[0]
 
@@ -114,7 +121,7 @@ def report(arguments: argparse.Namespace, device: str) -> None:
     items = conversations(examples)
     dtype: torch.dtype = getattr(torch, arguments.dtype)
     before = matrix_rate(dtype, device)
-    ours = ClassifierScorer(arguments.model, ModelOptions(dtype=arguments.dtype, device=device, cache=False))
+    ours = scorer(arguments, device)
     first, _ = timed(lambda: ours.score(items))
     warm, scores = timed(lambda: ours.score(items))
     accounting = ours.accounting or Accounting(0, 0, 0, 0)
@@ -130,7 +137,7 @@ def report(arguments: argparse.Namespace, device: str) -> None:
     exact = [score.value for score in (below.exact if below else scores)]
     rows = {
         "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine.get('gpu')}, torch {machine['torch']}",
-        "pairs, dtype": f"{len(examples)}, {arguments.dtype}",
+        "pairs, dtype, compile": f"{len(examples)}, {arguments.dtype}, {arguments.compile}",
         "tokens given, each pair's prompt once, computed": f"{accounting.given:,}, {tokens:,}, {accounting.computed:,}",
         "matrix rate before, after": f"{before / 1e12:.3f}, {after / 1e12:.3f} TFLOP/s",
         "pipeline, batch 8": f"{pipeline_seconds:.1f} s",
@@ -180,6 +187,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--embedding-parameters", type=int, default=28_311_552, help="left out of the FLOP a token")
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--compile", choices=COMPILE_MODES, default="auto")
     parser.add_argument("--skip-cold", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=["pipeline", "rmeval"], help=argparse.SUPPRESS)
@@ -193,7 +201,7 @@ def main() -> None:
     if arguments.only == "pipeline":
         run_pipeline(arguments.model, items, device, arguments.dtype)
     else:
-        ClassifierScorer(arguments.model, ModelOptions(dtype=arguments.dtype, device=device, cache=False)).score(items)
+        scorer(arguments, device).score(items)
 
 
 if __name__ == "__main__":
