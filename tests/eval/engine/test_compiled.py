@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def test_compiled_scores_are_the_same(tiny_model: Path) -> None:
     assert "fast-path-refused" not in codes
     for one, other in zip(compiled, plain, strict=True):
         assert one.value == pytest.approx(other.value, abs=1e-5 * max(1, abs(other.value)))
+
+
+def test_compiled_layers_are_checked_against_the_models_own(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, _ = scores(tiny_model, "off")
+
+    def miscompile(forward: Callable[..., torch.Tensor], **_: object) -> Callable[..., torch.Tensor]:
+        return lambda *given, **named: forward(*given, **named).roll(1, -1)
+
+    monkeypatch.setattr(torch, "compile", miscompile)
+    miscompiled, codes = scores(tiny_model, "on")
+    assert "fast-path-refused" in codes
+    assert [score.value for score in miscompiled] == pytest.approx([score.value for score in plain], abs=1e-5)
 
 
 def test_without_a_compiler_the_layers_run_as_they_are(

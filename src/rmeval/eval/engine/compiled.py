@@ -7,7 +7,8 @@ minute, less when the compiler's cache on disk knows the model from an earlier r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,12 +39,11 @@ def pays(mode: CompileMode, *, tokens: int, parameters: int, device: torch.devic
 
 
 class CompiledLayers:
-    """A switch between a model's layers as they are and compiled."""
+    """A model's layers, compiled; the model has its own ones but ``in_use``."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
-        """Prepare; nothing is compiled before the first pass with the switch on."""
+        """Prepare; nothing is compiled before the first pass that uses them."""
         self._layers = layers
-        self.on = False
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
         leave: Callable[[Callable[..., Any]], Callable[..., Any]] = torch.compiler.disable
         attention.register(leave(attention.packed_attention))
@@ -55,11 +55,13 @@ class CompiledLayers:
                     module.times = leave(module.times)  # type: ignore[method-assign]
         self._compiled = [torch.compile(layer.forward, dynamic=True) for layer in layers]
 
-    def switch(self, on: bool) -> None:
-        """Use the compiled layers, or no longer."""
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Run the layers compiled inside this block."""
         for layer, compiled in zip(self._layers, self._compiled, strict=True):
-            if on:
-                layer.forward = compiled
-            elif "forward" in vars(layer):
+            layer.forward = compiled
+        try:
+            yield
+        finally:
+            for layer in self._layers:
                 del layer.forward
-        self.on = on

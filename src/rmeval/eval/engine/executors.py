@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -64,34 +65,32 @@ class PackedExecutor:
         self._body: nn.Module = getattr(model, model.base_model_prefix)
         last = self._body.get_submodule(f"layers.{self._last_layer}")
         last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
-        self._compiled: CompiledLayers | None = None
+        self._layers: CompiledLayers | None = None
+        self.compiled = False
+        """True while packs run through compiled layers; the model's own forward never does."""
 
     @property
     def path(self) -> str:
         """``packed``, or ``packed-compiled`` while the layers are compiled ones."""
         return "packed-compiled" if self.compiled else "packed"
 
-    @property
-    def compiled(self) -> bool:
-        """True while the layers are compiled ones."""
-        return self._compiled is not None and self._compiled.on
-
     def compile(self, on: bool) -> None:
         """Use compiled layers from now on, or no longer."""
-        if self._compiled is None and on:
-            self._compiled = CompiledLayers(list(self._body.get_submodule("layers").children()))
-        if self._compiled is not None:
-            self._compiled.switch(on)
+        if on and self._layers is None:
+            self._layers = CompiledLayers(list(self._body.get_submodule("layers").children()))
+        self.compiled = on
 
     @torch.inference_mode()
     def score(self, pack: Pack) -> Values:
         """Score a pack; sequences end at the token whose output gives their score."""
         model, device = self._model, self._model.device
+        compiled = self._layers.in_use() if self.compiled and self._layers is not None else nullcontext()
+        flight = attention.in_flight(
+            pack, last_layer=self._last_layer, dtype=self._precision.active, device=device, flex=self._flex
+        )
         model.set_attn_implementation(attention.IMPLEMENTATION)
         try:
-            with attention.in_flight(
-                pack, last_layer=self._last_layer, dtype=self._precision.active, device=device, flex=self._flex
-            ) as layout:
+            with compiled, flight as layout:
                 ids = torch.from_numpy(pack.ids).to(device, torch.long)[None]
                 hidden = self._body(input_ids=ids, position_ids=layout.positions[None], use_cache=False)
                 logits: Tensor = model.get_submodule("score")(hidden.last_hidden_state[0, layout.last_rows])

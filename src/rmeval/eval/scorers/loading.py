@@ -85,6 +85,7 @@ def load_model(
     missing = sorted(set(report["missing_keys"]) - restored)
     untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
     model = _place(model, folder, device)
+    model.config.get_text_config().use_cache = False  # A score is one pass: keys and values need not be kept.
     if not room:
         audit.note("no-float32-copy")
     precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
