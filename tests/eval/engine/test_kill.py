@@ -40,16 +40,15 @@ def kill_until_done(model: Path, folder: Path, kills: int, chance: random.Random
     while killed < kills:
         child = CONTEXT.Process(target=run, args=(model, folder / "run", folder / "cache"))
         child.start()
-        assert child.pid is not None
         time.sleep(chance.uniform(0.05, 2.0))
-        if child.exitcode is None:
-            os.kill(child.pid, signal.SIGKILL)
+        child.kill()  # Nothing happens where it has ended.
         child.join()
         if child.exitcode == 0:
             return killed
         killed += 1
         assert child.exitcode == -signal.SIGKILL
-        assert not (folder / "run" / "run.json").exists()
+        if (folder / "run" / "run.json").exists():  # Killed between its last file and its end: the run must be whole.
+            return killed
     child = CONTEXT.Process(target=run, args=(model, folder / "run", folder / "cache"))
     child.start()
     child.join()
