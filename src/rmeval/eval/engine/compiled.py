@@ -1,8 +1,8 @@
 """torch.compile of a decoder's layers, for work that is long enough to pay for it.
 
 Norms, rotary embedding and additions become a few kernels; matrix products and attention are the ones used without it.
-Measured on a CPU (``benchmarks/compile.py``) that saves less than a tenth of the time of a pass and takes a quarter of a
-minute, or a few seconds when the compiler's cache on disk knows the model from an earlier run.
+Measured on a CPU (``benchmarks/compile.py``) that saves less than a tenth of the time of a pass and takes a quarter of
+a minute, or a few seconds when the compiler's cache on disk knows the model from an earlier run.
 """
 
 from __future__ import annotations
