@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,15 @@ def test_no_decision_of_a_sound_model_moves(tiny_model: Path, dtype: str) -> Non
     assert len(found.variations) == 5
     if dtype == "float32":
         assert max(variation.largest for variation in found.variations) <= 1e-5
+
+
+def test_a_model_that_was_saved_without_its_cache_pads_in_low_precision_too(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"use_cache": False}), encoding="utf-8")
+    options = ModelOptions(dtype="bfloat16", device="cpu", max_length=300)
+    changed, whole = (selftest(str(path), model_options=options) for path in (folder, tiny_model))
+    assert changed.variations == whole.variations
 
 
 def test_a_padding_that_leaks_is_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

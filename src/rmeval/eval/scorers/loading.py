@@ -85,10 +85,14 @@ def load_model(
     missing = sorted(set(report["missing_keys"]) - restored)
     untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
     model = _place(model, folder, device)
-    model.config.get_text_config().use_cache = False  # A score is one pass: keys and values need not be kept.
     if not room:
         audit.note("no-float32-copy")
     precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
+    config = model.config.get_text_config()
+    if precision.low and hasattr(config, "use_cache"):
+        # Values leave a linear layer in low precision; the cache brings them to the dtype of the keys, and the model's
+        # own attention wants one. Many a trained model is saved with its cache off.
+        config.use_cache = True
     for head in model.children():
         if head is not model.base_model:  # An encoder's pooler may hand it low precision.
             head.register_forward_pre_hook(_in_own_dtype)
