@@ -129,6 +129,23 @@ def test_packing_hardly_moves_a_low_precision_score() -> None:
         assert worst(execute(plan, executor, budget=budget).values, whole) <= 0.02
 
 
+@pytest.mark.parametrize("flex", [False, True], ids=["loop", "flex"])
+def test_what_is_not_a_number_does_not_spread_to_a_shared_beginning(flex: bool) -> None:
+    """A token with a broken embedding, in an answer whose prompt others share, first and last among them."""
+    model = build("llama")
+    with torch.no_grad():
+        model.get_input_embeddings().weight[[3, 259]] = float("nan")
+    prompt, *answers = ([int(token) for token in ids % 250 + 5] for ids in sequences()[2:6])
+    rows = [[*prompt, 3, *answers[0]], [*prompt, *answers[1]], [*prompt, 259], [*prompt, *answers[2]], answers[0], [3]]
+    given = [np.array(ids, dtype=np.int32) for ids in rows]
+    expected = one_at_a_time(build("llama"), given)
+    expected[[0, 2, 5]] = np.nan
+    executor = PackedExecutor(model, Precision(torch.float32), flex=flex)
+    outcome = execute(make_plan(given, share_prefixes=True), executor, budget=4096)
+    assert outcome.values == pytest.approx(expected, abs=1e-5, nan_ok=True)
+    assert outcome.accounting.padded == outcome.accounting.computed > outcome.accounting.distinct
+
+
 def test_the_plain_forward_is_untouched_by_the_fast_path() -> None:
     """After packs the same model still computes, plainly, what it always did."""
     rows = sequences()

@@ -63,6 +63,7 @@ def execute(
             pack = plan.pack(first, last)
             try:
                 fresh = executor.score(pack)
+                again = _score_alone(plan, executor, first, fresh) if plan.shared and last - first > 1 else 0
             except RuntimeError as error:
                 if not _out_of_memory(error):
                     raise
@@ -76,9 +77,9 @@ def execute(
                 continue
             # What the journal has stays, as it does there: else the last digits would tell where a run was stopped.
             values[first:last] = np.where(known[first:last], values[first:last], fresh)
-            computed += len(pack.ids)
+            computed += len(pack.ids) + again
             longest = int(plan.lengths[first:last].max())
-            padded += len(pack.ids) if plan.shared else longest * (last - first)
+            padded += len(pack.ids) + again if plan.shared else longest * (last - first)
             if journal is not None:
                 journal.put(keys[first:last], values[first:last].tolist())
         first = last
@@ -86,6 +87,20 @@ def execute(
             progress(_done(plan, first), plan.distinct_tokens)
     accounting = Accounting(plan.given_tokens, plan.distinct_tokens, computed, padded)
     return Outcome(values[plan.source], accounting, retreats)
+
+
+def _score_alone(plan: Plan, executor: Executor, first: int, fresh: Values) -> int:
+    """Score those of a pack that are no finite number each in a pack of its own, in place; return the tokens of that.
+
+    A NaN reaches all rows that are attended to in one go with its own, and so the other sequences that share a
+    beginning among those rows. Alone, a sequence has only what is its own.
+    """
+    tokens = 0
+    for place in np.flatnonzero(~np.isfinite(fresh)).tolist():
+        pack = plan.pack(first + place, first + place + 1)
+        fresh[place] = executor.score(pack)[0]
+        tokens += len(pack.ids)
+    return tokens
 
 
 def _recall(journal: Journal | None, keys: Sequence[bytes], values: Values) -> np.ndarray:
