@@ -102,8 +102,9 @@ def test_plain_scores_equal_one_at_a_time(name: str) -> None:
         assert worst(outcome.values, expected) <= 1e-5
 
 
+@pytest.mark.parametrize("low_attention", [False, True], ids=["", "attention too"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_low_precision_drifts_less_than_a_model_wholly_in_it(name: str) -> None:
+def test_low_precision_drifts_less_than_a_model_wholly_in_it(name: str, low_attention: bool) -> None:
     rows = sequences()
     expected = one_at_a_time(build(name), rows)
     wholly_low = build(name)
@@ -112,7 +113,7 @@ def test_low_precision_drifts_less_than_a_model_wholly_in_it(name: str) -> None:
     model = build(name)
     precision = lower(model.base_model, torch.bfloat16)
     plan = make_plan(rows, share_prefixes=True)
-    executor = PackedExecutor(model, precision)
+    executor = PackedExecutor(model, precision, low_attention=low_attention)
     low = execute(plan, executor, budget=2048).values
     ours, theirs = np.abs(low - expected).mean(), np.abs(wholly - expected).mean()
     assert 0 < ours <= 1.2 * theirs
@@ -134,7 +135,7 @@ def test_what_is_not_a_number_does_not_spread_to_a_shared_beginning(flex: bool) 
     """A token with a broken embedding, in an answer whose prompt others share, first and last among them."""
     model = build("llama")
     with torch.no_grad():
-        model.get_input_embeddings().weight[[3, 259]] = float("nan")
+        model.get_submodule("model.embed_tokens").get_parameter("weight")[[3, 259]] = float("nan")
     prompt, *answers = ([int(token) for token in ids % 250 + 5] for ids in sequences()[2:6])
     rows = [[*prompt, 3, *answers[0]], [*prompt, *answers[1]], [*prompt, 259], [*prompt, *answers[2]], answers[0], [3]]
     given = [np.array(ids, dtype=np.int32) for ids in rows]

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from rmeval.eval.engine import attention
 from rmeval.eval.engine.compiled import CompiledLayers
+from rmeval.eval.engine.layout import current_layout, in_flight
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision
+from rmeval.eval.scorers.device import cpu_has
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -48,22 +50,33 @@ class PackedExecutor:
 
     shares_prefixes = True
 
-    def __init__(self, model: PreTrainedModel, precision: Precision, *, flex: bool | None = None) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        precision: Precision,
+        *,
+        flex: bool | None = None,
+        low_attention: bool | None = None,
+    ) -> None:
         """Prepare the model.
 
         Args:
             model: A decoder that ``why_not_packable`` finds nothing against.
             precision: What its linear layers compute in.
             flex: Use FlexAttention; None for only on CUDA.
+            low_attention: Let attention compute in what the linear layers do, not in the model's own dtype, which
+                narrows the drift; None for only where there are matrix instructions for it, on GPUs and AMX
+                processors, beside which float32 would take long.
         """
         attention.register()
         self._model = model
         self._precision = precision
         self._flex = model.device.type == "cuda" if flex is None else flex
+        self._low_attention = self._flex or cpu_has("amx_bf16") if low_attention is None else low_attention
         self._own_attention = model.config._attn_implementation
-        self._last_layer = model.config.get_text_config().num_hidden_layers - 1
         self._body: nn.Module = getattr(model, model.base_model_prefix)
-        last = self._body.get_submodule(f"layers.{self._last_layer}")
+        last = list(self._body.get_submodule("layers").children())[-1]
+        setattr(last.get_submodule("self_attn"), attention.LAST, True)
         last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
         self._layers: CompiledLayers | None = None
         self.compiled = False
@@ -77,7 +90,8 @@ class PackedExecutor:
     def compile(self, on: bool) -> None:
         """Use compiled layers from now on, or no longer."""
         if on and self._layers is None:
-            self._layers = CompiledLayers(list(self._body.get_submodule("layers").children()))
+            # Most of the last layer runs at a few rows only: it would have to be compiled for itself.
+            self._layers = CompiledLayers(list(self._body.get_submodule("layers").children())[:-1])
         self.compiled = on
 
     @torch.inference_mode()
@@ -85,9 +99,8 @@ class PackedExecutor:
         """Score a pack; sequences end at the token whose output gives their score."""
         model, device = self._model, self._model.device
         compiled = self._layers.in_use() if self.compiled and self._layers is not None else nullcontext()
-        flight = attention.in_flight(
-            pack, last_layer=self._last_layer, dtype=self._precision.active, device=device, flex=self._flex
-        )
+        dtype = self._precision.active if self._low_attention else self._precision.own
+        flight = in_flight(pack, dtype=dtype, device=device, flex=self._flex)
         model.set_attn_implementation(attention.IMPLEMENTATION)
         try:
             with compiled, flight as layout:
@@ -149,7 +162,7 @@ class _LastRowsOnly(nn.Module):
         self.inner = inner
 
     def forward(self, states: Tensor) -> Tensor:
-        layout = attention.current_layout()
+        layout = current_layout()
         if layout is None:
             whole: Tensor = self.inner(states)
             return whole

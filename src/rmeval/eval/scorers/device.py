@@ -44,8 +44,11 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 def _native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        # Older releases of torch cannot say; float32 is then the safe answer.
-        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return False
+    return device.type == "cpu" and cpu_has("avx512_bf16", "amx_bf16", "bf16")
+
+
+def cpu_has(*names: str) -> bool:
+    """Return whether the processor has one of these instruction sets, by torch's names; False where it cannot say."""
+    # Releases before 2.10 cannot.
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in names)
