@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from rmeval.errors import UsageError
 from rmeval.eval.engine.compiled import pays
@@ -31,13 +32,19 @@ def scores(folder: Path, compile: CompileMode, dtype: str = "float32") -> tuple[
     return found, {item.code for item in scorer.findings()}
 
 
-def test_compiled_scores_are_the_same(tiny_model: Path) -> None:
-    plain, _ = scores(tiny_model, "off")
-    compiled, codes = scores(tiny_model, "on")
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("bfloat16", 0.02)])
+def test_compiled_scores_are_the_same(tiny_model: Path, dtype: str, bound: float) -> None:
+    torch._dynamo.reset()
+    counters.clear()
+    plain, _ = scores(tiny_model, "off", dtype)
+    compiled, codes = scores(tiny_model, "on", dtype)
     assert "not-compiled" not in codes
     assert "fast-path-refused" not in codes
     for one, other in zip(compiled, plain, strict=True):
-        assert one.value == pytest.approx(other.value, abs=1e-5 * max(1, abs(other.value)))
+        assert one.value == pytest.approx(other.value, abs=bound * max(1, abs(other.value)))
+    # A layer in one piece, once for each precision that was computed in.
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == (1 if dtype == "float32" else 2)
 
 
 def test_compiled_layers_are_checked_against_the_models_own(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,17 +76,21 @@ def test_without_a_compiler_the_layers_run_as_they_are(
 
 
 @pytest.mark.parametrize(
-    ("mode", "tokens", "device", "expected"),
+    ("mode", "tokens", "width", "threads", "device", "expected"),
     [
-        ("auto", 150_000, CPU, False),  # RewardBench's order of size with a 135M model: 4e13 operations.
-        ("auto", 20_000_000, CPU, True),
-        ("auto", 20_000_000, torch.device("cuda"), False),
-        ("on", 1, CPU, True),
-        ("off", 20_000_000, CPU, False),
+        ("auto", 113_000, 576 * 30, 2, CPU, False),  # 419 pairs with a 135M model: would save 8 s, and cost 12.
+        ("auto", 1_000_000, 576 * 30, 2, CPU, True),
+        ("auto", 1_000_000, 576 * 30, 16, CPU, False),
+        ("auto", 113_000, 4096 * 32, 2, CPU, True),  # A 7B model has more between its layers.
+        ("auto", 20_000_000, 576 * 30, 2, torch.device("cuda"), False),
+        ("on", 1, 1, 64, CPU, True),
+        ("off", 20_000_000, 576 * 30, 2, CPU, False),
     ],
 )
-def test_auto_compiles_only_long_work(mode: CompileMode, tokens: int, device: torch.device, expected: bool) -> None:
-    assert pays(mode, tokens=tokens, parameters=135_000_000, device=device) is expected
+def test_auto_compiles_only_long_work(
+    mode: CompileMode, tokens: int, width: int, threads: int, device: torch.device, expected: bool
+) -> None:
+    assert pays(mode, tokens=tokens, width=width, threads=threads, device=device) is expected
 
 
 def test_a_mode_that_does_not_exist(tiny_model: Path) -> None:

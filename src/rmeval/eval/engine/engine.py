@@ -163,8 +163,7 @@ class Engine:
         executor: Executor = self._packed or self._plain
         plan = self._plan(encoded, executor)
         if self._packed is not None:
-            device, size = self._model.device, self._model.num_parameters()
-            self._packed.compile(pays(self._compile, tokens=plan.distinct_tokens, parameters=size, device=device))
+            self._packed.compile(self._pays(plan.distinct_tokens))
         path, keys = executor.path, self._keys(plan, executor)
         if self._packed is None or path in self._checked or self._has_all(keys):
             return executor, plan, keys
@@ -173,6 +172,16 @@ class Engine:
         if checked is not executor:
             plan = self._plan(encoded, checked)
         return checked, plan, keys if checked.path == path else self._keys(plan, checked)
+
+    def _pays(self, tokens: int) -> bool:
+        config = self._model.config.get_text_config()
+        return pays(
+            self._compile,
+            tokens=tokens,
+            width=config.hidden_size * config.num_hidden_layers,
+            threads=torch.get_num_threads(),
+            device=self._model.device,
+        )
 
     def _plan(self, encoded: Sequence[Encoded], executor: Executor) -> Plan:
         shared = executor.shares_prefixes

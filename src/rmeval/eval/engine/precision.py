@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rmeval.eval.engine.prepacked import PrepackedWeight, can_prepack, prepacked_linear
+
 _ACTIVATIONS = {"SiLU": ("swish", ""), "SiLUActivation": ("swish", ""), "GELUTanh": ("gelu", "tanh")}
 """Activations that oneDNN computes inside the matrix product: transformers' class name to oneDNN's terms."""
 
@@ -44,30 +46,26 @@ class MixedLinear(nn.Linear):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
         self._precision = precision
-        low = linear.weight.detach().to(precision.dtype)
-        self.prepacked = _can_prepack(low)
-        self._low_weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(low) if self.prepacked else low
-        self._low_bias = None if linear.bias is None else linear.bias.detach().to(precision.dtype)
+        self.prepacked = can_prepack(linear.weight, precision.dtype)
+        if self.prepacked:
+            self._copy = PrepackedWeight(linear.weight, linear.bias, precision.dtype)
+        else:
+            self._low_weight = linear.weight.detach().to(precision.dtype)
+            self._low_bias = None if linear.bias is None else linear.bias.detach().to(precision.dtype)
 
-    def forward(self, input: Tensor, activation: tuple[str, str] = ("none", "")) -> Tensor:
-        """Return ``activation(input @ weight + bias)``; an activation needs a prepacked weight and low precision."""
+    def forward(
+        self, input: Tensor, activation: tuple[str, str] = ("none", ""), factor: Tensor | None = None
+    ) -> Tensor:
+        """Return ``activation(input @ weight + bias)``, or ``(input @ weight + bias) * factor``.
+
+        An activation or a factor needs a prepacked weight and low precision.
+        """
         if not self._precision.low:
             return functional.linear(input, self.weight, self.bias)
         states = input.to(self._precision.dtype)
         if self.prepacked:
-            name, algorithm = activation
-            result: Tensor = torch.ops.mkldnn._linear_pointwise(
-                states, self._low_weight, self._low_bias, name, [], algorithm
-            )
-            return result
+            return prepacked_linear(states, self.weight, factor, *activation)
         return functional.linear(states, self._low_weight, self._low_bias)
-
-    def times(self, input: Tensor, factor: Tensor) -> Tensor:
-        """Return ``(input @ weight + bias) * factor`` in one pass; needs a prepacked weight."""
-        result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            input.to(self._precision.dtype), factor, self._low_weight, self._low_bias, "mul"
-        )
-        return result
 
 
 class FusedGatedMlp(nn.Module):
@@ -87,7 +85,7 @@ class FusedGatedMlp(nn.Module):
             return whole
         states = states.to(self._precision.dtype)
         gate, up, down = (cast("MixedLinear", getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj"))
-        result: Tensor = down(up.times(states, gate(states, self._activation)))
+        result: Tensor = down(up(states, factor=gate(states, self._activation)))
         return result
 
 
@@ -102,13 +100,6 @@ def lower(body: nn.Module, dtype: torch.dtype) -> Precision:
         if activation is not None:
             body.set_submodule(name, FusedGatedMlp(module, activation, precision))
     return precision
-
-
-def _can_prepack(weight: Tensor) -> bool:
-    """True where oneDNN multiplies this dtype on this device."""
-    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
-        return False
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _fusable(module: nn.Module) -> tuple[str, str] | None:
