@@ -5,7 +5,7 @@
 
 Takes the packs that the engine makes of the data set's pairs, random states in the shape of ``MODEL``'s, and prints the
 seconds that all layers together take for all packs, least and most of the rounds. The engine computes attention in
-bfloat16 where the processor has AMX and in float32 elsewhere: the two rows say whether that is right for a machine.
+bfloat16 where the processor has AMX and in float32 elsewhere: the table says whether that is right for a machine.
 """
 
 from __future__ import annotations

@@ -65,10 +65,10 @@ def test_without_a_compiler_the_layers_run_as_they_are(
     from torch._inductor import config
 
     torch._dynamo.reset()
-    monkeypatch.setattr(config.cpp, "cxx", ("/nonexistent/compiler",))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # What an earlier test compiled would be found.
     plain, _ = scores(tiny_model, "off")
-    compiled, codes = scores(tiny_model, "on")
+    with config.patch({"cpp.cxx": ("/nonexistent/compiler",)}):
+        compiled, codes = scores(tiny_model, "on")
     torch._dynamo.reset()
     assert "not-compiled" in codes
     assert "fast-path-refused" not in codes

@@ -114,11 +114,33 @@ def test_low_precision_drifts_less_than_a_model_wholly_in_it(name: str, low_atte
     precision = lower(model.base_model, torch.bfloat16)
     plan = make_plan(rows, share_prefixes=True)
     executor = PackedExecutor(model, precision, low_attention=low_attention)
+    assert executor.attention_dtype == (torch.bfloat16 if low_attention else torch.float32)
     low = execute(plan, executor, budget=2048).values
     ours, theirs = np.abs(low - expected).mean(), np.abs(wholly - expected).mean()
     assert 0 < ours <= 1.2 * theirs
     precision.low = False
+    assert executor.attention_dtype == torch.float32
     assert worst(execute(plan, executor, budget=2048).values, expected) <= 1e-5
+
+
+def test_attention_computes_in_what_the_executor_says() -> None:
+    plan = make_plan(sequences(), share_prefixes=True)
+    found = []
+    for low_attention in (False, True, True):
+        model = build("llama")
+        executor = PackedExecutor(model, lower(model.base_model, torch.bfloat16), low_attention=low_attention)
+        found.append(execute(plan, executor, budget=2048).values.tolist())
+    assert found[0] != found[1] == found[2]
+
+
+@pytest.mark.parametrize("name", ["mistral window", "gemma2", "gemma3"])
+def test_compiled_layers_keep_windows_and_caps(name: str) -> None:
+    """Layers of several kinds, each a graph of its own."""
+    rows = sequences()
+    executor = PackedExecutor(build(name), Precision(torch.float32))
+    executor.compile(on=True)
+    found = execute(make_plan(rows, share_prefixes=True), executor, budget=600).values
+    assert worst(found, one_at_a_time(build(name), rows)) <= 1e-5
 
 
 def test_packing_hardly_moves_a_low_precision_score() -> None:

@@ -92,13 +92,14 @@ def test_every_query_attends_to_its_own_past(name: str, window: int | None) -> N
     assert torch.allclose(low[0].double(), expected, rtol=0.01, atol=0.02)
 
 
+@pytest.mark.parametrize("window", [None, 40])
 @pytest.mark.parametrize("low", [False, True])
-def test_only_the_last_rows(low: bool) -> None:
+def test_only_the_last_rows(low: bool, window: int | None) -> None:
     pack = PACKS["trees"]
     states = states_of(pack)
     layout = layout_of(pack, low=low)
-    whole = segments.attend(layout, *states, SCALE, None, None, False)
-    last = segments.attend(layout, *states, SCALE, None, None, True)
+    whole = segments.attend(layout, *states, SCALE, window, None, False)
+    last = segments.attend(layout, *states, SCALE, window, None, True)
     rows = pack.last_rows
     assert torch.allclose(last[0, rows].float(), whole[0, rows].float(), rtol=0.01, atol=0.01)
     others = np.setdiff1d(np.arange(len(pack.ids)), rows)

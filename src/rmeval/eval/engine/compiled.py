@@ -24,7 +24,7 @@ _VARIANTS = 64
 
 
 def pays(mode: CompileMode, *, tokens: int, width: int, threads: int, device: torch.device) -> bool:
-    """Return whether to compile for a plan; the same plan on the same machine always gets the same answer.
+    """Return whether to compile for a plan; the same plan on as many threads always gets the same answer.
 
     What the compiler saves grows with the numbers between the layers, not with the products, which it leaves alone.
 

@@ -192,8 +192,11 @@ class Engine:
     def _keys(self, plan: Plan, executor: Executor) -> list[bytes]:
         if self._journal is None:
             return []
-        dtype = str(self._precision.active).removeprefix("torch.")
-        context = f"{self._context}\0{dtype}\0{executor.path}"
+        dtypes = [self._precision.active]
+        if isinstance(executor, PackedExecutor):  # A cache may be shared by processors that choose differently.
+            dtypes.append(executor.attention_dtype)
+        computed = " ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+        context = f"{self._context}\0{computed}\0{executor.path}"
         ends, starts = plan.ends, plan.ends - plan.lengths
         return [
             key(context, plan.tokens[start:end], int(end - start) - 1) for start, end in zip(starts, ends, strict=True)

@@ -92,8 +92,9 @@ def execute(
 def _score_alone(plan: Plan, executor: Executor, first: int, fresh: Values) -> int:
     """Score those of a pack that are no finite number each in a pack of its own, in place; return the tokens of that.
 
-    A NaN reaches all rows that are attended to in one go with its own, and so the other sequences that share a
-    beginning among those rows. Alone, a sequence has only what is its own.
+    A NaN reaches all rows that are attended to in one go with its own, and so the other sequences that have their
+    beginning among those rows. Alone, a sequence has only what is its own. A model that gives no numbers at all pays
+    for it with a pass a sequence.
     """
     tokens = 0
     for place in np.flatnonzero(~np.isfinite(fresh)).tolist():

@@ -72,7 +72,8 @@ class PackedExecutor:
         self._model = model
         self._precision = precision
         self._flex = model.device.type == "cuda" if flex is None else flex
-        self._low_attention = self._flex or cpu_has("amx_bf16") if low_attention is None else low_attention
+        fast = self._flex or _multiplies_matrices(precision.dtype)
+        self._low_attention = fast if low_attention is None else low_attention
         self._own_attention = model.config._attn_implementation
         self._body: nn.Module = getattr(model, model.base_model_prefix)
         last = list(self._body.get_submodule("layers").children())[-1]
@@ -87,6 +88,11 @@ class PackedExecutor:
         """``packed``, or ``packed-compiled`` while the layers are compiled ones."""
         return "packed-compiled" if self.compiled else "packed"
 
+    @property
+    def attention_dtype(self) -> torch.dtype:
+        """What attention computes in now."""
+        return self._precision.active if self._low_attention else self._precision.own
+
     def compile(self, on: bool) -> None:
         """Use compiled layers from now on, or no longer."""
         if on and self._layers is None:
@@ -99,8 +105,7 @@ class PackedExecutor:
         """Score a pack; sequences end at the token whose output gives their score."""
         model, device = self._model, self._model.device
         compiled = self._layers.in_use() if self.compiled and self._layers is not None else nullcontext()
-        dtype = self._precision.active if self._low_attention else self._precision.own
-        flight = in_flight(pack, dtype=dtype, device=device, flex=self._flex)
+        flight = in_flight(pack, dtype=self.attention_dtype, device=device, flex=self._flex)
         model.set_attn_implementation(attention.IMPLEMENTATION)
         try:
             with compiled, flight as layout:
@@ -170,6 +175,12 @@ class _LastRowsOnly(nn.Module):
         return some.new_zeros(*states.shape[:-1], some.shape[-1]).index_copy_(1, layout.last_rows, some)
 
 
+def _multiplies_matrices(dtype: torch.dtype) -> bool:
+    """True where the processor has matrix instructions for this dtype."""
+    names = {torch.bfloat16: "amx_bf16", torch.float16: "amx_fp16"}
+    return dtype in names and cpu_has(names[dtype])
+
+
 def _rope_types(parameters: dict[str, object]) -> set[str]:
     """Return the rope types of a configuration; Gemma 3 nests them by layer type."""
     nested = [value for value in parameters.values() if isinstance(value, dict)]
@@ -177,5 +188,5 @@ def _rope_types(parameters: dict[str, object]) -> set[str]:
 
 
 def _to_values(logits: Tensor) -> Values:
-    values: Values = logits[:, 0].double().cpu().numpy()
+    values: Values = logits[:, 0].cpu().double().numpy()
     return values

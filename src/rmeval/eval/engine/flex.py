@@ -21,7 +21,7 @@ def attend(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    """Return the attention of a pack, of shape (1, rows, heads, head size), in ``layout.dtype``.
+    """Return the attention of a pack, of shape (1, rows, heads, head size), in the dtype of ``value``.
 
     Args:
         layout: The pack.
@@ -34,6 +34,7 @@ def attend(
     """
     from torch.nn.attention.flex_attention import flex_attention
 
+    dtype = value.dtype
     query, key, value = (states.to(layout.dtype) for states in (query, key, value))  # Its kernels take one dtype.
     if window not in layout.masks:
         layout.masks[window] = _block_mask(layout, window)
@@ -47,7 +48,7 @@ def attend(
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    return attended.transpose(1, 2).contiguous()
+    return attended.transpose(1, 2).contiguous().to(dtype)
 
 
 @lru_cache(maxsize=1)

@@ -25,7 +25,7 @@ from rmeval.errors import RunError
 if TYPE_CHECKING:
     from rmeval.eval.engine.plan import Ids
 
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 """Part of every key; raise it by hand with any change to what a score is (encoding, pooling, precision, kernels)."""
 
 _APPLICATION, _SCHEMA = 0x726D6576, 1  # "rmev" and a version, in the file's header: whose it is.

@@ -65,7 +65,7 @@ def attend(
     dtype = layout.dtype if softcap is None else torch.float32
     query, key, value = (states[0].to(dtype) for states in (query, key, value))
     query = query.view(groups, heads // groups, rows, size)  # Heads that share keys, side by side.
-    asked = window, only_last, dtype
+    asked = window, only_last, dtype, query.device
     if asked not in layout.blocks:
         layout.blocks[asked] = [_blocks(segment, *asked) for segment in layout.segments]
     for segment, blocks in zip(layout.segments, layout.blocks[asked], strict=True):
@@ -100,7 +100,9 @@ def _capped(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: floa
     return torch.bmm(torch.softmax(scores, dim=-1), value).view(query.shape)
 
 
-def _blocks(segment: Segment, window: int | None, only_last: bool, dtype: torch.dtype) -> list[Block]:
+def _blocks(
+    segment: Segment, window: int | None, only_last: bool, dtype: torch.dtype, device: torch.device
+) -> list[Block]:
     """Cut a segment's queries into blocks."""
     shift = sum(stop - start for start, stop in segment.prefix) - segment.start  # Position of a row is row + shift.
     found = []
@@ -108,27 +110,27 @@ def _blocks(segment: Segment, window: int | None, only_last: bool, dtype: torch.
         last = min(first + _BLOCK, segment.stop)
         begin = 0 if window is None else max(0, first + shift - window + 1) // _GRAIN * _GRAIN
         end = -(-(last + shift) // _GRAIN) * _GRAIN
-        mask = _mask(first + shift - begin, end - begin, window, dtype)[: last - first]
+        mask = _mask(first + shift - begin, end - begin, window, dtype, device)[: last - first]
         found.append(Block(slice(first, last), slice(begin, end), mask))
     return found
 
 
-def _mask(before: int, length: int, window: int | None, dtype: torch.dtype) -> Tensor:
+def _mask(before: int, length: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the mask of a whole block of queries, the first of which is at key ``before`` of ``length``."""
     reach = max(_REACH, 1 << (before - 1).bit_length()) if before else _REACH
-    return _widest_mask(reach, window, dtype)[:, reach - before : reach - before + length]
+    return _widest_mask(reach, window, dtype, device)[:, reach - before : reach - before + length]
 
 
 @lru_cache(maxsize=16)
-def _widest_mask(reach: int, window: int | None, dtype: torch.dtype) -> Tensor:
+def _widest_mask(reach: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the mask of a block whose first query is at key ``reach``; all others are parts of it."""
     ahead = torch.arange(reach + _BLOCK + _GRAIN) - (reach + torch.arange(_BLOCK))[:, None]
     hidden = ahead > 0 if window is None else (ahead > 0) | (ahead <= -window)
-    return torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, float("-inf"))
+    return torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, float("-inf")).to(device)
 
 
 def _gather(states: Tensor, path: tuple[RowRange, ...]) -> Tensor:
-    """Return the rows of ``path``, and zeros up to a multiple of the grain; a view where that is one range."""
+    """Return the rows of ``path``, and zeros up to a multiple of the grain; a view where that is one range already."""
     parts = [states[:, start:stop] for start, stop in path]
     short = -sum(stop - start for start, stop in path) % _GRAIN
     if short:
