@@ -17,8 +17,8 @@ from torch import nn
 from rmeval.eval.scorers.options import CompileMode
 
 PAYS_FROM = 6e9
-"""Numbers a thread that flow between layers, from which ``auto`` compiles on a CPU. Compiled layers save some 8 ns of
-each, so 48 s then, and compiling takes 12 to 16 s where nothing is cached."""
+"""Numbers a thread that flow between layers, from which ``auto`` compiles on a CPU. Compiled layers save some 6 ns of
+each, so 36 s then, and compiling takes 13 to 16 s where nothing is cached."""
 _VARIANTS = 64
 """Most compiled variants of one function; the default of 8 is less than a model has kinds of layers and precisions."""
 
