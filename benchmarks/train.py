@@ -30,7 +30,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import RewardTrainer
 
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoder, Template
+from rmeval.data_prep.encode import Encoder
+from rmeval.data_prep.template import Template
 from rmeval.trainer.arguments import lora_config, reward_config
 from rmeval.trainer.batches import PairBatches
 from rmeval.trainer.data import load_pairs

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmeval.data_prep.audit import CODES, Audit
-from rmeval.data_prep.encode import Encoded, Encoder, Template, load_template, pooled_position, usable_length
+from rmeval.data_prep.encode import Encoded, Encoder, pooled_position, usable_length
+from rmeval.data_prep.template import Template, load_template
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Message
 from tests.tiny import CHATML, MISTRAL, SPECIAL, tiny_tokenizer
@@ -183,6 +185,60 @@ def test_usable_length(model: int | None, tokenizer: int, asked: int | None, exp
 def test_impossible_lengths_are_refused(asked: int) -> None:
     with pytest.raises(ModelError, match="--max-length"):
         usable_length(2048, None, asked)
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_a_limit_below_one_is_none(limit: int) -> None:
+    """XLNet's configuration and some tokenizers say so that there is no limit."""
+    assert usable_length(limit, limit) == 4096
+    assert usable_length(limit, limit, 100) == 100
+    assert usable_length(limit, 300) == 300
+
+
+def test_a_bos_that_truncation_takes_is_missed() -> None:
+    """The tokenizer adds none, so it cuts off the one that the template wrote."""
+    long = talk(("user", "hi " * 50), ("assistant", "yo"))
+    encoded, codes, _ = encode(long, template=MISTRAL, max_length=40)
+    assert encoded.ids[0] != BOS
+    assert {"truncated", "missing-bos"} <= codes
+    assert "missing-bos" not in encode(long, template=MISTRAL)[1]
+    assert "missing-bos" not in encode(long, template=MISTRAL, add_bos=True, max_length=40)[1]
+
+
+# --- what changes with the moment --------------------------------------------------------------------------------
+
+CLOCK = "{{ 'Today is ' + strftime_now('%d %B %Y') + '\n' }}" + CHATML
+
+
+def test_a_template_that_asks_for_today_gets_the_same_day_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers.utils import chat_template_utils
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Tomorrow:
+            return cls(2031, 1, 2)
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
+    tokenizer = tiny_tokenizer(template=CLOCK)
+    assert "02 January 2031" in tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False)
+    _, codes, text = encode(HELLO, template=CLOCK)
+    assert text.startswith("Today is 26 July 2024\n")
+    assert "template-reads-the-clock" in codes
+    encoder, audit = Encoder(tokenizer, load_template(tokenizer), 500, PAD, date(2026, 11, 28)), Audit()
+    assert encoder.text(HELLO, audit).startswith("Today is 28 November 2026\n")
+    assert [(each.code, each.count) for each in audit.findings()] == [("template-reads-the-clock", 1)]
+    assert encoder.reads_clock
+    silent = Encoder(tiny_tokenizer(), load_template(tiny_tokenizer()), 500, PAD)
+    silent.text(HELLO, Audit())
+    assert not silent.reads_clock
+
+
+@pytest.mark.parametrize("chance", ["{{ ['a', 'b'] | random }}", "{% set x = [1, 2]|random %}", "{{ lipsum(n=1) }}"])
+def test_a_template_that_draws_at_random_is_refused(chance: str) -> None:
+    with pytest.raises(ModelError, match="draws at random") as caught:
+        encode(HELLO, template=chance + CHATML)
+    assert "\n" not in str(caught.value)
+    encode(HELLO, template="{{ 'a | random choice, lipsum(1)' }}" + CHATML)  # Text is not code.
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoder, load_template
+from rmeval.data_prep.encode import Encoder
 from rmeval.data_prep.examples import conversations
+from rmeval.data_prep.template import load_template
 from rmeval.errors import ModelError
 from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
 from rmeval.types import Example, Message

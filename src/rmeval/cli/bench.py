@@ -48,6 +48,7 @@ def command(
     revision: opt.Revision = None,
     tokenizer: opt.Tokenizer = None,
     chat_template: opt.ChatTemplate = None,
+    template_date: opt.TemplateDate = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MODEL)] = None,
     trust_remote_code: opt.TrustRemoteCode = False,
     allow_pickle: opt.AllowPickle = False,

@@ -22,6 +22,9 @@ Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, quickstart, o
 Revision: TypeAlias = Annotated[str | None, _option(_MODEL, "Branch, tag or commit of a Hub model.")]
 Tokenizer: TypeAlias = Annotated[str | None, _option(_MODEL, "Folder or Hub id, if not the model's own.")]
 ChatTemplate: TypeAlias = Annotated[str | None, _option(_MODEL, "File of a Jinja chat template.")]
+TemplateDate: TypeAlias = Annotated[
+    str | None, _option(_MODEL, "Today's date for templates that ask for it. Default: 2024-07-26.")
+]
 Dtype: TypeAlias = Annotated[str, _option(_MODEL, "auto, float32, bfloat16 or float16.")]
 Device: TypeAlias = Annotated[str, _option(_MODEL, "auto, cpu, cuda, cuda:1 or mps.")]
 BatchSize: TypeAlias = Annotated[str, _option(_MODEL, "Conversations a batch, or auto.")]

@@ -39,6 +39,7 @@ def command(
     revision: opt.Revision = None,
     tokenizer: opt.Tokenizer = None,
     chat_template: opt.ChatTemplate = None,
+    template_date: opt.TemplateDate = None,
     dtype: opt.Dtype = "auto",
     device: opt.Device = "auto",
     batch_size: opt.BatchSize = "auto",

@@ -17,7 +17,15 @@ CODES: dict[str, tuple[Severity, str]] = {
     "system-folded": ("info", "the chat template takes no system message: it was put before the first user message"),
     "bos-once": ("info", "template and tokenizer both add a BOS token: one was removed, so that one is left"),
     "double-bos": ("warning", "the text starts with more than one BOS token"),
-    "missing-bos": ("warning", "the tokenizer has a BOS token and the text does not start with it"),
+    "missing-bos": (
+        "warning",
+        "the tokenizer has a BOS token and the text does not start with it: truncation cuts off one that only the "
+        "template writes",
+    ),
+    "template-reads-the-clock": (
+        "warning",
+        "the chat template writes today's date: it was given the same date for every run (--template-date)",
+    ),
     "missing-eos": ("warning", "no special token ends the last answer: the template leaves it open"),
     "special-token-in-text": ("warning", "a message spells a special token, which the tokenizer reads as one"),
     "pooled-not-last": (
@@ -31,17 +39,36 @@ CODES: dict[str, tuple[Severity, str]] = {
     ),
     "no-pad-token": (
         "info",
-        "the model has no pad token: its own forward takes one row at a time",
+        "the model has no pad token that it knows: where batches are padded, an id that they do not hold stands for it",
     ),
     "untrained-head": ("error", "the head that gives the score was newly initialised: scores mean nothing"),
     "unused-weights": ("warning", "the folder holds weights that the model does not use"),
+    "journal": ("warning", "the journal of scores could not be used as it was"),
     # Engine.
+    "slow-path": ("info", "the fast path is not proved for this model: its own forward was used, which is slower"),
+    "one-at-a-time": (
+        "warning",
+        "the model's own forward gives other scores in a padded batch: conversations were scored one at a time",
+    ),
+    "mixed-precision-refused": (
+        "info",
+        "the model cannot compute with only its matrix products in low precision: the whole model did",
+    ),
+    "low-precision-refused": ("warning", "the model cannot compute in low precision: float32 was used instead"),
+    "low-precision-in-vain": (
+        "info",
+        "low precision would have decided less than half of the examples: float32 was used instead",
+    ),
+    "drift-unknown": (
+        "warning",
+        "too few scores were finite to measure how far low precision moves them: close decisions are not marked",
+    ),
     "fast-path-refused": ("warning", "the fast path disagreed with the model's own forward, which was used instead"),
     "not-compiled": ("warning", "the layers could not be compiled, and run as they are"),
     "out-of-memory": ("info", "memory was short: the batches were halved"),
     "no-float32-copy": (
-        "info",
-        "float32 does not fit as well: close decisions are not looked at again",
+        "warning",
+        "there is no float32 copy of the model beside the low one: close decisions are not looked at again",
     ),
     "undecided": ("warning", "the margin is within the dtype's drift: float32 could decide the other way"),
     # Scores.

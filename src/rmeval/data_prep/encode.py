@@ -1,7 +1,8 @@
 """Conversation to token ids: the one tokenization policy, shared by trainer and evaluation.
 
 1. The chat template turns the conversation into text. A template that refuses or drops a system message gets it folded
-   into the first user message. Any other template error is the user's to mend.
+   into the first user message. Any other template error is the user's to mend. A template that asks for today's date
+   gets the same one on every day.
 2. Where the tokenizer adds a BOS token by itself, the ones the template wrote at the start are removed: exactly one is
    left. BOS tokens elsewhere stay, because in ChatML tokenizers the BOS is the marker of every turn.
 3. The tokenizer's own special tokens are added, as ``transformers``' text-classification pipeline does.
@@ -11,17 +12,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.template import TEMPLATE_DATE, HeldClock, Template
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Message, Messages
 
@@ -47,37 +49,6 @@ class Encoded:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A chat template and where it came from."""
-
-    text: str
-    source: str
-    """``tokenizer``, or the path of the file."""
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the template's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None) -> Template:
-    """Return the template in the file at ``path``, else the tokenizer's own.
-
-    Raises:
-        ModelError: if the file cannot be read, or there is no file and the tokenizer has no template.
-    """
-    if path is not None:
-        try:
-            return Template(Path(path).read_text(encoding="utf-8"), path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"cannot read the chat template {path}: {error}") from None
-    try:
-        return Template(tokenizer.get_chat_template(), "tokenizer")
-    except ValueError:
-        raise ModelError("the tokenizer has no chat template; give one with --chat-template FILE") from None
-
-
 def usable_length(model_limit: int | None, tokenizer_limit: int | None, asked: int | None = None) -> int:
     """Return the maximum length in tokens: what was asked for, else what model and tokenizer can take, at most 4096.
 
@@ -85,12 +56,13 @@ def usable_length(model_limit: int | None, tokenizer_limit: int | None, asked: i
         ModelError: if more is asked for than the model has positions, or less than 1.
     """
     # Tokenizers without a limit say 1e30.
-    limits = [limit for limit in (model_limit, tokenizer_limit) if limit is not None and limit < 1_000_000]
+    # Some models and tokenizers without a limit say -1 or 0.
+    limits = [limit for limit in (model_limit, tokenizer_limit) if limit is not None and 0 < limit < 1_000_000]
     if asked is None:
         return min([MAX_LENGTH, *limits])
     if asked < 1:
         raise ModelError(f"--max-length must be at least 1, not {asked}")
-    if model_limit is not None and asked > model_limit:
+    if model_limit is not None and 0 < model_limit < asked:
         raise ModelError(f"--max-length {asked} is more than the {model_limit} positions the model has")
     return asked
 
@@ -104,6 +76,7 @@ class Encoder:
         max_length: In tokens; longer conversations lose their beginning.
         pad_token_id: The *model's* pad token (``config.pad_token_id``), which decides what a decoder pools; None if it
             has none, or if the model is not a decoder.
+        today: What a template that asks for today's date is told.
     """
 
     def __init__(
@@ -112,8 +85,10 @@ class Encoder:
         template: Template,
         max_length: int,
         pad_token_id: int | None,
+        today: date = TEMPLATE_DATE,
     ) -> None:
         self.template = template
+        self._clock = HeldClock(today)
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._pad_token_id = pad_token_id
@@ -123,6 +98,11 @@ class Encoder:
         self._special_tokens = tuple(str(token) for token in tokenizer.all_special_tokens)
         self._lock = threading.Lock()
         tokenizer.truncation_side = "left"
+
+    @property
+    def reads_clock(self) -> bool:
+        """True once the template has asked for today's date."""
+        return self._clock.asked > 0
 
     def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
         """Encode conversations one after the other, a few hundred at a time; the audit counts what is noticed.
@@ -143,6 +123,7 @@ class Encoder:
             ModelError: if the template fails on it.
         """
         messages = conversation.messages
+        asked = self._clock.asked
         text, problem = self._render(messages)
         if (problem or _drops_system(messages, text)) and messages and messages[0].role == "system":
             text, problem = self._render(_fold_system(messages))
@@ -154,13 +135,19 @@ class Encoder:
             while text.startswith(self._bos):
                 text = text.removeprefix(self._bos)
             audit.note("bos-once", conversation.example_id)
+        if self._clock.asked > asked:
+            audit.note("template-reads-the-clock", conversation.example_id)
         return text
 
     def _render(self, messages: Messages) -> tuple[str, str]:
         """Return (text, "") or, where the template fails, ("", the reason)."""
         turns = [{"role": message.role, "content": message.content} for message in messages]
+        held = self._clock.held() if self.template.may_ask_for_date else nullcontext()
         try:
-            rendered = self._tokenizer.apply_chat_template(turns, chat_template=self.template.text, tokenize=False)
+            with held:
+                rendered = self._tokenizer.apply_chat_template(turns, chat_template=self.template.text, tokenize=False)
+        except ModelError:
+            raise
         except Exception as error:  # A template is a program: it may raise anything.
             return "", " ".join(str(error).split()) or type(error).__name__
         return str(rendered), ""
@@ -190,7 +177,7 @@ class Encoder:
         bos = self._tokenizer.bos_token_id
         if truncated:
             note("truncated", place)
-        elif bos is not None and ids[0] != bos:
+        if bos is not None and ids[0] != bos:
             note("missing-bos", place)
         if bos is not None and len(ids) > 1 and ids[0] == ids[1] == bos:
             note("double-bos", place)

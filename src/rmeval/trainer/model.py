@@ -10,7 +10,7 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rmeval.data_prep.encode import load_template
+from rmeval.data_prep.template import load_template
 from rmeval.errors import ModelError
 from rmeval.eval.scorers.folder import ModelFolder, locate
 from rmeval.trainer.made import made

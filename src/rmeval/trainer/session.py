@@ -25,7 +25,8 @@ from transformers.trainer_utils import IntervalStrategy
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoder, Template
+from rmeval.data_prep.encode import Encoder
+from rmeval.data_prep.template import Template
 from rmeval.errors import RunError
 from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.environment import environment

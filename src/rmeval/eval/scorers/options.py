@@ -20,6 +20,8 @@ class ModelOptions:
     """Folder or Hub id of the tokenizer; None for the model's own."""
     chat_template: str | None = None
     """File of a chat template; None for the tokenizer's own."""
+    template_date: str | None = None
+    """ISO 8601; what a chat template that asks for today's date is told. None for 2024-07-26."""
     dtype: str = "auto"
     """``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where the hardware has it, else float32."""
     device: str = "auto"
