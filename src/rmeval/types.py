@@ -103,15 +103,29 @@ class ModelInfo:
     parameters: int | None = None
     """Number of weights."""
     dtype: str | None = None
+    """What matrix products computed in."""
+    residual_dtype: str | None = None
+    """What flowed between the layers."""
     device: str | None = None
     attention: str | None = None
+    """What attended: ``packed`` or ``packed-flex`` on the fast path, else transformers' name of it."""
+    attention_dtype: str | None = None
+    path: str | None = None
+    """``packed``, ``packed-compiled``, ``plain`` (padded batches) or ``plain-single`` (one conversation at a time)."""
+    why_path: str | None = None
+    """Why the fast path was not used; None where it was."""
     max_length: int | None = None
     """Tokens; longer conversations lose their beginning."""
     template_hash: str | None = None
     """sha256 of the chat template's text."""
     template_source: str | None = None
     """``tokenizer`` or the file it came from."""
+    template_date: str | None = None
+    """The date that the template was given for today's, ISO 8601; None where it asked for none."""
     tokenizer: str | None = None
+    """As given, where it is not the model's own."""
+    tokenizer_fingerprint: str | None = None
+    """``hub:<commit>`` or ``sha256:<digest>`` of that one's files."""
     untrained_head: bool = False
 
 
@@ -267,6 +281,10 @@ class Accounting:
     """Tokens that went through the model, padding left out."""
     padded: int
     """Token places that went through the model, padding counted."""
+    recalled: int | None = None
+    """Conversations whose score came from the journal; None in runs of 0.1, which did not count them."""
+    recalled_from: Mapping[str, int] = field(default_factory=dict)
+    """What had computed those, and how many distinct ones each: versions, hardware, day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rmeval.bench.memory import Peak, free_bytes
+from rmeval.bench.memory import Peak
+from rmeval.eval.scorers.device import free_bytes
 
 CPU = torch.device("cpu")
 MANY = 200 * 2**20

@@ -13,10 +13,11 @@ import torch
 import transformers
 
 from rmeval.bench.ceiling import clock
-from rmeval.bench.model import DoesNotFitError, Subject, out_of_memory
+from rmeval.bench.model import DoesNotFitError, Subject
 from rmeval.bench.rows import Row, Texts
 from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
+from rmeval.eval.engine.execute import out_of_memory
 
 _MOST = 50
 """Pairs of rounds at the most."""

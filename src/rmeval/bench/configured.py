@@ -9,13 +9,13 @@ import torch
 import transformers
 from torch import nn
 
-from rmeval.bench.memory import free_bytes
 from rmeval.bench.plan import Sweep
 from rmeval.bench.shape import Shape
 from rmeval.data_prep.hub import is_hub_id, snapshot
 from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
-from rmeval.eval.scorers.loading import is_decoder
+from rmeval.eval.scorers.device import free_bytes
+from rmeval.eval.scorers.loading import is_decoder, position_limit
 from rmeval.eval.scorers.shipped import shipped_path
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def shape_of(name: str, config: Any) -> Shape:
         hidden=int(text.hidden_size),
         intermediate=int(getattr(text, "intermediate_size", None) or 4 * text.hidden_size),
         vocabulary=int(text.vocab_size),
-        limit=getattr(text, "max_position_embeddings", None),
+        limit=position_limit(model),
     )
 
 
@@ -138,5 +138,5 @@ def random_model(
     except (ValueError, ImportError) as error:  # An attention that is not there.
         raise ModelError(f"cannot build the model: {' '.join(str(error).split())[:200]}") from None
     model = model.to(device).eval()
-    precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
+    precision = lower(model, dtype) if own != dtype else Precision(dtype, own=dtype)
     return model, precision

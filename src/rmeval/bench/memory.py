@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -48,23 +47,6 @@ class Peak:
     def on_device(self) -> int | None:
         """Bytes allocated on the device at the most; None where it is the host's memory or cannot be asked."""
         return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None
-
-
-def free_bytes(device: torch.device) -> float | None:
-    """Return the memory in bytes that the device has to spare; None where it cannot be asked."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    with suppress(OSError, ValueError):  # A container's limit, where there is one.
-        group = Path("/sys/fs/cgroup")
-        most = int((group / "memory.max").read_text())
-        return float(most - int((group / "memory.current").read_text()))
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return float(line.split()[1]) * 1024
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
-    except (OSError, ValueError, AttributeError):
-        return None
 
 
 def _reset() -> bool:

@@ -15,21 +15,21 @@ from rmeval.bench.quantize import to_int8
 from rmeval.bench.rows import Row, Texts, made_up_rows
 from rmeval.bench.shape import Shape
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded, Encoder, load_template, usable_length
+from rmeval.data_prep.encode import Encoded, Encoder, usable_length
+from rmeval.data_prep.template import load_template
 from rmeval.errors import ModelError, RmevalError
 from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.engine.engine import Engine
+from rmeval.eval.engine.execute import out_of_memory
 from rmeval.eval.engine.executors import Values
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.scorers.folder import ModelFolder, locate
-from rmeval.eval.scorers.loading import is_decoder, load_model, load_tokenizer
+from rmeval.eval.scorers.loading import filler, load_model, load_tokenizer
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.types import Accounting
 
 if TYPE_CHECKING:
     pass
-
-_MEMORY = ("out of memory", "can't allocate memory", "does not fit into memory")
 
 
 class DoesNotFitError(Exception):
@@ -166,12 +166,11 @@ class ModelSource:
             to_int8(model.base_model)
             # What flows between the layers stays float32; the engine must not hold int8 to float32's bound.
             precision = Precision(torch.bfloat16, own=torch.bfloat16)
-        pad = model.config.get_text_config().pad_token_id
         batch_size = max(self._sweep.batch_sizes)  # A request has no more rows: each is one pass.
         engine = Engine(
             model,
             precision,
-            pad_token_id=pad if is_decoder(model) or pad is not None else 0,
+            pad_token_id=filler(model, None),
             batch_size=batch_size,
             journal=None,
             context="",
@@ -179,7 +178,7 @@ class ModelSource:
             fast=options.attn_implementation is None,
             compile="on" if setting.compile == "on" else "off",
         )
-        return LoadedModel(engine, audit, batch_size, padded=pad is not None)
+        return LoadedModel(engine, audit, batch_size)
 
     def _load_texts(self, folder: ModelFolder) -> Texts | None:
         """Load the named set; a model without tokenizer or template can still be timed on made-up tokens."""
@@ -204,15 +203,15 @@ class ModelSource:
 class LoadedModel:
     """A model in memory, behind the engine that scores with it."""
 
-    def __init__(self, engine: Engine, audit: Audit, batch_size: int, *, padded: bool) -> None:
-        self._engine, self._audit = engine, audit
-        self._batch_size, self._padded = batch_size, padded
+    def __init__(self, engine: Engine, audit: Audit, batch_size: int) -> None:
+        self._engine, self._audit, self._batch_size = engine, audit, batch_size
 
     @property
     def path(self) -> str:
         """How it computes."""
         found = [each.examples for each in self._audit.findings() if each.code == "not-compiled"]
-        return "plain" if self._engine.why_plain else "packed (not compiled)" if found else "packed"
+        path = self._engine.path
+        return "packed (not compiled)" if found and path.startswith("packed") else path.removesuffix("-compiled")
 
     @property
     def why_plain(self) -> str | None:
@@ -235,15 +234,10 @@ class LoadedModel:
 
     def _one_pass(self, rows: Sequence[Row]) -> bool:
         """True for a request; a sample for the fidelity may be longer, and take as many passes as it needs."""
-        return len(rows) <= self._batch_size and (self._padded or self._engine.why_plain is None)
+        return len(rows) <= self._batch_size and self._engine.path != "plain-single"
 
     @staticmethod
     def _in_one_pass(done: int, total: int) -> None:
         """Stop where the engine has halved a request for want of memory: that is not the batch that was asked for."""
         if done < total:
             raise DoesNotFitError("the request does not fit into memory in one pass")
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """True for an error that says that memory ran out; the CPU's allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(part in str(error) for part in _MEMORY)

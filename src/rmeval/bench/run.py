@@ -18,14 +18,13 @@ from rmeval.bench.ceiling import LONGEST, Ceiling
 from rmeval.bench.cell import planned_row
 from rmeval.bench.cells import Cells, Note
 from rmeval.bench.fidelity import FidelityCheck
-from rmeval.bench.memory import free_bytes
 from rmeval.bench.model import ModelSource, Source
 from rmeval.bench.plan import Planned, Sweep, make_plan, total_seconds
 from rmeval.bench.quantize import why_no_int8
 from rmeval.bench.session import run_session
 from rmeval.errors import ModelError, RunError, UsageError
 from rmeval.eval.environment import environment
-from rmeval.eval.scorers.device import pick_device
+from rmeval.eval.scorers.device import free_bytes, pick_device
 
 _SHARE = 0.4
 _TOKENS = 20_000.0

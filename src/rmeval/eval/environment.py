@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow")
@@ -27,6 +28,14 @@ def environment() -> dict[str, str | int | float | None]:
         found["gpus"] = torch.cuda.device_count()
         found["cuda"] = torch.version.cuda
     return found
+
+
+def one_line() -> str:
+    """Return what computes, and the day, on one line: what is kept beside scores in the journal."""
+    found = environment()
+    on = found.get("gpu") or found["cpu"] or found["platform"]
+    versions = ", ".join(f"{name} {found[name]}" for name in ("torch", "transformers"))
+    return f"rmeval {metadata.version('rmeval')}, {versions}, on {on}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _cpu_name() -> str | None:

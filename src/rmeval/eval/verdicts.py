@@ -149,7 +149,11 @@ def _value(rule: Rule, name: str | None, run: RunRecord) -> float | None:
 def _throughput(run: RunRecord) -> float | None:
     """Return completions a second of scoring; None where the journal gave some of the scores."""
     accounting, seconds = run.info.accounting, run.info.timing.scoring_seconds
-    if seconds <= 0 or (accounting is not None and accounting.computed < accounting.distinct):
+    if accounting is not None and accounting.recalled is None:  # A run of 0.1 tells by its tokens only.
+        recalled = accounting.computed < accounting.distinct
+    else:
+        recalled = bool(accounting and accounting.recalled)
+    if seconds <= 0 or recalled:
         return None
     return float(run.scores_table.num_rows) / seconds
 

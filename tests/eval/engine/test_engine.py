@@ -13,7 +13,8 @@ from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded
 from rmeval.errors import ModelError
 from rmeval.eval.engine import executors
-from rmeval.eval.engine.engine import Engine, check_sample, margin_bound
+from rmeval.eval.engine.check import check_sample, margin_bound
+from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import PackedExecutor, Values
 from rmeval.eval.engine.journal import Journal
 from rmeval.eval.engine.plan import Ids, Pack
@@ -34,7 +35,7 @@ def engine(
     model: PreTrainedModel, *, low: bool = False, journal: Journal | None = None, batch_size: int | None = None
 ) -> tuple[Engine, Audit]:
     audit = Audit()
-    precision = lower(model.base_model, torch.bfloat16) if low else Precision(torch.float32)
+    precision = lower(model, torch.bfloat16) if low else Precision(torch.float32)
     made = Engine(model, precision, pad_token_id=2, batch_size=batch_size, journal=journal, context="test", audit=audit)
     return made, audit
 

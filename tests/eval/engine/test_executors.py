@@ -11,7 +11,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from rmeval.eval.engine.attention import packed_attention
 from rmeval.eval.engine.execute import execute
-from rmeval.eval.engine.executors import PackedExecutor, PlainExecutor, Values, why_not_packable
+from rmeval.eval.engine.executors import PackedExecutor, Values, why_not_packable
+from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Ids, make_plan
 from rmeval.eval.engine.precision import Precision, lower
 from tests.tiny import tiny_config
@@ -98,7 +99,9 @@ def test_plain_scores_equal_one_at_a_time(name: str) -> None:
     expected = one_at_a_time(model, rows)
     plan = make_plan(rows, share_prefixes=False)
     for batch_size in (1, 3, None):
-        outcome = execute(plan, PlainExecutor(model, PAD), budget=4096, batch_size=batch_size)
+        outcome = execute(
+            plan, PlainExecutor(model, Precision(torch.float32), pad_token_id=PAD), budget=4096, batch_size=batch_size
+        )
         assert worst(outcome.values, expected) <= 1e-5
 
 
@@ -111,7 +114,7 @@ def test_low_precision_drifts_less_than_a_model_wholly_in_it(name: str, low_atte
     wholly_low.to(torch.bfloat16)  # type: ignore[arg-type]
     wholly = one_at_a_time(wholly_low, rows)
     model = build(name)
-    precision = lower(model.base_model, torch.bfloat16)
+    precision = lower(model, torch.bfloat16)
     plan = make_plan(rows, share_prefixes=True)
     executor = PackedExecutor(model, precision, low_attention=low_attention)
     assert executor.attention_dtype == (torch.bfloat16 if low_attention else torch.float32)
@@ -128,7 +131,7 @@ def test_attention_computes_in_what_the_executor_says() -> None:
     found = []
     for low_attention in (False, True, True):
         model = build("llama")
-        executor = PackedExecutor(model, lower(model.base_model, torch.bfloat16), low_attention=low_attention)
+        executor = PackedExecutor(model, lower(model, torch.bfloat16), low_attention=low_attention)
         found.append(execute(plan, executor, budget=2048).values.tolist())
     assert found[0] != found[1] == found[2]
 
@@ -145,7 +148,7 @@ def test_compiled_layers_keep_windows_and_caps(name: str) -> None:
 
 def test_packing_hardly_moves_a_low_precision_score() -> None:
     model = build("llama")
-    executor = PackedExecutor(model, lower(model.base_model, torch.bfloat16))
+    executor = PackedExecutor(model, lower(model, torch.bfloat16))
     plan = make_plan(sequences(), share_prefixes=True)
     whole = execute(plan, executor, budget=100_000).values
     for budget in (1, 100, 600):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,13 @@ def test_pickled_adapters_are_refused(base: Path, tmp_path: Path) -> None:
     (tmp_path / "adapter" / "adapter_model.safetensors").rename(tmp_path / "adapter" / "adapter_model.bin")
     with pytest.raises(ModelError, match=r"without adapter_model\.safetensors"):
         load_scorer(str(tmp_path / "adapter"), OPTIONS)
+
+
+def test_a_pickled_base_is_loaded_where_that_was_allowed(base: Path, tmp_path: Path) -> None:
+    expected = adapt(base, tmp_path / "adapter")
+    torch.save(AutoModelForCausalLM.from_pretrained(base).state_dict(), base / "pytorch_model.bin")
+    (base / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="--allow-pickle"):
+        load_scorer(str(tmp_path / "adapter"), OPTIONS)
+    scorer = load_scorer(str(tmp_path / "adapter"), replace(OPTIONS, allow_pickle=True))
+    assert [score.value for score in scorer.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,37 @@ def test_lower_precision_stays_near(dtype: str, tiny_model: Path) -> None:
     low = values(load_scorer(str(tiny_model), ModelOptions(dtype=dtype, device="cpu")), items)
     assert low == pytest.approx(exact, abs=0.3)
     assert low != exact
+
+
+def test_warnings_of_the_journal_are_findings(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RMEVAL_CACHE", str(tmp_path))
+    (tmp_path / "scores.sqlite").write_bytes(b"not a journal" * 100)
+    scorer = load_scorer(str(tiny_model), ModelOptions(dtype="float32", device="cpu"))
+    (finding,) = [each for each in scorer.findings() if each.code == "journal"]
+    assert (finding.severity, finding.count) == ("warning", 1)
+    assert "was set aside as" in finding.examples[0]
+
+
+def test_a_token_that_the_model_has_no_embedding_for_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "m"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(folder)
+    items = sample(2)
+    load_scorer(str(folder), FLOAT32).score(items)  # As long as no text holds it, nothing is wrong.
+    odd = Conversation(items[0].prompt, (Message("assistant", "a <new> word"),), "odd")
+    with pytest.raises(
+        ModelError, match=r"example odd has token 261 \('<new>'\), and the model has 261 rows"
+    ) as caught:
+        load_scorer(str(folder), FLOAT32).score([*items, odd])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["yesterday", "2024-13-01", ""])
+def test_a_date_that_is_none(tiny_model: Path, value: str) -> None:
+    assert "--template-date takes a date such as 2024-07-26" in refused(tiny_model, template_date=value)
 
 
 # --- what is refused --------------------------------------------------------------------------------------------

@@ -1,24 +1,26 @@
-"""The engine: encoded conversations in, one float each out; checks itself before it trusts its fast path."""
+"""The engine: encoded conversations in, one float each out; checks itself before it trusts any way to compute them."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded
+from rmeval.errors import ModelError
+from rmeval.eval.engine.check import agreement, check_sample, lengths_that_matter, margin_bound, rope_break
 from rmeval.eval.engine.compiled import pays
-from rmeval.eval.engine.execute import execute
-from rmeval.eval.engine.executors import Executor, PackedExecutor, PlainExecutor, Values, why_not_packable
+from rmeval.eval.engine.execute import ForwardError, execute
+from rmeval.eval.engine.executors import Executor, PackedExecutor, Values
 from rmeval.eval.engine.journal import Journal, key
-from rmeval.eval.engine.plan import Ids, Plan, make_plan
+from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
+from rmeval.eval.engine.ways import Ways
 from rmeval.eval.scorers.options import CompileMode
 from rmeval.types import Accounting, Progress
 
@@ -27,12 +29,10 @@ if TYPE_CHECKING:
 
 PACK_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Rows a pack: enough to keep the device busy, little enough for its caches and memory."""
-CHECK_BOUND = 1e-4
-"""Largest difference between fast path and plain forward, both in float32, relative to max(1, |score|)."""
+CHECK_BOUND = {"packed": 1e-4, "packed-compiled": 1e-4, "plain": 1e-5, "plain-single": 1e-5}
+"""Largest difference of a way from the model's own unpadded forward, in float32, relative to max(1, |score|)."""
 LOW_CHECK_BOUND = 0.1
 """The same where float32 does not fit and both are in low precision."""
-_CHECKED = 4
-"""Sequences of the self-check beside the longest and those beyond attention windows."""
 
 _DRIFT_ROWS = 12
 """Rows, spread over the set, that the drift is measured on beside the self-check's."""
@@ -50,13 +50,17 @@ class Scored:
 class Engine:
     """Scores encoded conversations with one model in memory.
 
+    There are up to three ways: packs of the fast path, padded batches, and one sequence at a time. Each is held against
+    the model's own unpadded forward before its first use, and again when longer conversations come. One that fails is
+    left for the next. Where the model fails in low precision, a copy of the whole model computes in it, then float32.
+
     Args:
         model: A classifier with one output, in evaluation mode.
-        precision: What its linear layers compute in.
-        pad_token_id: Fills padded batches; None where the model's own batches cannot be padded.
+        precision: What it computes in.
+        pad_token_id: Fills padded batches; None for an id that no conversation of a batch holds.
         batch_size: Most conversations a pack; None to choose by tokens.
         journal: Where scores are kept; None for nowhere.
-        context: What decides a score beside tokens, dtype and path: part of the journal's keys.
+        context: What decides a score beside tokens, precision, path and versions: part of the journal's keys.
         audit: Told of retreats.
         fast: Use the fast path where it is proved.
         compile: Whether to compile the fast path's layers.
@@ -79,19 +83,18 @@ class Engine:
         self._precision = precision
         self._batch_size = batch_size
         self._journal = journal
-        self._context = context
+        self._context = f"{context}\0{_versions()}"
         self._audit = audit
-        self._plain = PlainExecutor(model, 0 if pad_token_id is None else pad_token_id)
-        self._padded = pad_token_id is not None
         self._budget = PACK_TOKENS.get(model.device.type, PACK_TOKENS["cpu"])
-        self.why_plain = why_not_packable(model) if fast else "it was not asked for"
-        """Why the fast path is not used; None where it is."""
+        self._text_config = model.config.get_text_config()
+        self._ways = Ways(
+            model, precision, pad_token_id=pad_token_id, one_by_one=batch_size == 1, fast=fast, audit=audit
+        )
         self.check_difference: float | None = None
-        """What the self-check found, relative to max(1, |score|); None where there was none."""
-        self._packed = None if self.why_plain else PackedExecutor(model, precision)
+        """What the last self-check found, relative to max(1, |score|); None where there was none."""
         self._compile: CompileMode = compile
-        self._checked: set[str] = set()
-        """Paths that passed the self-check."""
+        self._trusted: dict[str, int] = {}
+        """Paths that passed the self-check, with the tokens of the longest conversation that it saw."""
         self._exact: dict[bytes, float] = {}
         """Float32 scores of the samples that the drift is measured on, by token ids."""
         self._low_drift: float | None = None
@@ -102,25 +105,50 @@ class Engine:
         """True where the model computes in low precision and can compute in float32 too."""
         return self._precision.low
 
+    @property
+    def path(self) -> str:
+        """The way in use: ``packed``, ``packed-compiled``, ``plain`` (padded batches) or ``plain-single``."""
+        return self._ways.first.path
+
+    @property
+    def why_plain(self) -> str | None:
+        """Why the fast path is not used; None where it is."""
+        return self._ways.why_plain
+
+    @property
+    def attention_dtype(self) -> torch.dtype:
+        """What attention computes in."""
+        return self._ways.first.attention_dtype
+
+    def use_float32(self) -> None:
+        """Compute in float32 from now on, where the model can."""
+        if self.can_refine:
+            self._precision.give_up()
+
     def score(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
         """Score conversations.
 
         Raises:
-            ModelError: if one conversation alone does not fit into memory.
+            ModelError: if the model fails on a conversation on its own, or one does not fit into memory.
             RunError: if the journal cannot be written.
         """
         start = time.perf_counter()
-        executor, plan, keys = self._ready(encoded)
-        planned = time.perf_counter()
-        outcome = execute(
-            plan,
-            executor,
-            budget=self._budget,
-            batch_size=self._batch_size if executor.shares_prefixes or self._padded else 1,
-            journal=self._journal,
-            keys=keys,
-            progress=progress,
-        )
+        while True:
+            executor, plan, keys = self._ready(encoded)
+            planned = time.perf_counter()
+            try:
+                outcome = execute(
+                    plan,
+                    executor,
+                    budget=self._budget,
+                    batch_size=self._most(executor),
+                    journal=self._journal,
+                    keys=keys,
+                    progress=progress,
+                )
+                break
+            except ForwardError as error:
+                self._ways.leave_failed(error)
         for _ in range(outcome.retreats):
             self._audit.note("out-of-memory")
         return Scored(outcome.values, outcome.accounting, planned - start)
@@ -134,9 +162,9 @@ class Engine:
 
         Returns:
             Four times the standard deviation of the drift of a difference of two scores, or one and a half times the
-            largest seen if that is more, in the unit of the scores. Where float32 does not fit, the drift is that of
-            the fast path from the plain one in the low precision. None where the scores are float32's or nothing was
-            measured.
+            largest seen if that is more, in the unit of the scores; infinite where fewer than two were finite numbers.
+            Where float32 does not fit, the drift is that of the way in use from the own unpadded forward in the low
+            precision. None where the scores are float32's or nothing was measured.
         """
         if not self.can_refine:
             return self._low_drift
@@ -152,29 +180,84 @@ class Engine:
 
     def rescore(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
         """Score conversations in float32, whatever the precision is otherwise."""
-        was, self._precision.low = self._precision.low, False
-        try:
+        with self._precision.exact():
             return self.score(encoded, progress)
+
+    @contextmanager
+    def unkept(self) -> Iterator[None]:
+        """Take nothing from the journal and put nothing there inside this block."""
+        journal, self._journal = self._journal, None
+        try:
+            yield
         finally:
-            self._precision.low = was
+            self._journal = journal
+
+    def knows(self, encoded: Sequence[Encoded]) -> bool:
+        """Return whether the journal has the scores of all these, in the way that would be tried first."""
+        executor = self._ways.first
+        return self._journal is not None and self._has_all(self._keys(self._plan(encoded, executor), executor))
+
+    # --- which way ----------------------------------------------------------------------------------------------
 
     def _ready(self, encoded: Sequence[Encoded]) -> tuple[Executor, Plan, list[bytes]]:
         """Return what computes, checked before its first use, with its plan and the journal's keys."""
-        executor: Executor = self._packed or self._plain
-        plan = self._plan(encoded, executor)
-        if self._packed is not None:
-            self._packed.compile(self._pays(plan.distinct_tokens))
-        path, keys = executor.path, self._keys(plan, executor)
-        if self._packed is None or path in self._checked or self._has_all(keys):
-            return executor, plan, keys
-        self._check(encoded, self._packed)
-        checked: Executor = self._packed or self._plain
-        if checked is not executor:
-            plan = self._plan(encoded, checked)
-        return checked, plan, keys if checked.path == path else self._keys(plan, checked)
+        while True:
+            executor = self._ways.first
+            plan = self._plan(encoded, executor)
+            if isinstance(executor, PackedExecutor):
+                executor.compile(self._pays(plan.distinct_tokens))
+            keys = self._keys(plan, executor)
+            if self._trusted.get(executor.path, 0) >= plan.lengths.max(initial=0) or self._has_all(keys):
+                return executor, plan, keys
+            try:
+                why = self._check(encoded, executor)
+            except ForwardError as error:
+                if isinstance(executor, PackedExecutor) and executor.compiled:  # No compiler, most likely.
+                    self._audit.note("not-compiled", str(error))
+                    self._compile = "off"
+                else:
+                    with self._precision.exact():
+                        self._ways.leave_failed(error)
+                continue
+            if why is None:
+                self._trusted[executor.path] = int(plan.lengths.max(initial=0))
+                return executor, plan, keys
+            self._ways.leave(why)
+
+    def _check(self, encoded: Sequence[Encoded], executor: Executor) -> str | None:
+        """Score a few conversations one at a time and by ``executor``, in float32; say why not to use it."""
+        sample = [encoded[place] for place in self._sample(encoded)]
+        whole = make_plan([item.ids for item in sample], share_prefixes=False)
+        plan = self._plan(sample, executor)
+        exact = self._precision.own == torch.float32
+        with self._precision.exact():
+            try:
+                values = execute(plan, executor, budget=self._budget, batch_size=self._most(executor)).values
+                own = execute(whole, self._ways.single, budget=self._budget, batch_size=1).values
+            except ModelError as error:  # Memory is too short for float32, or for the longest one.
+                return None if executor is self._ways.single else str(error)
+            keys = self._keys(plan, executor)
+        found = agreement(values, own)
+        self.check_difference = found.relative
+        if not exact:
+            self._low_drift = margin_bound(values - own)
+        holds = found.holds(CHECK_BOUND[executor.path]) if exact else found.holds(LOW_CHECK_BOUND, of_spread=1.0)
+        if not holds:
+            return f"its scores differ by {found.relative:.1e} from the model's own"
+        if exact and self._precision.low:
+            # The drift will be measured on these, packed so, by this run or by one that goes on where it stopped.
+            self._remember(sample, values)
+            if self._journal is not None:
+                self._journal.put([keys[place] for place in plan.source], values.tolist())
+        return None
+
+    # --- plans and keys -----------------------------------------------------------------------------------------
+
+    def _most(self, executor: Executor) -> int | None:
+        return self._batch_size if executor.pads else 1
 
     def _pays(self, tokens: int) -> bool:
-        config = self._model.config.get_text_config()
+        config = self._text_config
         return pays(
             self._compile,
             tokens=tokens,
@@ -187,14 +270,13 @@ class Engine:
         shared = executor.shares_prefixes
         # A causal model sees nothing after the token that its score is read from.
         sequences = [item.ids[: item.pooled + 1] if shared else item.ids for item in encoded]
-        return make_plan(sequences, share_prefixes=shared)
+        return make_plan(sequences, share_prefixes=shared, apart=rope_break(self._text_config))
 
     def _keys(self, plan: Plan, executor: Executor) -> list[bytes]:
         if self._journal is None:
             return []
-        dtypes = [self._precision.active]
-        if isinstance(executor, PackedExecutor):  # A cache may be shared by processors that choose differently.
-            dtypes.append(executor.attention_dtype)
+        # A cache may be shared by processors that choose differently.
+        dtypes = (self._precision.active, self._precision.between, executor.attention_dtype)
         computed = " ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
         context = f"{self._context}\0{computed}\0{executor.path}"
         ends, starts = plan.ends, plan.ends - plan.lengths
@@ -205,96 +287,14 @@ class Engine:
     def _has_all(self, keys: Sequence[bytes]) -> bool:
         return self._journal is not None and all(value is not None for value in self._journal.get(keys))
 
-    def _check(self, encoded: Sequence[Encoded], packed: PackedExecutor) -> None:
-        """Score a few conversations both ways in float32; leave the fast path if they disagree."""
-        sample = [encoded[place] for place in self._sample(encoded)]
-        was, self._precision.low = self._precision.low, False
-        try:
-            plan = self._plan(sample, packed)
-            keys = self._keys(plan, packed)
-            fast = execute(plan, packed, budget=self._budget, batch_size=self._batch_size).values
-            whole = make_plan([item.ids for item in sample], share_prefixes=False)
-            plain = execute(whole, self._plain, budget=self._budget, batch_size=1).values
-        except Exception as error:  # Whatever a fast kernel trips over, the model's own forward is still there.
-            why = str(error).partition("\n")[0][:200] or type(error).__name__
-            if packed.compiled:  # No compiler, most likely.
-                self._audit.note("not-compiled", why)
-                self._compile = "off"
-                packed.compile(False)
-                self._precision.low = was
-                self._check(encoded, packed)
-            else:
-                self._leave_fast_path(why)
-            return
-        finally:
-            self._precision.low = was
-        self.check_difference = _difference(fast, plain)
-        exact = self._precision.own == torch.float32
-        if not exact:
-            self._low_drift = margin_bound(fast - plain)
-        if self.check_difference > (CHECK_BOUND if exact else LOW_CHECK_BOUND):
-            self._leave_fast_path(f"its scores differ by {self.check_difference:.1e} from the model's own")
-            return
-        self._checked.add(packed.path)
-        if not (exact and was):
-            return
-        # The drift will be measured on these, packed like this, by this run or by one that goes on where it stopped.
-        self._remember(sample, fast)
-        if self._journal is not None:
-            self._journal.put([keys[place] for place in plan.source], fast.tolist())
-
-    def _leave_fast_path(self, why: str) -> None:
-        self.why_plain = why
-        self._packed = None
-        self._audit.note("fast-path-refused", why)
-
     def _remember(self, sample: Sequence[Encoded], exact: Values) -> None:
         self._exact.update((item.ids.tobytes(), float(value)) for item, value in zip(sample, exact, strict=True))
 
     def _sample(self, encoded: Sequence[Encoded]) -> list[int]:
-        return check_sample([item.ids for item in encoded], self._windows())
-
-    def _windows(self) -> list[int]:
-        config = self._model.config.get_text_config()
-        window = getattr(config, "sliding_window", None)
-        return [int(window)] if window else []
+        return check_sample([item.ids for item in encoded], lengths_that_matter(self._text_config))
 
 
-def _difference(fast: Values, plain: Values) -> float:
-    """Return the largest difference relative to max(1, |plain|); infinite where only one of the two is a number."""
-    numbers = np.isfinite(plain)
-    if (np.isfinite(fast) != numbers).any():
-        return math.inf
-    return float(np.max(np.abs(fast - plain)[numbers] / np.maximum(1, np.abs(plain[numbers])), initial=0.0))
+def _versions() -> str:
+    import transformers  # Here: it may put another module in its own place while it is imported.
 
-
-def margin_bound(moved: Values) -> float:
-    """Bound the drift of a difference of two scores from a sample of the drifts of scores.
-
-    What all scores drift by together moves no difference, so it does not count. Infinite for fewer than two numbers.
-    """
-    moved = moved[np.isfinite(moved)]
-    if len(moved) < 2:
-        return math.inf
-    return max(4 * math.sqrt(2 * float(np.var(moved, ddof=1))), 1.5 * float(np.ptp(moved)))
-
-
-def check_sample(sequences: Sequence[Ids], windows: Sequence[int]) -> list[int]:
-    """Choose what the self-check scores: the longest, the shortest beyond each attention window, a few between.
-
-    Args:
-        sequences: Token ids of the whole set.
-        windows: Lengths of the model's attention windows, in tokens.
-
-    Returns:
-        Places in ``sequences``, ascending.
-    """
-    order = sorted(range(len(sequences)), key=lambda place: (len(sequences[place]), place))
-    chosen = {order[-1]}
-    for window in windows:
-        beyond = [place for place in order if len(sequences[place]) > window]
-        chosen.update(beyond[:1])
-    # The lower half of the lengths costs little and varies in all else.
-    half = order[: max(1, len(order) // 2)]
-    chosen.update(half[i * len(half) // _CHECKED] for i in range(_CHECKED))
-    return sorted(chosen)
+    return f"torch {torch.__version__}\0transformers {transformers.__version__}"

@@ -11,8 +11,20 @@ import torch
 from rmeval.errors import ModelError
 from rmeval.eval.engine.executors import Executor, Values
 from rmeval.eval.engine.journal import Journal
-from rmeval.eval.engine.plan import Plan
+from rmeval.eval.engine.plan import Pack, Plan
 from rmeval.types import Accounting, Progress
+
+_MEMORY = ("out of memory", "can't allocate memory", "does not fit into memory")
+
+
+class ForwardError(Exception):
+    """A forward pass failed, and not for want of memory."""
+
+    def __init__(self, pack: Pack, reason: Exception) -> None:
+        self.pack = pack
+        self.longest = max(sum(stop - start for start, stop in segment.path) for segment in pack.segments)
+        """Tokens of the pack's longest sequence."""
+        super().__init__(" ".join(str(reason).split())[:200] or type(reason).__name__)
 
 
 @dataclass(slots=True)
@@ -51,6 +63,7 @@ def execute(
         progress: Called with distinct tokens done and in all.
 
     Raises:
+        ForwardError: if the model fails on a pack.
         ModelError: if one sequence alone does not fit into memory.
         RunError: if the journal cannot be written.
     """
@@ -64,9 +77,9 @@ def execute(
             try:
                 fresh = executor.score(pack)
                 again = _score_alone(plan, executor, first, fresh) if plan.shared and last - first > 1 else 0
-            except RuntimeError as error:
-                if not _out_of_memory(error):
-                    raise
+            except Exception as error:  # Whatever the model's code raises: who asked knows another way, or says so.
+                if not out_of_memory(error):
+                    raise ForwardError(pack, error) from error
                 if last - first == 1:
                     raise ModelError(
                         f"a conversation of {int(plan.lengths[first]):,} tokens does not fit into memory; "
@@ -85,7 +98,15 @@ def execute(
         first = last
         if progress:
             progress(_done(plan, first), plan.distinct_tokens)
-    accounting = Accounting(plan.given_tokens, plan.distinct_tokens, computed, padded)
+    recalled = [name for name, had in zip(keys, known.tolist(), strict=True) if had] if journal is not None else []
+    accounting = Accounting(
+        plan.given_tokens,
+        plan.distinct_tokens,
+        computed,
+        padded,
+        recalled=int(known[plan.source].sum()),
+        recalled_from=journal.origins(recalled) if journal is not None and recalled else {},
+    )
     return Outcome(values[plan.source], accounting, retreats)
 
 
@@ -122,9 +143,9 @@ def _half(batch_size: int | None) -> int | None:
     return None if batch_size is None else max(1, batch_size // 2)
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def out_of_memory(error: BaseException) -> bool:
+    """True for an error that says that memory ran out; the CPU's allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(part in str(error) for part in _MEMORY)
 
 
 def _free_memory() -> None:

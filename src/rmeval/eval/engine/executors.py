@@ -1,4 +1,4 @@
-"""Two ways to compute a pack: the fast one on packed rows, and the model's own padded forward."""
+"""The fast way to compute a pack: many sequences in one row of tokens. The model's own is in ``plain``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rmeval.eval.engine import attention
+from rmeval.eval.engine.body import text_model
 from rmeval.eval.engine.compiled import CompiledLayers
 from rmeval.eval.engine.layout import current_layout, in_flight
-from rmeval.eval.engine.plan import Ids, Pack
+from rmeval.eval.engine.plan import Pack
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.scorers.device import cpu_has
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 
 PACKABLE = frozenset({"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"})
-"""Model types whose packed scores the tests hold against their own unpadded forward."""
+"""Types of text models whose packed scores the tests hold against their own unpadded forward."""
 
 _LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
 """Rotary embeddings that change all rows of a pass with the longest position in it."""
@@ -33,11 +34,18 @@ class Executor(Protocol):
     """Computes packs."""
 
     shares_prefixes: bool
-    """True if its packs may share prefixes, False if it takes whole sequences and pads them."""
+    """True if its packs may share prefixes, False if it takes whole sequences."""
+    pads: bool
+    """True if a pack may hold more than one sequence."""
 
     @property
     def path(self) -> str:
         """Names the way it computes: part of what decides a score's last digits."""
+        ...
+
+    @property
+    def attention_dtype(self) -> torch.dtype:
+        """What attention computes in now."""
         ...
 
     def score(self, pack: Pack) -> Values:
@@ -49,6 +57,7 @@ class PackedExecutor:
     """Scores many sequences in one row of tokens, shared prefixes once, through the model's own modelling code."""
 
     shares_prefixes = True
+    pads = True
 
     def __init__(
         self,
@@ -75,7 +84,10 @@ class PackedExecutor:
         fast = self._flex or _multiplies_matrices(precision.dtype)
         self._low_attention = fast if low_attention is None else low_attention
         self._own_attention = model.config._attn_implementation
-        self._body: nn.Module = getattr(model, model.base_model_prefix)
+        body = text_model(model)
+        if body is None:
+            raise TypeError(f"{type(model).__name__} has no text model with layers")
+        self._body: nn.Module = body
         last = list(self._body.get_submodule("layers").children())[-1]
         setattr(last.get_submodule("self_attn"), attention.LAST, True)
         last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
@@ -114,34 +126,7 @@ class PackedExecutor:
                 logits: Tensor = model.get_submodule("score")(hidden.last_hidden_state[0, layout.last_rows])
         finally:
             model.set_attn_implementation(self._own_attention)
-        return _to_values(logits)
-
-
-class PlainExecutor:
-    """Scores a padded batch with the model's own forward: slower, and right for every kind of classifier."""
-
-    shares_prefixes = False
-    path = "plain"
-
-    def __init__(self, model: PreTrainedModel, pad_token_id: int) -> None:
-        self._model = model
-        self._pad_token_id = pad_token_id
-
-    @torch.inference_mode()
-    def score(self, pack: Pack) -> Values:
-        """Score a pack of whole sequences, padded on the right."""
-        device = self._model.device
-        rows: list[Ids] = [pack.ids[segment.start : segment.stop] for segment in pack.segments]
-        width = max(map(len, rows))
-        ids = np.full((len(rows), width), self._pad_token_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)] = row
-            mask[place, : len(row)] = 1
-        logits: Tensor = self._model(
-            input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
-        ).logits
-        return _to_values(logits)
+        return to_values(logits)
 
 
 def why_not_packable(model: PreTrainedModel) -> str | None:
@@ -149,6 +134,8 @@ def why_not_packable(model: PreTrainedModel) -> str | None:
     config = model.config.get_text_config()
     if config.model_type not in PACKABLE or not type(model).__module__.startswith("transformers."):
         return f"the fast path is not proved for {type(model).__name__}"
+    if text_model(model) is None:
+        return "its text model was not found"
     if not isinstance(getattr(model, "score", None), nn.Linear):
         return "its head is not a linear layer called score"
     if getattr(config, "use_bidirectional_attention", None) or not getattr(config, "is_causal", True):
@@ -187,6 +174,7 @@ def _rope_types(parameters: dict[str, object]) -> set[str]:
     return {str(entry.get("rope_type", "default")) for entry in nested or [parameters]}
 
 
-def _to_values(logits: Tensor) -> Values:
+def to_values(logits: Tensor) -> Values:
+    """Return the only column of logits, of shape (sequences, 1), as scores."""
     values: Values = logits[:, 0].cpu().double().numpy()
     return values

@@ -11,8 +11,8 @@ import hashlib
 import os
 import sqlite3
 import struct
-import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,18 +21,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from rmeval.errors import RunError
+from rmeval.eval.engine.identity import identity
 
 if TYPE_CHECKING:
     from rmeval.eval.engine.plan import Ids
 
-SCORING_VERSION = 2
+SCORING_VERSION = 3
 """Part of every key; raise it by hand with any change to what a score is (encoding, pooling, precision, kernels)."""
 
 _APPLICATION, _SCHEMA = 0x726D6576, 1  # "rmev" and a version, in the file's header: whose it is.
 _TABLES = ("scores", "files")
+_ORIGINS = "origins"  # What computed scores, by the first bytes of its hash: beside each score stands which.
+_ORIGIN_BYTES = 8
 _BUSY_SECONDS = 60
 _CHECKED_BYTES = 32 << 20  # Files up to here are checked whole when opened (0.15 s), others as they are read.
-_SETTLED_SECONDS = 2  # The coarsest clock of a file system: a younger file may change again and look the same.
 # An error (1) is that a table is missing or the format unknown: the statements here are right.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR}
 _T = TypeVar("_T")
@@ -84,6 +86,8 @@ class Journal:
         """False where no file can be used and the scores are in memory only."""
         self.warnings: list[str] = []
         """What the user should know, a line each; may grow with every call."""
+        self.origin = ""
+        """What computes the scores that are put from now on: versions and hardware, on one line."""
         self._inode = -1
         self._connection = self._connect()
 
@@ -113,7 +117,14 @@ class Journal:
             RunError: if the file cannot be read.
         """
         found = self._run(lambda connection: _select(connection, "scores", keys))
-        return [struct.unpack("<d", found[name])[0] if name in found else None for name in keys]
+        return [struct.unpack_from("<d", found[name])[0] if name in found else None for name in keys]
+
+    def origins(self, keys: Sequence[bytes]) -> dict[str, int]:
+        """Return what computed the scores kept for these keys, and how many each; the errors are those of ``get``."""
+        found = self._run(lambda connection: _select(connection, "scores", keys))
+        marks = Counter(sealed[8:] for sealed in found.values())
+        known = self._run(lambda connection: _select(connection, _ORIGINS, [mark for mark in marks if mark]))
+        return {known.get(mark, b"unknown").decode(): count for mark, count in sorted(marks.items())}
 
     def put(self, keys: Sequence[bytes], values: Sequence[float]) -> None:
         """Keep scores: all of these or, whatever happens, none. A key that is there already keeps its first score.
@@ -122,8 +133,16 @@ class Journal:
             RunError: if they cannot be written, as on a full disk. What was kept before is safe.
             ValueError: if there are more keys than values or the other way round.
         """
-        rows = [(name, struct.pack("<d", value)) for name, value in zip(keys, values, strict=True)]
-        self._run(lambda connection: _insert(connection, "scores", rows))
+        text = self.origin.encode()
+        mark = hashlib.sha256(text).digest()[:_ORIGIN_BYTES] if text else b""
+        rows = [(name, struct.pack("<d", value) + mark) for name, value in zip(keys, values, strict=True)]
+
+        def insert(connection: sqlite3.Connection) -> None:
+            if mark:
+                _insert(connection, _ORIGINS, [(mark, text)])
+            _insert(connection, "scores", rows)
+
+        self._run(insert)
 
     def fingerprint(self, files: Sequence[Path], compute: Callable[[], str]) -> str:
         """Return ``compute()``, or what it returned the last time for the same unchanged files.
@@ -132,14 +151,14 @@ class Journal:
         unchanged while its resolved path, size and times (in nanoseconds) are. Files that changed less than 2 s ago,
         or while they were read, are computed and not remembered. The errors are those of ``put`` and of ``compute``.
         """
-        name = _identity(files)
+        name = identity(files, SCORING_VERSION)
         if name is None:
             return compute()
         found = self._run(lambda connection: _select(connection, "files", [name]))
         if name in found:
             return found[name].decode()
         digest = compute()
-        if _identity(files) == name:
+        if identity(files, SCORING_VERSION) == name:
             self._run(lambda connection: _insert(connection, "files", [(name, digest.encode())]))
         return digest
 
@@ -152,7 +171,8 @@ class Journal:
 
     def clear(self) -> None:
         """Remove all scores and fingerprints and give their space back; the errors are those of ``put``."""
-        self._run(lambda connection: [connection.execute(f"DELETE FROM {table}") for table in _TABLES])  # noqa: S608
+        tables = (*_TABLES, _ORIGINS)
+        self._run(lambda connection: [connection.execute(f"DELETE FROM {table}") for table in tables])  # noqa: S608
         with suppress(sqlite3.Error):  # Where another process is reading, the space comes back when it ends.
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -247,6 +267,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {_SCHEMA}")
     for table in _TABLES:
         connection.execute(f"SELECT key, value FROM {table} LIMIT 1").fetchone()  # noqa: S608
+    # Journals of 0.1 have no such table; an rmeval that knows none is not disturbed by it.
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {_ORIGINS} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+    )
     small = ask("PRAGMA page_count") * ask("PRAGMA page_size") <= _CHECKED_BYTES
     if small and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != b"ok":
         raise _DamagedError("the file is damaged")
@@ -289,18 +313,3 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[byt
 
 def _checksum(name: bytes, value: bytes) -> bytes:
     return zlib.crc32(value, zlib.crc32(name)).to_bytes(4, "little")  # SQLite has none of its own.
-
-
-def _identity(files: Sequence[Path]) -> bytes | None:
-    """Return a hash of paths, sizes and times; None where a file is missing, or too young to be trusted."""
-    digest = hashlib.sha256(f"{SCORING_VERSION}\0".encode())
-    try:
-        for file in sorted({file.resolve() for file in files}):
-            status = file.stat()
-            if status.st_mtime > time.time() - _SETTLED_SECONDS:
-                return None
-            times = f"\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\0"
-            digest.update(os.fsencode(file) + times.encode())
-    except OSError:  # Whoever reads the file says it better.
-        return None
-    return digest.digest() if files else None

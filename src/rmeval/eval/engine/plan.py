@@ -89,6 +89,8 @@ class Plan:
     """Tokens that each distinct sequence shares with the one before it; 0 where prefixes are not shared."""
     shared: bool
     """True where prefixes are shared and packs have no padding."""
+    apart: int | None = None
+    """No padded batch holds both sequences up to this length and longer ones; None for no such length."""
 
     @property
     def given_tokens(self) -> int:
@@ -113,7 +115,7 @@ class Plan:
             budget = int(self.lengths.max()) * batch_size
         filled, last = 0, first
         fills: list[int] = []
-        while last < limit:
+        while last < limit and not self._are_apart(first, last):
             own = int(self.lengths[last]) - (int(self.common[last]) if last > first else 0)
             cost = filled + own if self.shared else (last - first + 1) * int(self.lengths[first])
             if last > first and cost > budget:
@@ -121,6 +123,11 @@ class Plan:
             fills.append(filled)
             filled, last = cost, last + 1
         return last
+
+    def _are_apart(self, first: int, last: int) -> bool:
+        if self.apart is None or self.shared:
+            return False
+        return bool((self.lengths[first] > self.apart) != (self.lengths[last] > self.apart))
 
     def _best_cut(self, first: int, last: int, fills: Sequence[int], budget: int) -> int:
         """Near the end of a full pack, cut where the least shared prefix is computed again."""
@@ -143,7 +150,7 @@ class Plan:
         return Pack(np.concatenate(ids), np.concatenate(positions), tuple(segments))
 
 
-def make_plan(sequences: Sequence[Ids], *, share_prefixes: bool) -> Plan:
+def make_plan(sequences: Sequence[Ids], *, share_prefixes: bool, apart: int | None = None) -> Plan:
     """Plan the computation of token sequences.
 
     Memory is a few times the tokens' own, and there is no object a token: a million sequences are fine.
@@ -152,6 +159,8 @@ def make_plan(sequences: Sequence[Ids], *, share_prefixes: bool) -> Plan:
         sequences: Token ids, int32 of shape (tokens,), at least one each. With ``share_prefixes`` each ends at the
             token whose output gives the score.
         share_prefixes: Compute shared prefixes once; else each sequence is whole, longest first.
+        apart: Tokens; keeps longer sequences out of padded batches of shorter ones, for models whose batches may not
+            hold both.
 
     Raises:
         ValueError: if a sequence has no token.
@@ -174,7 +183,7 @@ def make_plan(sequences: Sequence[Ids], *, share_prefixes: bool) -> Plan:
     lengths = np.array([len(key) // 4 for key in distinct], dtype=np.int64)
     ends = np.cumsum(lengths)
     common = _common_prefixes(tokens, lengths, ends) if share_prefixes else np.zeros_like(lengths)
-    return Plan(source, tokens, lengths, ends, common, share_prefixes)
+    return Plan(source, tokens, lengths, ends, common, share_prefixes, apart)
 
 
 def _common_prefixes(tokens: Ids, lengths: Indices, ends: Indices) -> Indices:

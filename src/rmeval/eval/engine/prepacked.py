@@ -18,7 +18,7 @@ class PrepackedWeight:
 
     def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
         """Copy ``weight``, of a layer that must go on using it where it is."""
-        self._of = weight.detach()  # Holds the address, so that no other weight can come to lie there.
+        self.of = weight.detach()  # Holds the address, so that no other weight can come to lie there.
         self.weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype))
         self.bias = None if bias is None else bias.detach().to(dtype)
         _of_weight[weight.data_ptr()] = self

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
 
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded, Encoder, load_template, usable_length
-from rmeval.errors import UsageError
+from rmeval.data_prep.encode import Encoded, Encoder, usable_length
+from rmeval.data_prep.template import TEMPLATE_DATE, load_template
+from rmeval.errors import ModelError, UsageError
 from rmeval.eval.engine.allocator import keep_freed_memory
+from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import Values
 from rmeval.eval.engine.journal import Journal
+from rmeval.eval.environment import one_line
 from rmeval.eval.scorers.device import pick_device, pick_dtype
-from rmeval.eval.scorers.folder import locate
-from rmeval.eval.scorers.loading import is_decoder, load_model, load_tokenizer
+from rmeval.eval.scorers.folder import ModelFolder, locate, locate_tokenizer
+from rmeval.eval.scorers.loading import filler, is_decoder, load_model, load_tokenizer, position_limit
 from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
 from rmeval.types import Accounting, Conversation, Finding, ModelInfo, Progress, Score
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class ClassifierScorer:
@@ -27,10 +36,7 @@ class ClassifierScorer:
     """
 
     def __init__(self, name: str, options: ModelOptions) -> None:
-        if options.batch_size is not None and options.batch_size < 1:
-            raise UsageError(f"--batch-size must be at least 1, not {options.batch_size}")
-        if options.compile not in COMPILE_MODES:
-            raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
+        today = _check(options)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
         if device.type == "cpu":
@@ -47,30 +53,35 @@ class ClassifierScorer:
         tokenizer = load_tokenizer(folder, options)
         template = load_template(tokenizer, options.chat_template)
         model, precision, untrained = load_model(folder, options, dtype, device, self._audit)
-        config = model.config.get_text_config()
-        max_length = usable_length(
-            getattr(config, "max_position_embeddings", None), tokenizer.model_max_length, options.max_length
-        )
+        max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length)
         # Only a decoder picks a token by its pad id; an encoder has a pooling token of its own.
         decoder = is_decoder(model)
-        pad = config.pad_token_id
+        pad = model.config.get_text_config().pad_token_id
         if decoder and pad is None:
             self._audit.note("no-pad-token")
         if decoder and pad is not None and pad == tokenizer.eos_token_id:
             self._audit.note("pad-is-eos")
-        self.encoder = Encoder(tokenizer, template, max_length, pad if decoder else None)
+        self.encoder = Encoder(tokenizer, template, max_length, pad if decoder else None, today)
+        self._rows = embedding_rows(model)
+        self._tokenizer = tokenizer
+        if self._journal is not None:
+            self._journal.origin = one_line()
         self._engine = Engine(
             model,
             precision,
-            pad_token_id=pad if decoder else next((id for id in (pad, tokenizer.pad_token_id) if id is not None), 0),
+            pad_token_id=filler(model, tokenizer.pad_token_id),
             batch_size=options.batch_size,
             journal=self._journal,
-            context=f"{folder.fingerprint}\0{device.type}\0{options.attn_implementation}\0{untrained}",
+            context=_context(folder, model, untrained),
             audit=self._audit,
             # Whoever asks for an attention gets the model's own forward with it.
             fast=options.attn_implementation is None,
             compile=options.compile,
         )
+        self._precision = precision
+        self.own_attention: str | None = getattr(model.config, "_attn_implementation", None)
+        """Transformers' name of the attention that the model's own forward uses."""
+        self._today = today
         self._info = ModelInfo(
             name=name,
             kind="classifier",
@@ -78,13 +89,12 @@ class ClassifierScorer:
             revision=folder.revision,
             architecture=type(model).__name__,
             parameters=model.num_parameters(),
-            dtype=str(dtype).removeprefix("torch."),
             device=str(device),
-            attention=getattr(model.config, "_attn_implementation", None),
             max_length=max_length,
             template_hash=template.sha256,
             template_source=template.source,
             tokenizer=options.tokenizer,
+            tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
             untrained_head=untrained,
         )
         self.accounting: Accounting | None = None
@@ -96,8 +106,20 @@ class ClassifierScorer:
 
     @property
     def info(self) -> ModelInfo:
-        """Which model this is."""
-        return self._info
+        """Which model this is, and what it computes in: that may change with the first conversations."""
+        engine, precision = self._engine, self._precision
+        packed = engine.path.startswith("packed")
+        fast = "packed-flex" if self._info.device != "cpu" else "packed"
+        return replace(
+            self._info,
+            dtype=_name(precision.active),
+            residual_dtype=_name(precision.between),
+            attention=fast if packed else self.own_attention,
+            attention_dtype=_name(engine.attention_dtype),
+            path=engine.path,
+            why_path=engine.why_plain,
+            template_date=self._today.isoformat() if self.encoder.reads_clock else None,
+        )
 
     @property
     def can_refine(self) -> bool:
@@ -108,12 +130,17 @@ class ClassifierScorer:
     def drift(self) -> float | None:
         """Margins of the last ``score`` within this could be decided otherwise in float32; None where that is moot.
 
-        Measured when asked for: a few conversations are scored in float32.
+        Measured when asked for: a few conversations are scored in float32. Infinite where too few scores were finite.
         """
         return None if self._last is None else self._engine.margin_drift(*self._last)
 
     def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-        """Score each conversation: one logit each, whatever it was computed beside."""
+        """Score each conversation: one logit each, whatever it was computed beside.
+
+        Raises:
+            ModelError: if the template or the model fails on a conversation.
+            RunError: if the journal cannot be written.
+        """
         encoded = self._encode(conversations)
         scored = self._engine.score(encoded, progress)
         self.accounting, self.plan_seconds = scored.accounting, scored.plan_seconds
@@ -123,6 +150,24 @@ class ClassifierScorer:
             for value, item in zip(scored.values, encoded, strict=True)
         ]
 
+    def try_out(self, conversations: Sequence[Conversation]) -> tuple[list[Score], float | None] | None:
+        """Score a few conversations of many, and measure their drift, before all are scored.
+
+        Nothing of it is kept in the journal, or counted. None where the journal has them: then others like them, too.
+        """
+        encoded = list(self.encoder.encode(conversations, Audit()))
+        if self._engine.knows(encoded):
+            return None
+        with self._engine.unkept():
+            values = self._engine.score(encoded).values
+            drift = self._engine.margin_drift(encoded, values)
+        return [Score(float(value), len(item.ids)) for value, item in zip(values, encoded, strict=True)], drift
+
+    def use_float32(self) -> None:
+        """Compute in float32 from now on, because low precision would decide too little."""
+        self._audit.note("low-precision-in-vain")
+        self._engine.use_float32()
+
     def prefetch(self, conversations: Sequence[Conversation]) -> None:
         """Tokenize what will be scored next, in a thread of the caller's while something else is scored."""
         audit = Audit()
@@ -130,10 +175,20 @@ class ClassifierScorer:
         self._ahead[id(conversations)] = conversations, list(self.encoder.encode(conversations, audit)), audit
 
     def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
-        if id(conversations) not in self._ahead:
-            return list(self.encoder.encode(conversations, self._audit))
-        _, encoded, audit = self._ahead.pop(id(conversations))
-        self._audit.merge(audit)
+        if id(conversations) in self._ahead:
+            _, encoded, audit = self._ahead.pop(id(conversations))
+            self._audit.merge(audit)
+        else:
+            encoded = list(self.encoder.encode(conversations, self._audit))
+        for conversation, item in zip(conversations, encoded, strict=True):
+            largest = int(item.ids.max())
+            if self._rows is not None and largest >= self._rows:
+                token = self._tokenizer.convert_ids_to_tokens(largest)
+                raise ModelError(
+                    f"example {conversation.example_id or 1} has token {largest} ({token!r}), and the model has "
+                    f"{self._rows:,} rows of embeddings: its tokenizer is another model's, or the resized embeddings "
+                    "were not saved"
+                )
         return encoded
 
     def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
@@ -147,9 +202,36 @@ class ClassifierScorer:
 
     def findings(self) -> Sequence[Finding]:
         """What the audit noticed up to now."""
-        return self._audit.findings()
+        found = Audit()
+        found.merge(self._audit)
+        for warning in self._journal.warnings if self._journal is not None else ():
+            found.note("journal", warning)
+        return found.findings()
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know of the journal and of the path that was taken, a line each."""
-        return tuple(self._journal.warnings) if self._journal is not None else ()
+
+def _check(options: ModelOptions) -> date:
+    """Refuse values that do not exist; return the date for templates."""
+    if options.batch_size is not None and options.batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1, not {options.batch_size}")
+    if options.compile not in COMPILE_MODES:
+        raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
+    if options.template_date is None:
+        return TEMPLATE_DATE
+    try:
+        return date.fromisoformat(options.template_date)
+    except ValueError:
+        raise UsageError(f"--template-date takes a date such as 2024-07-26, not {options.template_date!r}") from None
+
+
+def _context(folder: ModelFolder, model: PreTrainedModel, untrained: bool) -> str:
+    """Return what decides a score beside what the engine knows of: part of the journal's keys."""
+    parts = [folder.fingerprint, model.device.type, getattr(model.config, "_attn_implementation", None), untrained]
+    if folder.adapter is not None:
+        import peft
+
+        parts.append(f"peft {peft.__version__}")
+    return "\0".join(map(str, parts))
+
+
+def _name(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")

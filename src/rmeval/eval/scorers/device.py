@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import torch
 
 from rmeval.errors import UsageError, did_you_mean
@@ -52,3 +56,37 @@ def cpu_has(*names: str) -> bool:
     # Releases before 2.10 cannot.
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in names)
+
+
+_GROUP = Path("/sys/fs/cgroup")
+_MEMORY = Path("/proc/meminfo")
+
+
+def free_bytes(device: torch.device) -> float | None:
+    """Return the memory in bytes that the device has to spare; None where it cannot be asked.
+
+    What the system only keeps to save reading files again can be had, and counts as spare.
+    """
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    found = [free for free in (_left_in_container(), _left_in_system()) if free is not None]
+    return min(found, default=None)
+
+
+def _left_in_container() -> float | None:
+    """Return what the limit of a control group leaves, its page cache counted as free."""
+    with suppress(OSError, ValueError, KeyError):  # No such group, or no limit ("max").
+        most, now = (int((_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        counts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
+        return float(most - now + int(counts["inactive_file"]) + int(counts["active_file"]))
+    return None
+
+
+def _left_in_system() -> float | None:
+    with suppress(OSError, ValueError, AttributeError):
+        for line in _MEMORY.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    with suppress(OSError, ValueError, AttributeError):  # Not Linux.
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
+    return None

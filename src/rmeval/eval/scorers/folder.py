@@ -67,7 +67,7 @@ def locate(
     """
     path, commit = _resolve(name, revision, allow_pickle, trust_remote_code)
     if _is_adapter(path):
-        return _locate_adapted(name, path, commit, trust_remote_code, journal)
+        return _locate_adapted(name, path, commit, allow_pickle, trust_remote_code, journal)
     config = _read_config(name, path)
     if "auto_map" in config and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
@@ -83,7 +83,7 @@ def _is_adapter(path: Path) -> bool:
 
 
 def _locate_adapted(
-    name: str, path: Path, commit: str | None, trust_remote_code: bool, journal: Journal | None
+    name: str, path: Path, commit: str | None, allow_pickle: bool, trust_remote_code: bool, journal: Journal | None
 ) -> ModelFolder:
     """Find the model that an adapter adapts."""
     config = _read_json(path / ADAPTER_CONFIG)
@@ -96,20 +96,31 @@ def _locate_adapted(
         raise ModelError(f"{name} is a PEFT adapter of another adapter, {base}: merge that one first")
     revision = config.get("revision")
     try:
-        found = locate(base, revision=revision, trust_remote_code=trust_remote_code, journal=journal)
+        found = locate(
+            base,
+            revision=revision,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+            journal=journal,
+        )
     except ModelError as error:
         raise ModelError(f"{name} is a PEFT adapter, and the model that it adapts cannot be had: {error}") from None
     own = f"hub:{commit}" if commit else _fingerprint(path, journal)
     return ModelFolder(name, found.path, commit, f"{own}+{found.fingerprint}", found.config, adapter=path)
 
 
-def locate_tokenizer(name: str) -> Path:
-    """Find the folder of a tokenizer, or download it from the Hub.
+def locate_tokenizer(name: str) -> tuple[Path, str]:
+    """Find the folder of a tokenizer, or download it from the Hub; return its fingerprint too.
 
     Raises:
         ModelError: if there is none.
     """
-    return _resolve(name, None, allow_pickle=False, trust_remote_code=False)[0]
+    path, commit = _resolve(name, None, allow_pickle=False, trust_remote_code=False)
+    if commit:
+        return path, f"hub:{commit}"
+    weights = {file for pattern in ("*.safetensors", *_PICKLE) for file in path.glob(pattern)}
+    files = sorted({file for pattern in _SAFE for file in path.glob(pattern) if file.is_file()} - weights)
+    return path, _hash([file for file in files if file.name not in _RECORDS])
 
 
 def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> tuple[Path, str | None]:

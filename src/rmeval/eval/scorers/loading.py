@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
+from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.scorers.adapter import adapter_weights, merge_adapter
+from rmeval.eval.scorers.device import free_bytes
 from rmeval.eval.scorers.folder import ModelFolder, locate_tokenizer
 from rmeval.eval.scorers.options import ModelOptions
 
@@ -27,7 +29,7 @@ def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedToke
     Raises:
         ModelError: if that fails.
     """
-    source = folder.tokenizer_path if options.tokenizer is None else locate_tokenizer(options.tokenizer)
+    source = folder.tokenizer_path if options.tokenizer is None else locate_tokenizer(options.tokenizer)[0]
     try:
         tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=options.trust_remote_code, local_files_only=True
@@ -50,8 +52,8 @@ def load_model(
     """
     if folder.adapter is None:
         _check_head(folder, options.allow_untrained_head)
-    room = dtype == torch.float32 or _fits_twice(folder, dtype, device)
-    own = torch.float32 if room else dtype
+    why_low = None if dtype == torch.float32 else _why_no_float32(folder, options, dtype, device)
+    own = torch.float32 if why_low is None else dtype
     extra: dict[str, Any] = {}
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
@@ -85,18 +87,12 @@ def load_model(
     missing = sorted(set(report["missing_keys"]) - restored)
     untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
     model = _place(model, folder, device)
-    if not room:
-        audit.note("no-float32-copy")
-    precision = lower(model.base_model, dtype) if own != dtype else Precision(dtype, own=dtype)
-    config = model.config.get_text_config()
-    if precision.low and hasattr(config, "use_cache"):
-        # Values leave a linear layer in low precision; the cache brings them to the dtype of the keys, and the model's
-        # own attention wants one. Many a trained model is saved with its cache off.
-        config.use_cache = True
+    if why_low is not None:
+        audit.note("no-float32-copy", why_low)
     for head in model.children():
         if head is not model.base_model:  # An encoder's pooler may hand it low precision.
             head.register_forward_pre_hook(_in_own_dtype)
-    return model, precision, untrained
+    return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
 
 
 def _place(model: Any, folder: ModelFolder, device: torch.device) -> PreTrainedModel:
@@ -123,16 +119,47 @@ def is_decoder(model: PreTrainedModel) -> bool:
     return hasattr(model, "score")
 
 
-def _fits_twice(folder: ModelFolder, dtype: torch.dtype, device: torch.device) -> bool:
-    """True where the device has room for the weights in float32 and in ``dtype``, with a fifth to spare."""
+def filler(model: PreTrainedModel, tokenizer_pad: int | None) -> int | None:
+    """Return the token id that fills padded batches; None for one that must be found batch by batch.
+
+    Where a decoder reads its score depends on its pad token: one that has none, or one that has no embedding, is told
+    of another. To an encoder any id will do, since the places are masked.
+    """
+    rows = embedding_rows(model) or sys.maxsize
+    own = model.config.get_text_config().pad_token_id
+    if is_decoder(model):
+        return own if own is not None and 0 <= own < rows else None
+    return next((pad for pad in (own, tokenizer_pad) if pad is not None and 0 <= pad < rows), 0)
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Return how many tokens a model has positions for; None for no limit.
+
+    RoBERTa and its kin count positions from one behind their pad token's, so that its table is longer than any text.
+    """
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit is None or limit < 1:  # XLNet says -1.
+        return None
+    for name, module in model.named_modules():
+        table = isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings"
+        if table and module.padding_idx is not None and module.num_embeddings == limit:
+            return int(limit - module.padding_idx - 1)
+    return int(limit)
+
+
+def _why_no_float32(folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, device: torch.device) -> str | None:
+    """Say why the weights cannot be in memory in float32 beside ``dtype``; None where they can, a fifth to spare."""
+    if "flash" in (options.attn_implementation or ""):
+        return f"{options.attn_implementation} computes in low precision only"
     size = sum(file.stat().st_size for file in (*folder.path.glob("*.safetensors"), *folder.path.glob("*.bin")))
     stored: torch.dtype = getattr(
         torch, str(folder.config.get("dtype") or folder.config.get("torch_dtype") or "float32")
     )
     needed = 1.2 * size / stored.itemsize * (torch.float32.itemsize + dtype.itemsize)
-    if device.type == "cuda":
-        return needed < torch.cuda.mem_get_info(device)[0]
-    return device.type != "cpu" or bool(needed < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
+    free = free_bytes(device)
+    if free is None or needed < free:
+        return None
+    return f"it needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
 
 
 def _check_head(folder: ModelFolder, allow_untrained: bool) -> None:
