@@ -75,6 +75,25 @@ def test_rounding_picks_no_best_and_no_worst() -> None:
     assert len(set(scorer.asked)) == len(scorer.asked) < 800
 
 
+def test_the_same_text_has_one_score_wherever_it_stands() -> None:
+    """Low precision puts 1 above 0 where float32 does not; 0 stands twice in its row, and in another row too."""
+    made = [
+        {"prompt": "Hi", "completions": ["0", "1", "0", "2"]},
+        {"prompt": "Hi", "completions": ["0", "3"]},
+        {"prompt": "Ho", "completions": ["0", "3"]},
+    ]
+    rows = list(scorable_rows_of(made))
+    conversations = [each for row in rows for each in row.conversations]
+    low = [0.50, 0.51, 0.50, 0.2, 0.50, 0.9, 0.50, 0.9]
+    scorer = Drifting([0.52, 0.49, 0.2, 0.9], error=0.0)
+    decisions = best_decisions(rows, [Score(value, 1) for value in low])
+    found = refine_decisions(decisions, conversations, [Score(value, 1) for value in low], scorer, drift=0.04)
+    # The second row is not close, but holds a text that now has its float32 score: all of it must.
+    assert [score.value for score in found.scores] == [0.52, 0.49, 0.52, 0.2, 0.52, 0.9, 0.50, 0.9]
+    assert [score.refined for score in found.scores] == [True] * 6 + [False] * 2
+    assert scorer.asked == [0, 1, 2, 3]  # Each text once.
+
+
 def test_the_same_text_twice_decides_nothing() -> None:
     rows = list(scorable_rows_of([{"prompt": "Hi", "completions": ["0", "0"]}, {"prompt": "Hi", "completions": ["1"]}]))
     assert best_decisions(rows, [Score(1.0, 1)] * 3) == []

@@ -240,6 +240,17 @@ def test_prior_sets_count_half_as_much_as_a_section(cache: Path) -> None:
     assert run.info.partial_reasons == ()
 
 
+def test_findings_in_prior_sets_name_the_ids_of_the_run(cache: Path) -> None:
+    hub_set(cache, "allenai/reward-bench", {"filtered": rewardbench_rows(), **RAW}, COMMIT)
+    splits = prior_splits()
+    splits["shp"][1] = {**splits["shp"][1], "rejected": splits["shp"][1]["chosen"]}
+    hub_set(cache, "allenai/preference-test-sets", splits, PRIOR_COMMIT)
+    data = load_dataset(REWARDBENCH, DataOptions(include_prior_sets=True))
+    (found,) = [each for each in data.findings if each.code == "identical-completions"]
+    assert found.examples == (f"shp/{splits['shp'][1]['id']}",)
+    assert found.examples[0] in {example.id for example in data.examples}
+
+
 def test_prior_sets_belong_to_rewardbench(cache: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "rows.jsonl", subset_rows("a", 1))
     with pytest.raises(UsageError, match="belongs to rewardbench, not to pairs"):

@@ -240,7 +240,7 @@ def test_the_same_scores_whatever_the_batch_size(tiny_model: Path) -> None:
 def test_without_room_for_float32_close_calls_are_counted_as_undecided(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "_fits_twice", lambda *_: False)
+    monkeypatch.setattr(loading, "free_bytes", lambda device: 1000.0)
     options = ModelOptions(dtype="bfloat16", device="cpu", max_length=200, cache=False)
     run = evaluate(str(tiny_model), "mini", subsets=["mini-arithmetic"], model_options=options)
     assert "no-float32-copy" in {item.code for item in run.info.audit}

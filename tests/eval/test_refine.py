@@ -9,7 +9,7 @@ import pytest
 
 from rmeval.data_prep.examples import conversations
 from rmeval.eval.metrics import compute_results
-from rmeval.eval.refine import SPREAD, refine
+from rmeval.eval.refine import SPREAD, refine, settle_precision
 from rmeval.eval.suites import get_suite
 from rmeval.types import Conversation, Example, Message, Progress, Score, ScoredExample
 
@@ -29,7 +29,7 @@ class Drifting:
     can_refine = True
 
     def __init__(self, exact: Sequence[float], error: float, seed: int) -> None:
-        self.exact = list(exact)
+        self.exact, self.error = list(exact), error
         noise = np.random.default_rng(seed).normal(0, error, len(self.exact))
         self.low = [Score(value + float(shift), 1) for value, shift in zip(exact, noise, strict=True)]
         self.asked = 0
@@ -52,7 +52,39 @@ def test_decisions_equal_float32s_at_a_fraction_of_its_cost(seed: int) -> None:
     assert ((decided > 0) == (margins > 0)).all()
     assert scorer.asked == 2 * found.rescored < 300
     # The drift of a margin has a standard deviation of 0.01 x sqrt(2), here estimated from a few dozen.
+    assert found.drift is not None
     assert found.drift >= 0.8 * SPREAD * 0.01 * 2**0.5
+
+
+class Trying(Drifting):
+    """Can be tried out before all is scored."""
+
+    gave_up = False
+
+    def try_out(self, conversations: Sequence[Conversation]) -> tuple[list[Score], float | None]:
+        self.asked += len(conversations)
+        return [self.low[2 * int(c.example_id) + c.index] for c in conversations], 4 * 2**0.5 * self.error
+
+    def use_float32(self) -> None:
+        self.gave_up = True
+
+
+@pytest.mark.parametrize(("error", "count", "expected"), [(0.01, 400, False), (0.2, 400, True), (0.2, 100, False)])
+def test_float32_scores_everything_where_low_precision_decides_little(error: float, count: int, expected: bool) -> None:
+    """Margins have a standard deviation of 0.42: with errors of 0.2 few are 1.1 apart. 100 are too few to try."""
+    items = examples(count)
+    scorer = Trying(np.random.default_rng(5).normal(0, 0.3, 2 * count).tolist(), error=error, seed=1)
+    settle_precision(items, conversations(items), scorer)
+    assert scorer.gave_up is expected
+    assert scorer.asked == (64 if count == 400 else 0)
+
+
+def test_a_drift_that_could_not_be_measured_leaves_no_number_behind() -> None:
+    items = examples(3)
+    scorer = Drifting([5, 1, 1, 5, 9, 1], error=0.001, seed=0)
+    found = refine(items, conversations(items), scorer.low, scorer, drift=float("inf"))
+    assert (found.drift, found.rescored) == (None, 3)
+    assert [score.value for score in found.scores] == [5, 1, 1, 5, 9, 1]
 
 
 def test_what_is_far_apart_is_not_looked_at_again() -> None:

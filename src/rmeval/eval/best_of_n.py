@@ -8,7 +8,7 @@ from typing import cast
 
 from rmeval.data_prep.score_rows import ScorableRow
 from rmeval.errors import DataError, UsageError
-from rmeval.eval.refine import Decision, Refinable, refine_decisions
+from rmeval.eval.refine import Decision, Refinable, in_vain, refine_decisions
 from rmeval.types import Conversation, Score, Scorer
 
 __all__ = ["best_decisions", "best_pair", "pairable", "refine_best"]
@@ -46,7 +46,7 @@ def best_pair(row: ScorableRow, values: Sequence[float]) -> dict[str, object] | 
 
 def refine_best(
     rows: Sequence[ScorableRow], conversations: Sequence[Conversation], scores: list[Score], scorer: Scorer
-) -> list[Score]:
+) -> tuple[list[Score], bool]:
     """Score again in float32 what the choice of a best or worst completion hangs on, where the scorer can.
 
     Args:
@@ -54,12 +54,16 @@ def refine_best(
         conversations: Those of all rows, in order.
         scores: Theirs.
         scorer: What gave them.
+
+    Returns:
+        The scores, and whether low precision decided so little that float32 alone would have been faster.
     """
     drift: float | None = getattr(scorer, "drift", None)
-    if drift is None or not getattr(scorer, "can_refine", False):
-        return scores
+    if drift is None or not isinstance(scorer, Refinable) or not scorer.can_refine:
+        return scores, False
     decisions = best_decisions(rows, scores)
-    return refine_decisions(decisions, conversations, scores, cast("Refinable", scorer), drift).scores
+    found = refine_decisions(decisions, conversations, scores, scorer, drift)
+    return found.scores, in_vain(found.rescored, len(decisions))
 
 
 def best_decisions(rows: Sequence[ScorableRow], scores: Sequence[Score]) -> list[Decision]:

@@ -100,7 +100,7 @@ def _prior_sets(suite: Suite) -> tuple[list[Example], list[Finding], str | None]
         if revision is None:
             raise UsageError(f"a folder {PRIOR_SETS} stands where the Hub's is meant; run from another folder")
         examples += [replace(example, id=f"{split}/{example.id}") for example in found]
-        findings += noticed
+        findings += [replace(each, examples=tuple(f"{split}/{name}" for name in each.examples)) for each in noticed]
     return examples, findings, revision
 
 

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import cast
 
 from rmeval import records
 from rmeval.data_prep.audit import finding
@@ -20,7 +19,7 @@ from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
 from rmeval.eval.metrics import compute_results
-from rmeval.eval.refine import Refinable, refine
+from rmeval.eval.refine import Refinable, Settling, refine, settle_precision
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.suites import Suite, get_suite
 from rmeval.records import RunRecord
@@ -99,17 +98,21 @@ def _evaluate(
     scorer = load_scorer(model, options, seed) if isinstance(model, str) else model
     loaded = time.perf_counter()
     items = conversations(data.examples)
+    if options.refine and isinstance(scorer, Settling) and scorer.can_refine:
+        settle_precision(data.examples, items, scorer)
     scores = scorer.score(items, progress)
     if len(scores) != len(items):
         raise UsageError(f"the scorer gave {len(scores)} scores for {len(items)} conversations")
     scored = time.perf_counter()
     drift: float | None = getattr(scorer, "drift", None)  # A scorer of the user's own need not know its drift.
-    if drift is not None and options.refine and getattr(scorer, "can_refine", False):
-        refined = refine(data.examples, items, scores, cast("Refinable", scorer), drift)
-        scores, drift = refined.scores, refined.drift
+    unknown = drift is not None and not math.isfinite(drift)
+    if drift is not None and options.refine and isinstance(scorer, Refinable) and scorer.can_refine:
+        refined = refine(data.examples, items, scores, scorer, drift)
+        scores, drift, unknown = refined.scores, refined.drift, False
+    drift = None if unknown else drift
     finished = time.perf_counter()
     run = RunRecord(
-        info=_describe(data, scorer, options, table, seed, command),
+        info=_describe(data, scorer, options if isinstance(model, str) else None, table, seed, command),
         scores_table=records.scores_table(data.examples, scores),
         examples_table=records.examples_table(data.examples, keep_text=keep_text),
     ).with_info(drift=drift)
@@ -123,6 +126,7 @@ def _evaluate(
         total_seconds=time.perf_counter() - start,
     )
     audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, scores), *_undecided(results))
+    audit += (finding("drift-unknown", len(items)),) if unknown else ()
     reasons = data.partial_reasons + _invalid_reason(results)
     return run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
 
@@ -158,9 +162,15 @@ def _pick_weights(suite: Suite, name: str | None) -> str | None:
 
 
 def _describe(
-    data: Dataset, scorer: Scorer, options: ModelOptions, weights: str | None, seed: int, command: Sequence[str]
+    data: Dataset,
+    scorer: Scorer,
+    options: ModelOptions | None,
+    weights: str | None,
+    seed: int,
+    command: Sequence[str],
 ) -> RunInfo:
-    """Everything about a run that is known before its results."""
+    """Everything about a run that is known before its results; no options where the scorer was not made of them."""
+    used = asdict(options) if options is not None and scorer.info.kind == "classifier" else {}
     return RunInfo(
         schema_version=records.SCHEMA_VERSION,
         rmeval_version=metadata.version("rmeval"),
@@ -172,7 +182,7 @@ def _describe(
         partial_reasons=(),
         model=scorer.info,
         data=data.info,
-        settings={**asdict(options), "seed": seed},
+        settings={**used, "seed": seed},
         environment=environment(),
         audit=(),
         results=Results(None, {}, {}),

@@ -7,20 +7,24 @@ the drift.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from rmeval.types import Conversation, Example, Progress, Score
+from rmeval.types import Conversation, Example, Messages, Progress, Score
 
 SPREAD = 4.0
 """How many root-mean-square drifts a margin must exceed to be safe. Of sets of 3,000 examples whose margins are normal
 with 20 drifts of standard deviation, one in 1,200 then has a moved decision, if the drifts are normal as well."""
+_TRIED, _MANY = 32, 256
+"""Examples that a precision is tried out on, of at least so many."""
 WORST = 1.5
 """How many times the largest drift seen it must exceed as well, should the error have heavier tails."""
 
 
+@runtime_checkable
 class Refinable(Protocol):
     """A scorer that can say more than it did."""
 
@@ -34,12 +38,30 @@ class Refinable(Protocol):
         ...
 
 
+@runtime_checkable
+class Settling(Refinable, Protocol):
+    """One that can try its precision out before it scores everything."""
+
+    def try_out(self, conversations: Sequence[Conversation]) -> tuple[list[Score], float | None] | None:
+        """Return scores of a few, and the bound on the drift of a margin of theirs; None where trying saves nothing."""
+        ...
+
+    def use_float32(self) -> None:
+        """Score in float32 from now on."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Whether all of some scores are above all of some others; places are those of a list of scores."""
 
     high: tuple[int, ...]
     low: tuple[int, ...]
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """All that it hangs on."""
+        return self.high + self.low
 
     def margin(self, scores: Sequence[Score]) -> float:
         """Lowest of ``high`` minus highest of ``low``; NaN where one of them is no finite number."""
@@ -52,8 +74,8 @@ class Refined:
     """Scores in which no decision hangs on rounding."""
 
     scores: list[Score]
-    drift: float
-    """The final bound on a margin's drift."""
+    drift: float | None
+    """The final bound on a margin's drift; None where it could not be measured, and everything was scored again."""
     rescored: int
     """Decisions that were looked at again; one an example."""
 
@@ -70,13 +92,17 @@ def refine(
         scorer: Can score in float32.
         drift: First bound on a margin's drift.
     """
+    return refine_decisions(_decisions(examples), items, scores, scorer, drift)
+
+
+def _decisions(examples: Sequence[Example]) -> list[Decision]:
     decisions, start = [], 0
     for example in examples:
         middle, end = start + len(example.chosen), start + len(example.completions)
         if len(set(example.completions)) > 1:  # One text twice stays a tie.
             decisions.append(Decision(tuple(range(start, middle)), tuple(range(middle, end))))
         start = end
-    return refine_decisions(decisions, items, scores, scorer, drift)
+    return decisions
 
 
 def refine_decisions(
@@ -86,24 +112,90 @@ def refine_decisions(
     scorer: Refinable,
     drift: float,
 ) -> Refined:
-    """Score what close decisions hang on again in float32; the other arguments are those of ``refine``."""
+    """Score what close decisions hang on again in float32; the other arguments are those of ``refine``.
+
+    A conversation that stands in several places gets one score in all of them, and no decision is left that would
+    compare a score in float32 with one that is not.
+    """
     refined = list(scores)
     margins = [decision.margin(scores) for decision in decisions]
     left = set(range(len(decisions)))
+    twins = _Twins(decisions, items)
     exact: set[int] = set()
     drifts: list[float] = []
     while True:
         # What is invalid in low precision may well be a number in float32.
-        close = sorted(number for number in left if math.isnan(margins[number]) or abs(margins[number]) <= drift)
+        close = twins.reached(number for number in left if math.isnan(margins[number]) or abs(margins[number]) <= drift)
+        close &= left
         if not close:
-            return Refined(refined, drift, len(decisions) - len(left))
-        places = sorted({place for n in close for place in (*decisions[n].high, *decisions[n].low)} - exact)
-        for place, score in zip(places, scorer.rescore([items[place] for place in places]), strict=True):
-            refined[place] = score
-        exact.update(places)
-        left.difference_update(close)
-        moved = [decisions[number].margin(refined) - margins[number] for number in close]
+            every = len(decisions) - len(left)
+            return Refined(refined, drift if math.isfinite(drift) else None, every)
+        texts = sorted({twins.first[place] for number in close for place in decisions[number].places} - exact)
+        for text, score in zip(texts, scorer.rescore([items[place] for place in texts]), strict=True):
+            for place in twins.places[text]:
+                refined[place] = score
+        exact.update(texts)
+        left -= close
+        moved = [decisions[number].margin(refined) - margins[number] for number in sorted(close)]
         drifts += [abs(change) for change in moved if math.isfinite(change)]
         if drifts:
             spread = math.sqrt(math.fsum(change * change for change in drifts) / len(drifts))
             drift = max(drift, SPREAD * spread, WORST * max(drifts))
+
+
+class _Twins:
+    """Which conversations stand in several places, and which decisions hang on each."""
+
+    def __init__(self, decisions: Sequence[Decision], items: Sequence[Conversation]) -> None:
+        seen: dict[Messages, int] = {}
+        self.first = [seen.setdefault(item.messages, place) for place, item in enumerate(items)]
+        """For each place, the first one with the same conversation."""
+        self.places: dict[int, list[int]] = {}
+        """For each of those, all its places."""
+        for place, first in enumerate(self.first):
+            self.places.setdefault(first, []).append(place)
+        self._decisions = decisions
+        self._hang: dict[int, list[int]] = {}
+        for number, decision in enumerate(decisions):
+            for place in decision.places:
+                self._hang.setdefault(self.first[place], []).append(number)
+
+    def reached(self, numbers: Iterable[int]) -> set[int]:
+        """Return these decisions and all that share a conversation with one of them, however many steps away."""
+        found, waiting = set[int](), list(numbers)
+        while waiting:
+            number = waiting.pop()
+            if number not in found:
+                found.add(number)
+                for place in self._decisions[number].places:
+                    waiting += self._hang.pop(self.first[place], ())
+        return found
+
+
+def settle_precision(examples: Sequence[Example], items: Sequence[Conversation], scorer: Settling) -> None:
+    """See on a few of many examples whether low precision decides most of them; if not, let float32 score them all.
+
+    Args:
+        examples: The examples.
+        items: Their conversations, in order.
+        scorer: Computes in low precision and can do so in float32.
+    """
+    if len(examples) < _MANY:
+        return
+    chosen = {place * len(examples) // _TRIED for place in range(_TRIED)}
+    ends = list(itertools.accumulate(len(example.completions) for example in examples))
+    places = [at for n in sorted(chosen) for at in range(ends[n] - len(examples[n].completions), ends[n])]
+    tried = scorer.try_out([items[place] for place in places])
+    if tried is None:
+        return
+    scores, drift = tried
+    few = [examples[number] for number in sorted(chosen)]
+    margins = [decision.margin(scores) for decision in _decisions(few)]
+    close = sum(math.isnan(margin) or (drift is not None and abs(margin) <= drift) for margin in margins)
+    if in_vain(close, len(margins)):
+        scorer.use_float32()
+
+
+def in_vain(close: int, decisions: int) -> bool:
+    """Return whether so many of the decisions are made in float32 that low precision saves no time."""
+    return close > decisions / 2
