@@ -11,7 +11,7 @@ import typer
 
 from rmeval.cli import score as cli
 from rmeval.errors import RmevalError, UsageError
-from rmeval.eval import score as module
+from rmeval.eval import chunks
 from rmeval.eval.partial import Partial
 
 ROWS = [{"prompt": "Hi", "completions": ["xx", "\ud800"]}, {"prompt": "Hi", "completions": ["a"]}]
@@ -85,7 +85,7 @@ def test_model_options_reach_the_model(command: Callable[..., object], tiny_mode
 def test_it_goes_on_and_says_so(
     command: Callable[..., object], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(chunks, "CHUNK", 1)
     with monkeypatch.context() as patch:
         write = Partial.write
         calls: list[int] = []

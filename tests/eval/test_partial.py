@@ -15,13 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from rmeval.errors import DataError, RunError
+from rmeval.eval import chunks
 from rmeval.eval import score as module
+from rmeval.eval.partial import Partial
 from rmeval.eval.score import ScoreSummary, score
 from rmeval.eval.scorers.baseline import BaselineScorer
 from rmeval.eval.scorers.options import ModelOptions
 from rmeval.eval.sinks import Lines, Table
 from rmeval.types import Conversation, Progress, Score, Scorer
-from tests.scoring import LONGEST, Fake, forty_rows, jsonl, refused
+from tests.scoring import LONGEST, Fake, forty_rows, jsonl, lines, refused
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def interrupted(source: str, output: Path, stop: str = "25", **options: Any) -> 
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 20)
+    monkeypatch.setattr(chunks, "CHUNK", 20)
 
 
 def same(first: ScoreSummary, second: ScoreSummary) -> bool:
@@ -97,6 +99,42 @@ def test_a_finished_file_that_was_taken_away_is_written_again(
     output.unlink()
     assert score(Fake(), source, output).resumed == 0
     assert output.read_bytes() == content
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_finished_note_of_other_rows_or_another_model_is_not_trusted(
+    source: str, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the output's name and the note's end; then the data, or the model, was changed."""
+    output = tmp_path / f"o.{suffix}"
+
+    def kill() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Partial, "close", lambda self: None)
+            patch.setattr(Path, "unlink", lambda self, **options: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                score(Fake(), source, output, overwrite=True)
+        assert output.exists()
+
+    kill()
+    rows = Path(source).read_text(encoding="utf-8").splitlines()
+    jsonl(Path(source), [json.loads(row) for row in reversed(rows)])
+    assert "the data set has changed" in refused(RunError, Fake(), source, output)
+    score(Fake(), source, output, overwrite=True)
+    score(Fake(), source, tmp_path / f"new.{suffix}")
+    assert output.read_bytes() == (tmp_path / f"new.{suffix}").read_bytes()
+
+    kill()
+    assert "the model fake is not the same as then" in refused(RunError, Fake(fingerprint="other"), source, output)
+    done = score(Fake({"1": 99.0}, fingerprint="other"), source, output, overwrite=True)
+    assert (done.resumed, done.rows) == (0, 40)
+    if suffix == "jsonl":
+        assert lines(output)[-1]["scores"][0] == 99.0
+
+    kill()
+    output.write_bytes(b"somebody else's")
+    assert "exists already" in refused(RunError, Fake(), source, output)
+    assert output.read_bytes() == b"somebody else's"
 
 
 @pytest.mark.usefixtures("_small")
@@ -188,6 +226,7 @@ def test_a_full_disk_is_one_line(source: str, tmp_path: Path, monkeypatch: pytes
 SLOW = """
 import sys, time
 from pathlib import Path
+from rmeval.eval import chunks
 from rmeval.eval import score as module
 from rmeval.eval.scorers.baseline import BaselineScorer
 
@@ -196,7 +235,7 @@ class Slow(BaselineScorer):
         time.sleep(0.01)
         return super().score(conversations, progress)
 
-module.CHUNK = 20
+chunks.CHUNK = 20
 source, output, best = sys.argv[1:]
 module.score(Slow("random"), source, output, best=best)
 """

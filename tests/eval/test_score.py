@@ -14,7 +14,7 @@ import pytest
 import rmeval
 from rmeval.data_prep.audit import finding
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
-from rmeval.eval import score as module
+from rmeval.eval import chunks
 from rmeval.eval.score import score
 from rmeval.eval.scorers.options import ModelOptions
 from rmeval.types import Conversation, Progress, Score
@@ -71,7 +71,7 @@ def test_scores_that_are_no_number(tmp_path: Path) -> None:
 
 
 def test_the_scores_are_those_of_evaluate(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 50)  # Three chunks: not all with the neighbours they have in evaluate.
+    monkeypatch.setattr(chunks, "CHUNK", 50)  # Three chunks: not all with the neighbours they have in evaluate.
     options = ModelOptions(device="cpu", dtype="float32")
     run = rmeval.evaluate(str(tiny_model), "mini", limit=60, model_options=options)
     done = score(str(tiny_model), "mini", tmp_path / "o.jsonl", limit=60, model_options=options)
@@ -93,7 +93,7 @@ def test_a_scorer_that_gives_too_few_scores(source: str, tmp_path: Path) -> None
 
 
 def test_progress_is_told_in_rows(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 20)
+    monkeypatch.setattr(chunks, "CHUNK", 20)
     told: list[tuple[int, int]] = []
     score(Fake(), source, tmp_path / "o.jsonl", progress=lambda done, total: told.append((done, total)))
     assert told == [(5, 40), (15, 40), (25, 40), (35, 40)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rmeval.data_prep.row_reader import mend
 from rmeval.errors import DataError
-from rmeval.eval import score as module
+from rmeval.eval import chunks
 from rmeval.eval.score import score
 from tests.scoring import ASSISTANT, LONGEST, USER, jsonl, refused, scored
 
@@ -53,7 +53,7 @@ def test_nan_in_other_columns_is_null_in_json(tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_the_types_that_parquet_declares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     kinds = {"n": pa.int16(), "when": pa.timestamp("ms", "UTC"), "raw": pa.binary(), "none": pa.string()}
     data: dict[str, list[Any]] = {"n": [1, 2, None], "when": [0, 1, 2], "raw": [b"\xff"] * 3, "none": [None] * 3}
     columns = {name: pa.array(data[name], kind) for name, kind in kinds.items()}
@@ -70,7 +70,7 @@ def test_parquet_keeps_the_types_that_parquet_declares(tmp_path: Path, monkeypat
 
 
 def test_parquet_finds_the_types_of_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(chunks, "CHUNK", 1)
     others: list[dict[str, Any]] = [
         {"a": None, "b": {}},
         {"a": [], "b": {"x": 1}},

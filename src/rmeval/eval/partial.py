@@ -39,6 +39,10 @@ class State:
     findings: tuple[Finding, ...] = ()
     finished: bool = False
     """True when the files only wait for their names."""
+    outputs: tuple[str, ...] = ()
+    """sha256 of the finished files."""
+    exact: bool = False
+    """True once everything is scored in float32, because low precision decided too little."""
 
     @classmethod
     def from_json(cls, text: str) -> State:
@@ -49,7 +53,14 @@ class State:
         """
         note = json.loads(text)
         findings = (Finding(**{**each, "examples": tuple(each["examples"])}) for each in note["findings"])
-        return cls(**{**note, "sizes": tuple(note["sizes"]), "findings": tuple(findings)})
+        return cls(
+            **{
+                **note,
+                "sizes": tuple(note["sizes"]),
+                "outputs": tuple(note.get("outputs", ())),
+                "findings": tuple(findings),
+            }
+        )
 
 
 class Partial:
@@ -61,13 +72,39 @@ class Partial:
         self._overwrite = overwrite
         self._note = paths[0].with_name(f"{paths[0].name}.partial.json")
         found = self._read()
-        if found is None or (found.finished and not all(sink.is_there() for sink in self.sinks)):
-            return  # The second: it had its name, and somebody took it away.
+        if found is None or (found.finished and not self._are_those_of(found)):
+            return  # The second: they had their names, and somebody took them away or wrote others.
         changed = [key for key, value in self.state.job.items() if found.job.get(key) != value]
         if changed:
             self._may_drop(f"another command left it (other {', '.join(changed)}): run that one again to go on")
         else:
             self.state = found
+
+    def _are_those_of(self, found: State) -> bool:
+        """Return whether the finished files, whatever their names by now, are the ones that a note is of."""
+        return [sink.fingerprint() for sink in self.sinks] == list(found.outputs)
+
+    def confirm(self, info: Mapping[str, Any], digest: str | None) -> None:
+        """See that what is finished is of this model and these rows.
+
+        Args:
+            info: The model, now that it is loaded.
+            digest: Of as many rows of the data set as are done; None where it has fewer or more.
+
+        Raises:
+            RunError: if it is not, and the user did not say that it may be dropped.
+        """
+        model = _as_json(info)
+        if self.state.job.get("info") != model:
+            self._drop_finished(f"the model {model['name']} is not the same as then")
+        elif digest != self.state.digest:
+            self._drop_finished("the data set has changed since then")
+
+    def _drop_finished(self, reason: str) -> None:
+        self._may_drop(reason)
+        self.state = State({key: value for key, value in self.state.job.items() if key != "info"})
+        for sink in self.sinks:
+            sink.drop()
 
     def open(self) -> None:
         """Open the files, and cut off what is not sure.
@@ -114,7 +151,8 @@ class Partial:
         if not self.state.finished:
             for sink in self.sinks:
                 sink.seal()
-            self._save(replace(self.state, finished=True))
+            outputs = tuple(sink.fingerprint() or "" for sink in self.sinks)
+            self._save(replace(self.state, finished=True, outputs=outputs))
         for sink in self.sinks:
             sink.publish()
         self._note.unlink()

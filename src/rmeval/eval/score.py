@@ -11,7 +11,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,16 +20,16 @@ from rmeval.data_prep.score_rows import ScorableRow, scorable_rows
 from rmeval.data_prep.stream import Source, open_source
 from rmeval.errors import DataError, UsageError
 from rmeval.eval.best_of_n import best_pair, pairable, refine_best
+from rmeval.eval.chunks import Chunk, ahead, grouped, row_bytes
 from rmeval.eval.partial import Partial
+from rmeval.eval.refine import Settling
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.sinks import OUTPUT_SUFFIXES
 from rmeval.eval.suites.mini import MINI, mini_path
-from rmeval.types import Conversation, Finding, Progress, Scorer
+from rmeval.types import Finding, Progress, Scorer
 
 __all__ = ["ScoreSummary", "score"]
 
-CHUNK = 4096
-"""Conversations scored and written at a time: enough to share prefixes and to pack by length; memory holds three."""
 LOOK = 256
 """Rows checked before the model is loaded."""
 
@@ -100,10 +99,14 @@ def score(
     partial = Partial(paths, job, overwrite=overwrite)
     resumed = partial.state.rows
     try:
+        scorer: Scorer | None = None
+        if partial.state.finished:
+            source, scorer = _open(dataset, split, paths), _load(model, options)
+            partial.confirm(asdict(scorer.info), _digest(source, limit, partial.state.rows))
         if not partial.state.finished:
             partial.open()
             source = _open(dataset, split, paths)
-            resumed = _score_rows(partial, source, limit, model, options, progress)
+            resumed = _score_rows(partial, source, limit, scorer or model, options, progress)
         partial.publish()
     finally:
         partial.close()
@@ -121,6 +124,19 @@ def score(
         resumed=resumed,
         seconds=time.perf_counter() - start,
     )
+
+
+def _load(model: str | Scorer, options: ModelOptions) -> Scorer:
+    return load_scorer(model, options) if isinstance(model, str) else model
+
+
+def _digest(source: Source, limit: int | None, rows: int) -> str | None:
+    """Return the digest of all rows; None where there are not as many as given."""
+    digest, count = hashlib.sha256(), 0
+    for row in islice(scorable_rows(source), limit):
+        digest.update(row_bytes(row))
+        count += 1
+    return digest.hexdigest() if count == rows else None
 
 
 def _checked(output: str | Path, best: str | Path | None) -> list[Path]:
@@ -149,15 +165,6 @@ def _open(dataset: str, split: str | None, outputs: Sequence[Path]) -> Source:
 # --- chunk by chunk ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    rows: list[ScorableRow]
-    digest: str
-    """Of all rows up to the last one here."""
-    conversations: list[Conversation]
-    """Of all its rows."""
-
-
 def _score_rows(
     partial: Partial,
     source: Source,
@@ -174,21 +181,27 @@ def _score_rows(
 
     if not sum(1 for _ in islice(rows(), LOOK)):
         raise DataError(f"{source.name} has no rows")
-    scorer = load_scorer(model, options) if isinstance(model, str) else model
+    scorer = _load(model, options)
     partial.begin(asdict(scorer.info), source)
     chunks = _chunks(rows, partial, source.name)
     resumed, saved = partial.state.rows, partial.state.findings
     before = scorer.findings() if resumed else ()  # What loading notices is in what was saved.
     total = min(source.estimate(), limit or sys.maxsize) if progress else 0
     audit = Audit()
-    for chunk in _ahead(chunks, getattr(scorer, "prefetch", None)):
+    if partial.state.exact and isinstance(scorer, Settling):
+        scorer.use_float32()
+    for chunk in ahead(chunks, getattr(scorer, "prefetch", None)):
         conversations = chunk.conversations
         report = progress and _rows_done(progress, partial.state.rows, len(chunk.rows), total)
         scores = scorer.score(conversations, report)
         if len(scores) != len(conversations):
             raise UsageError(f"the scorer gave {len(scores)} scores for {len(conversations)} conversations")
+        in_vain = False
         if len(partial.sinks) > 1 and options.refine:
-            scores = refine_best(chunk.rows, conversations, scores, scorer)
+            scores, in_vain = refine_best(chunk.rows, conversations, scores, scorer)
+        if in_vain and isinstance(scorer, Settling):
+            scorer.use_float32()
+            partial.state = replace(partial.state, exact=True)
         remaining = (score.value for score in scores)
         values = [list(islice(remaining, len(row.conversations))) for row in chunk.rows]
         _note(audit, chunk.rows, values)
@@ -196,53 +209,15 @@ def _score_rows(
     return resumed
 
 
-def _chunks(rows: Callable[[], Iterator[ScorableRow]], partial: Partial, name: str) -> Iterator[_Chunk]:
+def _chunks(rows: Callable[[], Iterator[ScorableRow]], partial: Partial, name: str) -> Iterator[Chunk]:
     """Return the chunks after those that are written, once it is sure that these are still of the same rows."""
     left, digest, done = rows(), hashlib.sha256(), partial.state.rows
     for row in islice(left, done):
-        digest.update(_row_bytes(row))
+        digest.update(row_bytes(row))
     if done and digest.hexdigest() != partial.state.digest:
         partial.start_over(f"{name} has changed: its first {done:,} rows are not those scored")
         left, digest = rows(), hashlib.sha256()
-    return _grouped(left, digest)
-
-
-def _grouped(rows: Iterator[ScorableRow], digest: hashlib._Hash) -> Iterator[_Chunk]:
-    chunk: list[ScorableRow] = []
-    size = 0
-    for row in rows:
-        digest.update(_row_bytes(row))
-        chunk.append(row)
-        size += len(row.conversations)
-        if size >= CHUNK:
-            yield _chunk(chunk, digest)
-            chunk, size = [], 0
-    if chunk:
-        yield _chunk(chunk, digest)
-
-
-def _chunk(rows: list[ScorableRow], digest: hashlib._Hash) -> _Chunk:
-    return _Chunk(rows, digest.hexdigest(), [each for row in rows for each in row.conversations])
-
-
-def _row_bytes(row: ScorableRow) -> bytes:
-    return repr(row.row).encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _ahead(chunks: Iterator[_Chunk], prefetch: Callable[[list[Conversation]], None] | None) -> Iterator[_Chunk]:
-    """Yield all chunks; a thread reads and tokenizes the next one while the caller scores the last."""
-
-    def take() -> _Chunk | None:
-        chunk = next(chunks, None)
-        if chunk is not None and prefetch is not None:
-            prefetch(chunk.conversations)
-        return chunk
-
-    with ThreadPoolExecutor(1) as pool:
-        upcoming = pool.submit(take)
-        while (chunk := upcoming.result()) is not None:
-            upcoming = pool.submit(take)
-            yield chunk
+    return grouped(left, digest)
 
 
 def _rows_done(progress: Progress, done: int, size: int, total: int) -> Progress:
@@ -275,7 +250,7 @@ def _merged(saved: Iterable[Finding], before: Iterable[Finding], now: Iterable[F
     return tuple(total.values())
 
 
-def _write(partial: Partial, chunk: _Chunk, values: Sequence[Sequence[float]], findings: tuple[Finding, ...]) -> None:
+def _write(partial: Partial, chunk: Chunk, values: Sequence[Sequence[float]], findings: tuple[Finding, ...]) -> None:
     """Write a chunk with its scores, and the pairs where they are asked for."""
     contents = [[row.with_scores(own) for row, own in zip(chunk.rows, values, strict=True)]]
     state = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -62,9 +63,23 @@ class Sink:
             self._locked.truncate(size)
             return True
 
-    def is_there(self) -> bool:
-        """Return whether a finished output is there, whatever its name."""
-        return self.partial.exists() or self.path.exists()
+    @property
+    def finished(self) -> Path:
+        """The finished file before it gets its name."""
+        return self.partial
+
+    def fingerprint(self) -> str | None:
+        """Return the sha256 of the finished output, whatever its name by now; None where there is none."""
+        for file in (self.finished, self.path):
+            if file.exists():
+                with writing(self.path), file.open("rb") as stream:
+                    return hashlib.file_digest(stream, "sha256").hexdigest()
+        return None
+
+    def drop(self) -> None:
+        """Remove a finished output that has not got its name."""
+        with writing(self.path):
+            self.finished.unlink(missing_ok=True)
 
     def declare(self, source: Source) -> None:
         """Get ready for rows of this data set."""
@@ -164,6 +179,11 @@ class Table(Sink):
         self._sealed = path.with_name(f"{path.name}.partial.sealed")
         self._declared: pa.Schema | None = None
         self._schema: pa.Schema | None = None
+
+    @property
+    def finished(self) -> Path:
+        """The sealed file."""
+        return self._sealed
 
     def declare(self, source: Source) -> None:
         """Take the types of the data set, and of the chunks that are there."""
