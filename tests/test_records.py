@@ -7,6 +7,7 @@ import io
 import json
 import math
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -266,6 +267,24 @@ def test_run_json_comes_last_and_a_failed_write_leaves_nothing_temporary(run: Ru
         write_run(run, folder)
     assert "\n" not in str(caught.value)
     assert sorted(file.name for file in folder.iterdir()) == [EXAMPLES, SCORES]
+
+
+def test_a_run_that_cannot_be_written_leaves_its_scores(
+    run: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    with pytest.raises(RunError, match="Out of range float values") as caught:
+        write_run(run.with_info(drift=math.inf), folder)
+    (file,) = folder.iterdir()
+    assert f"its scores are in {file}" in str(caught.value)
+    assert pq.read_table(file) == run.scores_table
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(RunError) as caught:
+        write_run(run, tmp_path / "absent")
+    (rescued,) = tmp_path.glob("scores-of-unwritten-run-*.parquet")
+    assert f"its scores are in {rescued}" in str(caught.value)
+    assert pq.read_table(rescued) == run.scores_table
 
 
 def test_a_failed_overwrite_leaves_no_run_that_looks_whole(run: RunRecord, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -198,6 +199,7 @@ def write_run(run: RunRecord, path: Path) -> RunRecord:
         RunError: if writing fails; a run that was there before is then still whole, or noticeably not.
     """
     temporary = {name: path / f".{name}.{os.getpid()}.tmp" for name in (SCORES, EXAMPLES, RUN)}
+    placed: list[str] = []
     try:
         pq.write_table(run.scores_table, temporary[SCORES], compression="zstd")
         pq.write_table(run.examples_table, temporary[EXAMPLES], compression="zstd")
@@ -207,12 +209,25 @@ def write_run(run: RunRecord, path: Path) -> RunRecord:
         temporary[RUN].write_text(text + "\n", encoding="utf-8")
         for name, file in temporary.items():
             os.replace(file, path / name)
-    except OSError as error:
-        raise RunError(f"cannot write the run to {path}: {error.strerror or error}") from None
+            placed.append(name)
+    except (OSError, ValueError) as error:  # A ValueError: a number that JSON does not know.
+        reason = getattr(error, "strerror", None) or error
+        kept = f"its scores are in {path / SCORES}" if SCORES in placed else _rescue(run, path)
+        raise RunError(f"cannot write the run to {path}: {reason}; {kept}") from error
     finally:
         for file in temporary.values():
             file.unlink(missing_ok=True)
     return replace(run, info=info, path=path)
+
+
+def _rescue(run: RunRecord, path: Path) -> str:
+    """Write the scores somewhere, if not beside the run then among temporary files; say where."""
+    for folder in (path, Path(tempfile.gettempdir())):
+        file = folder / f"scores-of-unwritten-run-{os.getpid()}.parquet"
+        with suppress(OSError):
+            pq.write_table(run.scores_table, file, compression="zstd")
+            return f"its scores are in {file}"
+    return "its scores could not be kept either"
 
 
 def load_run(path: str | Path, *, with_text: bool = True) -> RunRecord:

@@ -199,15 +199,18 @@ def test_none_or_too_many_runs(run: RunRecord, number: int) -> None:
 
 def test_the_command_is_pinned(run: RunRecord) -> None:
     command = ("rmeval", "rewardbench", "--model", "org/a b")
-    pinned = run.with_info(command=command, data=replace(run.info.data, revision="abc")).info
+    model = replace(run.info.model, revision=f"{0:040d}")
+    pinned = run.with_info(command=command, data=replace(run.info.data, revision="abc"), model=model).info
     expected = f"rmeval rewardbench --model 'org/a b' --revision {0:040d} --dataset-revision abc"
     assert command_line(pinned) == expected
-    given = (*command, "--revision=v1", "--dataset-revision", "v2")
-    assert command_line(replace(pinned, command=given)) == "rmeval rewardbench --model 'org/a b' --revision=v1" + (
-        " --dataset-revision v2"
-    )
+    # A branch moves: what is repeated is the commit that it was.
+    given = (*command, "--revision=main", "--dataset-revision", "main")
+    assert command_line(replace(pinned, command=given)) == expected
+    # An adapter's fingerprint names two commits; its own is the one to ask for.
+    adapter = replace(pinned.model, fingerprint=f"hub:{0:040d}+hub:{1:040d}", revision=f"{0:040d}")
+    assert command_line(replace(pinned, model=adapter)) == expected
     assert command_line(replace(pinned, command=())) is None
-    local = replace(pinned, model=replace(pinned.model, fingerprint="sha256:1"), data=run.info.data)
+    local = replace(pinned, model=replace(pinned.model, fingerprint="sha256:1", revision=None), data=run.info.data)
     assert command_line(local) == "rmeval rewardbench --model 'org/a b'"
 
 

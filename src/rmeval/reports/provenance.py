@@ -27,16 +27,21 @@ def command_line(info: RunInfo) -> str | None:
     if not info.command:
         return None
     command = list(info.command)
-    commit = info.model.fingerprint.removeprefix("hub:")
-    if commit != info.model.fingerprint and not _given(command, "--revision"):
-        command += ["--revision", commit]
-    if info.data.revision and not _given(command, "--dataset-revision"):
-        command += ["--dataset-revision", info.data.revision]
+    for option, commit in (("--revision", info.model.revision), ("--dataset-revision", info.data.revision)):
+        if commit:
+            command = [*_without(command, option), option, commit]
     return shlex.join(command)
 
 
-def _given(command: Sequence[str], option: str) -> bool:
-    return any(part == option or part.startswith(f"{option}=") for part in command)
+def _without(command: Sequence[str], option: str) -> list[str]:
+    """Return a command without an option and its value."""
+    kept: list[str] = []
+    skip = False
+    for part in command:
+        if not skip and part != option and not part.startswith(f"{option}="):
+            kept.append(part)
+        skip = not skip and part == option
+    return kept
 
 
 def provenance(info: RunInfo, path: Path | None) -> list[Group]:
@@ -58,11 +63,16 @@ def provenance(info: RunInfo, path: Path | None) -> list[Group]:
                 "architecture": model.architecture,
                 "weights": None if model.parameters is None else count(model.parameters),
                 "dtype": model.dtype,
+                "between the layers": model.residual_dtype,
                 "device": model.device,
-                "attention": model.attention,
+                "path": model.path,
+                "why not the fast path": model.why_path,
+                "attention": " in ".join(filter(None, (model.attention, model.attention_dtype))) or None,
                 "maximum length": None if model.max_length is None else f"{count(model.max_length)} tokens",
                 "tokenizer": model.tokenizer,
+                "fingerprint of the tokenizer": model.tokenizer_fingerprint,
                 "chat template": model.template_source,
+                "date for the template": model.template_date,
                 "sha256 of the template": model.template_hash,
                 "head": "untrained" if model.untrained_head else None,
                 "drift": None if info.drift is None else f"{decimal(info.drift, 4)}: margins within it are undecided",
@@ -109,6 +119,10 @@ def _run(info: RunInfo, path: Path | None) -> dict[str, str | None]:
         if tokens is None
         else f"{count(tokens.given)} given, {count(tokens.distinct)} distinct, {count(tokens.computed)} computed,"
         f" {count(tokens.padded)} with padding",
+        "from the journal": None
+        if tokens is None or not tokens.recalled
+        else f"{count(tokens.recalled)} conversations, computed by "
+        + "; ".join(f"{origin} ({count(number)})" for origin, number in tokens.recalled_from.items()),
         **{f"sha256 of {name}": digest for name, digest in info.files.items()},
         "notes": "; ".join(describe(item.code, item.count, item.examples) for item in notes) or None,
     }
