@@ -154,9 +154,10 @@ def test_special_tokens_in_the_data_are_reported() -> None:
     assert "special-token-in-text" in codes
 
 
-def test_nothing_to_score_is_an_error() -> None:
-    with pytest.raises(ModelError, match="e1 has no tokens"):
-        encode(HELLO, template="{{ '' }}")
+def test_a_conversation_of_which_nothing_is_written_is_lost() -> None:
+    encoded, codes, _ = encode(HELLO, template="{{ '' }}")
+    assert encoded.lost == "the chat template writes nothing of a message of role 'user'"
+    assert "text-dropped" in codes
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,22 @@ CODES: dict[str, tuple[Severity, str]] = {
     # Encoding.
     "truncated": ("warning", "longer than the maximum length: the beginning of the conversation was cut off"),
     "system-folded": ("info", "the chat template takes no system message: it was put before the first user message"),
+    "content-as-parts": ("info", "the chat template wants content as a list of parts: it was given one"),
+    "text-dropped": (
+        "error",
+        "nothing of a message is in what the model reads (a role that the chat template does not know, a tokenizer "
+        "without its vocabulary): the example is invalid",
+    ),
+    "text-cut": ("warning", "the chat template leaves out part of a message, such as its reasoning"),
+    "same-tokens": (
+        "warning",
+        "completions of different text became the same tokens: they can only tie",
+    ),
+    "unknown-tokens": ("warning", "most of the text became unknown tokens: the tokenizer may be another model's"),
+    "text-lost-in-tokens": (
+        "warning",
+        "the tokens of a text spell less than half of it: the tokenizer may lack a file",
+    ),
     "bos-once": ("info", "template and tokenizer both add a BOS token: one was removed, so that one is left"),
     "double-bos": ("warning", "the text starts with more than one BOS token"),
     "missing-bos": (
@@ -41,6 +57,11 @@ CODES: dict[str, tuple[Severity, str]] = {
         "info",
         "the model has no pad token that it knows: where batches are padded, an id that they do not hold stands for it",
     ),
+    "adapter-beside": (
+        "warning",
+        "an adapter lies beside the weights: it was not added to them, since merged weights hold it already",
+    ),
+    "code-not-run": ("info", "the folder names code of its own, which transformers' own class made unnecessary"),
     "untrained-head": ("error", "the head that gives the score was newly initialised: scores mean nothing"),
     "unused-weights": ("warning", "the folder holds weights that the model does not use"),
     "journal": ("warning", "the journal of scores could not be used as it was"),

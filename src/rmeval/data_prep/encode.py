@@ -17,12 +17,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.kept import first_not_kept, survives, without
 from rmeval.data_prep.template import TEMPLATE_DATE, HeldClock, Template
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Message, Messages
@@ -34,6 +35,10 @@ MAX_LENGTH = 4096
 """Tokens; used where neither the user nor the model asks for less."""
 _CHUNK = 256
 """Conversations tokenized at a time."""
+_TRIED = 16
+"""Conversations whose tokens are spelled out again to see that the text is in them."""
+_NEAR = 4
+"""How many tokens behind the first one a second BOS is looked for."""
 _TAIL = 3
 """How many last tokens may hold the end-of-turn token: some templates add a line break after it."""
 
@@ -47,6 +52,14 @@ class Encoded:
     pooled: int
     """The position whose output gives the score in a decoder."""
     truncated: bool
+    lost: str | None = None
+    """What of the conversation is not there at all, so that a score would be of something else; None where all is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    text: str
+    lost: str | None
 
 
 def usable_length(model_limit: int | None, tokenizer_limit: int | None, asked: int | None = None) -> int:
@@ -94,8 +107,13 @@ class Encoder:
         self._pad_token_id = pad_token_id
         self._bos = str(tokenizer.bos_token) if tokenizer.bos_token is not None else None
         self._adds_bos = self._bos is not None and _first_id(tokenizer) == tokenizer.bos_token_id
-        self._special_ids = np.array(sorted(tokenizer.all_special_ids), dtype=np.int32)
-        self._special_tokens = tuple(str(token) for token in tokenizer.all_special_tokens)
+        # Some are special without being in the tokenizer's map of them.
+        special = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+        special |= dict(zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=True))
+        self._special_ids = np.array(sorted(special), dtype=np.int32)
+        self._special_tokens = tuple(special.values())
+        self._unknown = np.array([*self._special_ids, tokenizer.unk_token_id or -1], dtype=np.int32)
+        self._to_try = _TRIED
         self._lock = threading.Lock()
         tokenizer.truncation_side = "left"
 
@@ -122,26 +140,56 @@ class Encoder:
         Raises:
             ModelError: if the template fails on it.
         """
+        return self._text(conversation, audit).text
+
+    def _text(self, conversation: Conversation, audit: Audit) -> _Rendered:
         messages = conversation.messages
         asked = self._clock.asked
         text, problem = self._render(messages)
         if (problem or _drops_system(messages, text)) and messages and messages[0].role == "system":
-            text, problem = self._render(_fold_system(messages))
+            messages = _fold_system(messages)
+            text, problem = self._render(messages)
             audit.note("system-folded", conversation.example_id)
         if problem:
             where = f" (example {conversation.example_id})" if conversation.example_id else ""
             raise ModelError(f"the chat template fails on a conversation{where}: {problem}; try --chat-template FILE")
+        text, lost = self._whole(messages, text, conversation.example_id, audit)
         if self._bos and self._adds_bos and text.startswith(self._bos):
             while text.startswith(self._bos):
                 text = text.removeprefix(self._bos)
             audit.note("bos-once", conversation.example_id)
         if self._clock.asked > asked:
             audit.note("template-reads-the-clock", conversation.example_id)
-        return text
+        return _Rendered(text, lost)
 
-    def _render(self, messages: Messages) -> tuple[str, str]:
-        """Return (text, "") or, where the template fails, ("", the reason)."""
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+    def _whole(self, messages: Messages, text: str, place: str, audit: Audit) -> tuple[str, str | None]:
+        """See that every message is in the text; return the text, and what is not there at all."""
+        missing = first_not_kept(messages, text, lambda changed: self._render(changed)[0])
+        if missing is None:
+            return text, None
+        parts = self._render(messages, as_parts=True)[0]
+        if parts and first_not_kept(messages, parts, lambda changed: self._render(changed, as_parts=True)[0]) is None:
+            audit.note("content-as-parts", place)
+            return parts, None
+        message, kept = missing
+        if kept == "part":
+            audit.note("text-cut", f"{place} ({message.role})".strip())
+            return text, None
+        audit.note("text-dropped", f"{place} ({message.role})".strip())
+        return text, f"the chat template writes nothing of a message of role {message.role!r}"
+
+    def _render(self, messages: Messages, *, as_parts: bool = False) -> tuple[str, str]:
+        """Return (text, "") or, where the template fails, ("", the reason).
+
+        With ``as_parts`` contents are lists of parts, as templates of multimodal models want them.
+        """
+        turns: list[dict[str, Any]] = [
+            {
+                "role": message.role,
+                "content": [{"type": "text", "text": message.content}] if as_parts else message.content,
+            }
+            for message in messages
+        ]
         held = self._clock.held() if self.template.may_ask_for_date else nullcontext()
         try:
             with held:
@@ -154,20 +202,34 @@ class Encoder:
 
     def _encode_chunk(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
         encoded = []
-        texts = [self.text(conversation, audit) for conversation in conversations]
-        whole: list[list[int]] = self._tokenizer(texts, verbose=False)["input_ids"]
-        for conversation, text, full in zip(conversations, texts, whole, strict=True):
+        texts = [self._text(conversation, audit) for conversation in conversations]
+        whole: list[list[int]] = self._tokenizer([each.text for each in texts], verbose=False)["input_ids"]
+        for conversation, rendered, full in zip(conversations, texts, whole, strict=True):
             truncated = len(full) > self.max_length
             ids = full
             if truncated:
-                ids = self._tokenizer(text, truncation=True, max_length=self.max_length)["input_ids"]
-            if not ids:
-                raise ModelError(f"example {conversation.example_id} has no tokens: there is nothing to score")
-            array = np.asarray(ids, dtype=np.int32)
+                ids = self._tokenizer(rendered.text, truncation=True, max_length=self.max_length)["input_ids"]
+            lost = rendered.lost or self._lost_in_tokens(rendered.text, full, conversation.example_id, audit)
+            array = np.asarray(ids or [0], dtype=np.int32)  # Lost, but a batch must hold something.
             pooled = pooled_position(array, self._pad_token_id)
             self._check(conversation, array, pooled, truncated, audit)
-            encoded.append(Encoded(array, pooled, truncated))
+            encoded.append(Encoded(array, pooled, truncated, lost))
         return encoded
+
+    def _lost_in_tokens(self, text: str, ids: list[int], place: str, audit: Audit) -> str | None:
+        """See that a text became tokens; return why not."""
+        known = ~np.isin(np.asarray(ids, dtype=np.int32), self._unknown)
+        bare = without(text, self._special_tokens)
+        if not known.any() and any(map(str.isalnum, bare)):
+            audit.note("text-dropped", place)
+            return f"the tokenizer, of {len(self._tokenizer):,} tokens, makes none of the text"
+        if 2 * known.sum() < len(ids) and self._tokenizer.unk_token_id in ids:
+            audit.note("unknown-tokens", place)
+        if self._to_try > 0:  # Decoding takes time, and a damaged tokenizer shows it on any text.
+            self._to_try -= 1
+            if not survives(bare, str(self._tokenizer.decode(ids, skip_special_tokens=True))):
+                audit.note("text-lost-in-tokens", place)
+        return None
 
     def _check(
         self, conversation: Conversation, ids: NDArray[np.int32], pooled: int, truncated: bool, audit: Audit
@@ -179,7 +241,7 @@ class Encoder:
             note("truncated", place)
         if bos is not None and ids[0] != bos:
             note("missing-bos", place)
-        if bos is not None and len(ids) > 1 and ids[0] == ids[1] == bos:
+        if bos is not None and ids[0] == bos and self._second_bos(ids, bos):
             note("double-bos", place)
         if not np.isin(ids[-_TAIL:], self._special_ids).any():
             note("missing-eos", place)
@@ -187,6 +249,14 @@ class Encoder:
             note("pooled-not-last", place)
         if any(token in message.content for message in conversation.messages for token in self._special_tokens):
             note("special-token-in-text", place)
+
+    def _second_bos(self, ids: NDArray[np.int32], bos: int) -> bool:
+        """Return whether a second BOS comes before anything that can be read, such as after a byte order mark."""
+        again = np.flatnonzero(ids[1 : _NEAR + 1] == bos)
+        if not len(again):
+            return False
+        between = str(self._tokenizer.decode(ids[1 : again[0] + 1].tolist()))
+        return not any(each.isprintable() and not each.isspace() for each in between)
 
 
 def pooled_position(ids: NDArray[np.int32], pad_token_id: int | None) -> int:

@@ -71,12 +71,12 @@ def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None) -
     """
     if path is not None:
         try:
-            template = Template(Path(path).read_text(encoding="utf-8"), path)
+            template = Template(Path(path).read_text(encoding="utf-8-sig"), path)
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"cannot read the chat template {path}: {error}") from None
     else:
         try:
-            template = Template(tokenizer.get_chat_template(), "tokenizer")
+            template = Template(tokenizer.get_chat_template().removeprefix("\ufeff"), "tokenizer")
         except ValueError:
             raise ModelError("the tokenizer has no chat template; give one with --chat-template FILE") from None
     if template.drawn is not None:

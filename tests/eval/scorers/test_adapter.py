@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from rmeval.errors import ModelError
@@ -123,3 +124,50 @@ def test_a_pickled_base_is_loaded_where_that_was_allowed(base: Path, tmp_path: P
         load_scorer(str(tmp_path / "adapter"), OPTIONS)
     scorer = load_scorer(str(tmp_path / "adapter"), replace(OPTIONS, allow_pickle=True))
     assert [score.value for score in scorer.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+
+
+# --- an adapter beside weights that hold it already -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", ["whole", "in shards"])
+def test_merged_weights_beside_their_adapter_do_not_get_it_twice(base: Path, tmp_path: Path, weights: str) -> None:
+    """What is in the folder's weights decides, with and without peft."""
+    expected = adapt(base, tmp_path / "adapter")
+    merged = PeftModel.from_pretrained(
+        AutoModelForSequenceClassification.from_pretrained(base, num_labels=1), tmp_path / "adapter"
+    ).merge_and_unload()
+    merged.config.pad_token_id = 2
+    merged.save_pretrained(tmp_path / "alone", max_shard_size="20KB" if weights == "in shards" else "1GB")
+    AutoTokenizer.from_pretrained(tmp_path / "adapter").save_pretrained(tmp_path / "alone")
+    assert len(list((tmp_path / "alone").glob("model*.safetensors"))) > (2 if weights == "in shards" else 0)
+    beside = Path(shutil.copytree(tmp_path / "alone", tmp_path / "beside"))
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(tmp_path / "adapter" / name, beside)
+    scorer = load_scorer(str(beside), OPTIONS)
+    assert [score.value for score in scorer.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+    (finding,) = [each for each in scorer.findings() if each.code == "adapter-beside"]
+    assert finding.severity == "warning"
+    alone = load_scorer(str(tmp_path / "alone"), OPTIONS)
+    assert [score.value for score in alone.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("way", ["save_embedding_layers", "modules_to_save"])
+def test_an_adapter_that_holds_resized_embeddings(base: Path, tmp_path: Path, way: str) -> None:
+    """A padding token was added: peft keeps the whole table, under one name or another."""
+    torch.manual_seed(1)
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32)
+    tokenizer = tiny_tokenizer(template=MISTRAL, pad=None)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    whole = ["score", "embed_tokens"] if way == "modules_to_save" else ["score"]
+    config = LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["q_proj"], modules_to_save=whole)
+    adapted = get_peft_model(model, config)
+    adapted.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=True)
+    tokenizer.save_pretrained(tmp_path / "adapter")
+    scorer = load_scorer(str(tmp_path / "adapter"), OPTIONS)
+    for conversation, score in zip(CONVERSATIONS, scorer.score(CONVERSATIONS), strict=True):
+        chat = [{"role": message.role, "content": message.content} for message in conversation.messages]
+        ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), return_tensors="pt")
+        with torch.no_grad():
+            assert score.value == pytest.approx(adapted(**ids).logits.item(), abs=1e-5)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 from rmeval.data_prep.examples import conversations, to_examples
 from rmeval.data_prep.rows import load_rows
@@ -16,7 +19,7 @@ from rmeval.errors import ModelError, UsageError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation, Message, Scorer
-from tests.tiny import MISTRAL, edit_config, save_tiny_model
+from tests.tiny import CHATML, MISTRAL, edit_config, save_tiny_model
 
 FLOAT32 = ModelOptions(dtype="float32", device="cpu")
 
@@ -194,6 +197,85 @@ def test_a_token_that_the_model_has_no_embedding_for_is_one_line(tiny_model: Pat
     ) as caught:
         load_scorer(str(folder), FLOAT32).score([*items, odd])
     assert "\n" not in str(caught.value)
+
+
+# --- what a template or a tokenizer loses ------------------------------------------------------------------------
+
+KNOWS_TWO = (
+    "{% for message in messages %}{% if message['role'] in ('user', 'assistant') %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'].split('</think>')[-1] + '<|im_end|>' }}"
+    "{% endif %}{% endfor %}"
+)
+
+
+def pair(name: str, *answers: str, role: str = "assistant") -> list[Conversation]:
+    prompt = (Message("user", "question"),)
+    return [Conversation(prompt, (Message(role, text),), name, place) for place, text in enumerate(answers)]
+
+
+def test_answers_that_the_template_drops_are_invalid_and_all_of_them_an_error(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m", template=KNOWS_TWO)
+    scorer = load_scorer(str(folder), FLOAT32)
+    found = scorer.score([*pair("a", "yes", "no"), *pair("b", "yes", "no", role="gpt")])
+    assert [math.isfinite(score.value) for score in found] == [True, True, False, False]
+    (finding,) = [each for each in scorer.findings() if each.code == "text-dropped"]
+    assert (finding.severity, finding.count, finding.examples) == ("error", 2, ("b (gpt)", "b (gpt)"))
+    with pytest.raises(
+        ModelError, match=r"nothing of a message of role 'gpt' \(example b\); rename the role"
+    ) as caught:
+        load_scorer(str(folder), FLOAT32).score(pair("b", "yes", "no", role="gpt"))
+    assert "\n" not in str(caught.value)
+
+
+def test_answers_that_became_the_same_tokens_are_counted(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m", template=KNOWS_TWO)
+    scorer = load_scorer(str(folder), FLOAT32)
+    scorer.score([*pair("a", "one</think>4", "two</think>4"), *pair("b", "4", "5"), *pair("c", "4", "4")])
+    found = {each.code: (each.count, each.examples) for each in scorer.findings()}
+    assert found["same-tokens"] == (1, ("a",))
+    assert found["text-cut"] == (2, ("a (assistant)", "a (assistant)"))
+
+
+@pytest.mark.parametrize("kind", ["Qwen2Tokenizer", "LlamaTokenizerFast"])
+def test_a_tokenizer_without_its_vocabulary_is_refused(tmp_path: Path, kind: str) -> None:
+    """transformers makes one up where tokenizer.json is missing."""
+    folder = save_tiny_model(tmp_path / "m")
+    (folder / "tokenizer.json").unlink()
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tokenizer_class": kind}))
+    with pytest.raises(ModelError) as caught:
+        load_scorer(str(folder), FLOAT32).score(sample(4))
+    assert "\n" not in str(caught.value)
+    assert "tokenizer" in str(caught.value)
+
+
+def test_a_tokenizer_that_knows_little_of_the_text_is_a_finding(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    core = Tokenizer(models.WordLevel({"<unk>": 0, "<eos>": 1, "<pad>": 2, "question": 3, "ab": 4}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="<unk>", eos_token="<eos>", pad_token="<pad>", chat_template=CHATML
+    )
+    words.save_pretrained(folder)
+    scorer = load_scorer(str(folder), FLOAT32)
+    scorer.score(pair("a", "question of something else entirely", "never seen words of all kinds"))
+    assert {"unknown-tokens", "text-lost-in-tokens"} <= codes(scorer)
+
+
+# --- code that comes with a model --------------------------------------------------------------------------------
+
+
+def test_an_auto_map_left_by_the_base_does_not_matter_to_a_native_class(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "m"))
+    edit_config(folder, auto_map={"AutoConfig": "configuration_x.X", "AutoModelForCausalLM": "modeling_x.X"})
+    items = sample(3)
+    for trusted in (False, True):  # Also where code may be run, there is none to run.
+        options = ModelOptions(dtype="float32", device="cpu", trust_remote_code=trusted)
+        scorer = load_scorer(str(folder), options)
+        assert values(scorer, items) == near(values(load_scorer(str(tiny_model), FLOAT32), items))
+        assert "code-not-run" in codes(scorer)
+    edit_config(folder, model_type="of its own")
+    assert "--trust-remote-code" in refused(folder)
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2024-13-01", ""])

@@ -36,7 +36,7 @@ def merge_adapter(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
         raise ModelError(f"{adapter} is a PEFT adapter, and peft is not installed: pip install 'rmeval[train]'")
     from peft import PeftModel
 
-    rows = _embedding_rows(adapter)
+    rows = _embedding_rows(model, adapter)
     if rows is not None and rows != model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(rows, mean_resizing=False)  # The adapter's own replace them.
     with warnings.catch_warnings():
@@ -49,10 +49,15 @@ def merge_adapter(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     return merged  # type: ignore[no-any-return]
 
 
-def _embedding_rows(adapter: Path) -> int | None:
-    """Return how many rows the adapter's embeddings have; None where it holds none."""
+def _embedding_rows(model: PreTrainedModel, adapter: Path) -> int | None:
+    """Return how many rows the adapter's embeddings have; None where it holds none.
+
+    peft keeps them under the module's name, with ``base_layer`` or ``modules_to_save`` behind it.
+    """
+    table = model.get_input_embeddings()
+    name = next(name for name, module in model.named_modules() if module is table).rpartition(".")[2]
     with safe_open(adapter / ADAPTER_WEIGHTS, "pt") as file:
-        for name in file.keys():  # noqa: SIM118 (as above)
-            if name.endswith(("embed_tokens.weight", "word_embeddings.weight", "wte.weight")):
-                return int(file.get_slice(name).get_shape()[0])
+        for key in file.keys():  # noqa: SIM118 (as above)
+            if name in key.split(".") and key.endswith(".weight") and "lora" not in key:
+                return int(file.get_slice(key).get_shape()[0])
     return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded, Encoder, usable_length
@@ -145,9 +148,15 @@ class ClassifierScorer:
         scored = self._engine.score(encoded, progress)
         self.accounting, self.plan_seconds = scored.accounting, scored.plan_seconds
         self._last = encoded, scored.values
+        values = scored.values.copy()
+        # What overflows in low precision may well be a number in float32.
+        again = [place for place in np.flatnonzero(~np.isfinite(values)).tolist() if self.can_refine]
+        if again:
+            values[again] = self._engine.rescore([encoded[place] for place in again]).values
+        refined = set(again)
         return [
-            Score(float(value), len(item.ids), item.truncated)
-            for value, item in zip(scored.values, encoded, strict=True)
+            Score(math.nan if item.lost else float(value), len(item.ids), item.truncated, place in refined)
+            for place, (value, item) in enumerate(zip(values, encoded, strict=True))
         ]
 
     def try_out(self, conversations: Sequence[Conversation]) -> tuple[list[Score], float | None] | None:
@@ -180,6 +189,7 @@ class ClassifierScorer:
             self._audit.merge(audit)
         else:
             encoded = list(self.encoder.encode(conversations, self._audit))
+        self._note_losses(conversations, encoded)
         for conversation, item in zip(conversations, encoded, strict=True):
             largest = int(item.ids.max())
             if self._rows is not None and largest >= self._rows:
@@ -191,12 +201,32 @@ class ClassifierScorer:
                 )
         return encoded
 
+    def _note_losses(self, conversations: Sequence[Conversation], encoded: Sequence[Encoded]) -> None:
+        """See that the answers are there, and that those of an example can be told apart.
+
+        Raises:
+            ModelError: if nothing is left of any of them.
+        """
+        lost = [item.lost for item in encoded if item.lost]
+        if lost and len(lost) == len(encoded):
+            raise ModelError(
+                f"no conversation reaches the model whole: {lost[0]} (example {conversations[0].example_id or 1}); "
+                "rename the role, give the right template with --chat-template FILE, or mend the tokenizer's folder"
+            )
+        seen: dict[tuple[str, bytes], Conversation] = {}
+        noted: set[str] = set()
+        for conversation, item in zip(conversations, encoded, strict=True):
+            twin = seen.setdefault((conversation.example_id, item.ids.tobytes()), conversation)
+            if twin.completion != conversation.completion and not item.lost and conversation.example_id not in noted:
+                noted.add(conversation.example_id)
+                self._audit.note("same-tokens", conversation.example_id)
+
     def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
         """Score each conversation in float32, whatever the dtype is otherwise."""
         encoded = list(self.encoder.encode(conversations, Audit()))  # Audited when first scored.
         scored = self._engine.rescore(encoded, progress)
         return [
-            Score(float(value), len(item.ids), item.truncated, refined=True)
+            Score(math.nan if item.lost else float(value), len(item.ids), item.truncated, refined=True)
             for value, item in zip(scored.values, encoded, strict=True)
         ]
 

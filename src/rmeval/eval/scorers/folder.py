@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _CODE = ("*.py",)
 _RECORDS = {"training.json", "trainer_state.json"}
 """How a model came about; not what it computes."""
 _BLOCK = 1 << 20
+_CLASSIFIER = "AutoModelForSequenceClassification"
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -39,6 +40,11 @@ class ModelFolder:
     """``config.json``."""
     adapter: Path | None = None
     """The folder of a PEFT adapter; everything else is then of the model that it adapts."""
+
+    @property
+    def has_adapter_beside(self) -> bool:
+        """True where an adapter lies in the folder of a model that is whole without it, such as its own merged one."""
+        return self.adapter is None and (self.path / ADAPTER_CONFIG).exists()
 
     @property
     def tokenizer_path(self) -> Path:
@@ -69,12 +75,25 @@ def locate(
     if _is_adapter(path):
         return _locate_adapted(name, path, commit, allow_pickle, trust_remote_code, journal)
     config = _read_config(name, path)
-    if "auto_map" in config and not trust_remote_code:
+    if needs_own_code(config) and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
     if weights:
         _check_weights(name, path, allow_pickle)
     fingerprint = f"hub:{commit}" if commit else _fingerprint(path, journal)
     return ModelFolder(name, path, commit, fingerprint, config)
+
+
+def needs_own_code(config: Mapping[str, Any]) -> bool:
+    """Return whether a model is made of code that comes with it, not of transformers' own classes.
+
+    Fine-tunes keep the ``auto_map`` of their base, also where transformers has a classifier of its own for it.
+    """
+    code = config.get("auto_map") or {}
+    if _CLASSIFIER in code:
+        return True
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES
+
+    return bool(code) and config.get("model_type") not in CLASSES
 
 
 def _is_adapter(path: Path) -> bool:
@@ -157,7 +176,7 @@ def _read_config(name: str, path: Path) -> dict[str, Any]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {file}: {error}") from None
     if not isinstance(config, dict):

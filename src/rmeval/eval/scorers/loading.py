@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +19,7 @@ from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.scorers.adapter import adapter_weights, merge_adapter
 from rmeval.eval.scorers.device import free_bytes
-from rmeval.eval.scorers.folder import ModelFolder, locate_tokenizer
+from rmeval.eval.scorers.folder import ModelFolder, locate_tokenizer, needs_own_code
 from rmeval.eval.scorers.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -62,22 +65,24 @@ def load_model(
     transformers.logging.set_verbosity_error()  # Its report of missing weights is ours to give, in one line.
     transformers.logging.disable_progress_bar()  # Two bars at once would fight for one line.
     try:
-        model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
-            folder.path,
-            num_labels=1,
-            dtype=own,
-            use_safetensors=None if options.allow_pickle else True,
-            trust_remote_code=options.trust_remote_code,
-            local_files_only=True,
-            output_loading_info=True,
-            **extra,
-        )
+        with _without_adapter(folder) as path:
+            model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+                path,
+                num_labels=1,
+                dtype=own,
+                use_safetensors=None if options.allow_pickle else True,
+                trust_remote_code=options.trust_remote_code and needs_own_code(folder.config),
+                local_files_only=True,
+                output_loading_info=True,
+                **extra,
+            )
     except Exception as error:  # As above.
         raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
     finally:
         transformers.logging.set_verbosity(verbosity)
         if bars:
             transformers.logging.enable_progress_bar()
+    _note_folder(folder, audit)
     restored: set[str] = set()
     if folder.adapter is None:
         for key in sorted(report["unexpected_keys"]):
@@ -93,6 +98,30 @@ def load_model(
         if head is not model.base_model:  # An encoder's pooler may hand it low precision.
             head.register_forward_pre_hook(_in_own_dtype)
     return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
+
+
+def _note_folder(folder: ModelFolder, audit: Audit) -> None:
+    """Tell the audit what of a folder was left aside."""
+    if folder.has_adapter_beside:
+        audit.note("adapter-beside", str(folder.path))
+    if folder.config.get("auto_map") and not needs_own_code(folder.config):
+        audit.note("code-not-run", ", ".join(map(str, folder.config["auto_map"])))
+
+
+@contextmanager
+def _without_adapter(folder: ModelFolder) -> Iterator[Path]:
+    """Return a folder without the adapter that lies beside a whole model.
+
+    Where peft is installed, transformers would add it to weights that may hold it already, without a word.
+    """
+    if not folder.has_adapter_beside:
+        yield folder.path
+        return
+    with tempfile.TemporaryDirectory() as view:
+        for file in folder.path.iterdir():
+            if not file.name.startswith("adapter_"):
+                (Path(view) / file.name).symlink_to(file.resolve())
+        yield Path(view)
 
 
 def _place(model: Any, folder: ModelFolder, device: torch.device) -> PreTrainedModel:
