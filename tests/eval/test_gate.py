@@ -223,6 +223,12 @@ def test_throughput_of_other_machines_and_of_remembered_scores(tmp_path: Path) -
     assert not check(remembered, timed(run, 1.0), rules=rules, mode="noninferiority").passed
     whole = remembered.with_info(accounting=Accounting(given=100, distinct=80, computed=80, padded=90))
     assert check(whole, timed(run, 1.0), rules=rules).lines[0].verdict == "pass"
+    # What a run counted is believed, whatever its tokens look like.
+    counted = Accounting(given=100, distinct=80, computed=20, padded=20, recalled=0)
+    assert check(remembered.with_info(accounting=counted), timed(run, 1.0), rules=rules).lines[0].verdict == "pass"
+    recalled = Accounting(given=100, distinct=80, computed=80, padded=80, recalled=1, recalled_from={"here": 1})
+    found = check(remembered.with_info(accounting=recalled), timed(run, 1.0), rules=rules)
+    assert found.lines[0].verdict == "cannot tell"
 
 
 @pytest.mark.parametrize(

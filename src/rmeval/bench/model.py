@@ -112,6 +112,8 @@ class ModelSource:
         self._config = load_config(sweep, path)
         self._shape = shape_of(sweep.model, self._config)
         self._avoid = markers(self._config)
+        eos = self._config.eos_token_id if self._config.is_encoder_decoder else None
+        self._last: int | None = eos[0] if isinstance(eos, list) else eos
         self.why_no_texts: str | None = "random weights decide nothing" if sweep.random else None
         """Why no decisions can be compared; None where they can."""
         self._texts = None if self._folder is None else self._load_texts(self._folder)
@@ -134,7 +136,7 @@ class ModelSource:
     def rows(self, batch_size: int, length: int | None) -> list[Row]:
         """Return the rows of a request."""
         if length is not None:
-            return made_up_rows(self._shape.vocabulary, self._avoid, batch_size, length)
+            return made_up_rows(self._shape.vocabulary, self._avoid, batch_size, length, last=self._last)
         if self._texts is None:
             raise ModelError(f"the rows of {self._sweep.dataset} cannot be encoded: {self.why_no_texts}")
         return self._texts.request(batch_size)

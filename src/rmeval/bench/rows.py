@@ -76,10 +76,17 @@ class Texts:
         )
 
 
-def made_up_rows(vocabulary: int, avoid: Collection[int], count: int, length: int, seed: int = 0) -> list[Row]:
-    """Return rows of random tokens of exactly ``length``, none of them in ``avoid`` (pads and other markers)."""
+def made_up_rows(
+    vocabulary: int, avoid: Collection[int], count: int, length: int, seed: int = 0, last: int | None = None
+) -> list[Row]:
+    """Return rows of random tokens of exactly ``length``, none of them in ``avoid`` (pads and other markers).
+
+    They end in the token ``last``, if one is given: BART and T5 read their score at an EOS.
+    """
     allowed = np.setdiff1d(np.arange(vocabulary, dtype=np.int32), np.array(sorted(avoid), dtype=np.int32))
     drawn = np.random.default_rng((seed, count, length)).choice(allowed, size=(count, length))
+    if last is not None:
+        drawn[:, -1] = last
     return [Row(Encoded(ids, length - 1, truncated=False)) for ids in drawn]
 
 

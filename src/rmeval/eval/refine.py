@@ -121,12 +121,14 @@ def refine_decisions(
     margins = [decision.margin(scores) for decision in decisions]
     left = set(range(len(decisions)))
     twins = _Twins(decisions, items)
-    exact: set[int] = set()
+    # What low precision made no number of is in float32 already; the rest of its example must be, too.
+    exact = {twins.first[place] for place, score in enumerate(scores) if score.refined}
+    mixed = {n for n in left if any(scores[place].refined for place in decisions[n].places)}
     drifts: list[float] = []
     while True:
         # What is invalid in low precision may well be a number in float32.
-        close = twins.reached(number for number in left if math.isnan(margins[number]) or abs(margins[number]) <= drift)
-        close &= left
+        near = {number for number in left if math.isnan(margins[number]) or abs(margins[number]) <= drift}
+        close = twins.reached(near | mixed) & left
         if not close:
             every = len(decisions) - len(left)
             return Refined(refined, drift if math.isfinite(drift) else None, every)
@@ -136,7 +138,7 @@ def refine_decisions(
                 refined[place] = score
         exact.update(texts)
         left -= close
-        moved = [decisions[number].margin(refined) - margins[number] for number in sorted(close)]
+        moved = [decisions[number].margin(refined) - margins[number] for number in sorted(close - mixed)]
         drifts += [abs(change) for change in moved if math.isfinite(change)]
         if drifts:
             spread = math.sqrt(math.fsum(change * change for change in drifts) / len(drifts))

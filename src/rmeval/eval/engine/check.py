@@ -61,12 +61,13 @@ def margin_bound(moved: Values) -> float:
     return max(4 * math.sqrt(2 * float(np.var(moved, ddof=1))), 1.5 * float(np.ptp(moved)))
 
 
-def check_sample(sequences: Sequence[Ids], windows: Sequence[int]) -> list[int]:
+def check_sample(sequences: Sequence[Ids], windows: Sequence[int], *, spread: int = 0) -> list[int]:
     """Choose what the self-check scores: the longest, the shortest beyond each attention window, a few between.
 
     Args:
         sequences: Token ids of the whole set.
         windows: Lengths in tokens beyond which the model computes otherwise, such as its attention windows.
+        spread: So many more, of lengths at even steps from the shortest to the longest.
 
     Returns:
         Places in ``sequences``, ascending.
@@ -79,6 +80,7 @@ def check_sample(sequences: Sequence[Ids], windows: Sequence[int]) -> list[int]:
     # The lower half of the lengths costs little and varies in all else.
     half = order[: max(1, len(order) // 2)]
     chosen.update(half[i * len(half) // _CHECKED] for i in range(_CHECKED))
+    chosen.update(order[i * len(order) // spread] for i in range(spread))
     return sorted(chosen)
 
 
