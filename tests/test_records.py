@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,18 @@ import pytest
 
 from rmeval import evaluate, load_run
 from rmeval.errors import RunError
-from rmeval.records import EXAMPLES, RUN, SCORES, RunRecord, parse_messages, prompt_hash, write_run
+from rmeval.files import LOCK
+from rmeval.records import (
+    EXAMPLES,
+    REPORT,
+    RUN,
+    SCORES,
+    RunRecord,
+    output_folder,
+    parse_messages,
+    prompt_hash,
+    write_run,
+)
 from rmeval.types import Conversation, Finding, Message, ModelInfo, Progress, Score
 
 NAN, INF = math.nan, math.inf
@@ -253,11 +265,42 @@ def test_a_finished_run_is_kept_unless_told_otherwise(run: RunRecord, tmp_path: 
     assert sorted(file.name for file in folder.iterdir()) == [EXAMPLES, RUN, SCORES]
 
 
-def test_an_unfinished_run_is_written_over(run: RunRecord, tmp_path: Path) -> None:
-    folder = folder_of(run)
-    (folder / RUN).unlink()
-    again = evaluate(Lookup(), "pairs", dataset=pairs(tmp_path, ("a", "bb")), output_dir=folder)
+def test_a_run_that_a_kill_left_half_written_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, data = tmp_path / "run", pairs(tmp_path, ("a", "bb"))
+    real = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if target.name == RUN:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Lookup(), "pairs", dataset=data, output_dir=folder)
+    monkeypatch.undo()
+    assert sorted(file.name for file in folder.iterdir()) == [LOCK, EXAMPLES, SCORES]
+    again = evaluate(Lookup(), "pairs", dataset=data, output_dir=folder)
     assert load_run(folder) == again
+    assert sorted(file.name for file in folder.iterdir()) == [EXAMPLES, RUN, SCORES]
+
+
+@pytest.mark.parametrize("name", [EXAMPLES, SCORES, REPORT])
+def test_a_file_of_the_users_is_not_replaced(tmp_path: Path, name: str) -> None:
+    data = pairs(tmp_path, ("a", "bb"))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    (folder / "notes.txt").write_text("mine")
+    for overwrite in (False, True):
+        assert f"holds {name}, which rmeval did not write" in unusable(folder, data, overwrite=overwrite)
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {name: "mine", "notes.txt": "mine"}
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(tmp_path: Path) -> None:
+    folder, data = tmp_path / "run", pairs(tmp_path, ("a", "bb"))
+    with output_folder(folder, overwrite=False):
+        assert f"another rmeval is writing to {folder}" in unusable(folder, data)
+    evaluate(Lookup(), "pairs", dataset=data, output_dir=folder)
 
 
 def test_run_json_comes_last_and_a_failed_write_leaves_nothing_temporary(run: RunRecord, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from rmeval import files
 from rmeval.errors import RunError
 from rmeval.types import Example, Message, Messages, RunInfo, Score, ScoredExample
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
-RUN, SCORES, EXAMPLES = "run.json", "scores.parquet", "examples.parquet"
+RUN, SCORES, EXAMPLES, REPORT = "run.json", "scores.parquet", "examples.parquet", "report.html"
+WRITTEN = (RUN, SCORES, EXAMPLES, REPORT)
+"""Everything in a run's folder that is rmeval's."""
 
 _SCORES_SCHEMA = pa.schema(
     {
@@ -167,29 +170,17 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
 
 @contextmanager
 def output_folder(path: Path, *, overwrite: bool) -> Iterator[None]:
-    """Make a run's folder and see that it can be written: before scoring, not after.
+    """Make a run's folder, see that it can be written and keep others off it: before scoring, not after.
 
     A folder that was made here and into which nothing was written is gone afterwards.
 
     Raises:
-        RunError: if it holds a finished run and ``overwrite`` is not set, or cannot be written.
+        RunError: if it holds a finished run and ``overwrite`` is not set, files of these names that are not a run's, or
+            another process's run in the making; or if it cannot be written.
     """
-    try:
-        existed = path.exists()
-        if (path / RUN).exists() and not overwrite:
-            raise RunError(f"{path} holds a finished run; choose another --output-dir or pass --overwrite")
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
-    try:
+    with files.output_folder(path, what="run", mark=RUN, overwrite=overwrite, written=lambda: WRITTEN) as folder:
+        folder.claim(WRITTEN)
         yield
-    finally:
-        if not existed:
-            with suppress(OSError):  # Not empty: there is a run in it.
-                path.rmdir()
 
 
 def write_run(run: RunRecord, path: Path) -> RunRecord:
@@ -203,8 +194,7 @@ def write_run(run: RunRecord, path: Path) -> RunRecord:
     try:
         pq.write_table(run.scores_table, temporary[SCORES], compression="zstd")
         pq.write_table(run.examples_table, temporary[EXAMPLES], compression="zstd")
-        files = {name: _sha256(temporary[name]) for name in (SCORES, EXAMPLES)}
-        info = replace(run.info, files=files)
+        info = replace(run.info, files={name: _sha256(temporary[name]) for name in (SCORES, EXAMPLES)})
         text = json.dumps(asdict(info), indent=2, ensure_ascii=False, allow_nan=False)
         temporary[RUN].write_text(text + "\n", encoding="utf-8")
         for name, file in temporary.items():
@@ -292,21 +282,3 @@ def _messages_json(messages: Messages) -> str:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        RunError: if it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rmeval.errors import RunError
 from rmeval.eval.gate import Gate, check
 from rmeval.eval.rules import parse_rule
-from rmeval.records import write_file
+from rmeval.files import write_text
 from rmeval.reports.check_files import append_file, code, junit, markdown, one_line, workflow_commands
 from tests.comparing import run_of, write_rows
 
@@ -124,7 +124,7 @@ def test_junit(plain: Gate) -> None:
 
 @pytest.mark.parametrize("name", NASTY)
 def test_names_do_not_break_xml(plain: Gate, name: str, tmp_path: Path) -> None:
-    write_file(tmp_path / "check.xml", junit(named(plain, name)))
+    write_text(tmp_path / "check.xml", junit(named(plain, name)))
     cases = list(ET.parse(tmp_path / "check.xml").getroot().iter("testcase"))  # noqa: S314
     assert len(cases) == len(plain.lines)
     if name.isprintable() and name.isascii():
@@ -159,8 +159,8 @@ def test_names_do_not_make_commands(plain: Gate, name: str) -> None:
 
 
 def test_a_file_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    write_file(tmp_path / "new" / "check.md", "one")
-    write_file(tmp_path / "new" / "check.md", "two")
+    write_text(tmp_path / "new" / "check.md", "one")
+    write_text(tmp_path / "new" / "check.md", "two")
     assert {path.name: path.read_text() for path in (tmp_path / "new").iterdir()} == {"check.md": "two"}
     append_file(tmp_path / "new" / "check.md", " three")
     assert (tmp_path / "new" / "check.md").read_text() == "two three"
@@ -168,7 +168,7 @@ def test_a_file_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) ->
 
 def test_files_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for write in (write_file, append_file):
+    for write in (write_text, append_file):
         with pytest.raises(RunError, match="cannot write"):
             write(tmp_path / "file" / "check.md", "text")
         with pytest.raises(RunError, match="cannot write"):

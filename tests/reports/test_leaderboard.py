@@ -248,15 +248,23 @@ def test_overwriting_removes_the_pages_of_before_and_nothing_else(runs: Path, tm
     assert (tmp_path / "x.html").exists()
 
 
+def test_files_of_the_users_are_not_replaced(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match=r"holds index\.html, which rmeval did not write and would replace"):
+            leaderboard([runs / "run-0"], tmp_path, overwrite=overwrite)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"index.html": "mine"}
+
+
 def test_a_site_is_written_whole_or_not_at_all(runs: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     (site / "models" / "org-strong.html").mkdir(parents=True)
-    with pytest.raises(RunError, match="cannot write the leaderboard"):
+    with pytest.raises(RunError, match=r"holds models/org-strong\.html, which rmeval did not write and would replace"):
         leaderboard([runs / "run-0"], site)
     assert not (site / "index.html").exists()
     assert not list(site.rglob("*.tmp"))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match="not a folder"):
+    with pytest.raises(RunError, match="it is a file; --output-dir takes a folder"):
         leaderboard([runs / "run-0"], tmp_path / "file")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rmeval.errors import RunError
-from rmeval.records import write_file
+from rmeval.files import write_text
 
 Value: TypeAlias = str | int | float | bool | None
 CellRow: TypeAlias = dict[str, Value]
@@ -66,8 +66,8 @@ def write(folder: Path, document: Mapping[str, Any]) -> None:
     Raises:
         RunError: if they cannot be written.
     """
-    write_file(folder / JSON, json.dumps(document, indent=1, allow_nan=False, default=str))
-    write_file(folder / CSV, to_csv(document["rmeval"]["cells"]))
+    write_text(folder / JSON, json.dumps(document, indent=1, allow_nan=False, default=str))
+    write_text(folder / CSV, to_csv(document["rmeval"]["cells"]))
 
 
 def to_csv(cells: Sequence[Mapping[str, Value]]) -> str:

@@ -103,13 +103,13 @@ def command(
 
 
 def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | None) -> None:
-    from rmeval.records import write_file
+    from rmeval.files import write_text
     from rmeval.reports import check_files as files
 
     if junit is not None:
-        write_file(junit, files.junit(gate))
+        write_text(junit, files.junit(gate))
     if markdown is not None:
-        write_file(markdown, files.markdown(gate, report))
+        write_text(markdown, files.markdown(gate, report))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:

@@ -5,31 +5,37 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rmeval.errors import RunError
+from rmeval.files import OutputFolder, output_folder
 
-__all__ = ["MARK", "check_folder", "write_site"]
+__all__ = ["MARK", "site_folder", "write_site"]
 
 MARK = "leaderboard.json"
 """The file by which a leaderboard is known; it lists the pages."""
+_FILES = ("index.html", "leaderboard.csv", "leaderboard.md", MARK)
 _PAGE = re.compile(r"models/[A-Za-z0-9._-]+\.html")
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """See that a leaderboard may be written there: before the work, not after.
+@contextmanager
+def site_folder(path: Path, *, overwrite: bool) -> Iterator[OutputFolder]:
+    """See that a leaderboard may be written there, and keep others off it: before the work, not after.
 
     Raises:
-        RunError: if there is one and ``overwrite`` is not set, or it is no folder.
+        RunError: if there is one and ``overwrite`` is not set, if files are there that rmeval did not write and would
+            replace, or if it is no folder.
     """
-    if (folder / MARK).exists() and not overwrite:
-        raise RunError(f"{folder} holds a leaderboard; choose another --output-dir or pass --overwrite")
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"cannot write to the output folder {folder}: it is not a folder")
+    with output_folder(
+        path, what="leaderboard", mark=MARK, overwrite=overwrite, written=lambda: {*_FILES, *_pages(path)}
+    ) as folder:
+        folder.check(_FILES)
+        yield folder
 
 
-def write_site(folder: Path, files: Mapping[str, str]) -> None:
+def write_site(folder: OutputFolder, files: Mapping[str, str]) -> None:
     """Write files, and remove the pages of a leaderboard that was there before and that are not among them.
 
     Args:
@@ -39,20 +45,20 @@ def write_site(folder: Path, files: Mapping[str, str]) -> None:
     Raises:
         RunError: if a file cannot be written; what was there before is then still whole.
     """
-    stale = _pages(folder) - files.keys()
+    stale = _pages(folder.path) - files.keys()
+    folder.claim(files)
     temporary: dict[Path, Path] = {}
     try:
         for name, text in files.items():
-            path = folder / name
+            path = folder.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             temporary[path].write_bytes(text.encode("utf-8", "replace"))
         for path, written in temporary.items():
             os.replace(written, path)
-        for name in stale:
-            (folder / name).unlink(missing_ok=True)
+        folder.remove(stale)
     except OSError as error:
-        raise RunError(f"cannot write the leaderboard to {folder}: {error.strerror or error}") from None
+        raise RunError(f"cannot write the leaderboard to {folder.path}: {error.strerror or error}") from None
     finally:
         for written in temporary.values():
             written.unlink(missing_ok=True)

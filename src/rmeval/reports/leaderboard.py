@@ -8,13 +8,14 @@ from pathlib import Path
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.suites import SUITES
 from rmeval.eval.suites.rewardbench import REWARDBENCH
+from rmeval.files import OutputFolder
 from rmeval.reports.board import Apart, Entry, Leaderboard
 from rmeval.reports.board_files import board_csv, board_json, board_markdown
 from rmeval.reports.board_imports import read_imports
 from rmeval.reports.board_pages import index_page, model_page
 from rmeval.reports.board_runs import find_runs, read_run
 from rmeval.reports.board_tables import arrange
-from rmeval.reports.board_write import check_folder, write_site
+from rmeval.reports.board_write import site_folder, write_site
 from rmeval.types import Progress
 
 __all__ = ["leaderboard"]
@@ -54,8 +55,19 @@ def leaderboard(
     chosen = _weights(weights, import_weights)
     if not runs and not imports:
         raise UsageError("nothing to show: pass folders of runs, or published results with --import")
-    folder = Path(output_dir)
-    check_folder(folder, overwrite=overwrite)
+    with site_folder(Path(output_dir), overwrite=overwrite) as folder:
+        return _write(folder, runs, imports, chosen, import_weights, seed, progress)
+
+
+def _write(
+    folder: OutputFolder,
+    runs: Sequence[str | Path],
+    imports: Sequence[str | Path],
+    chosen: dict[str, str | None],
+    import_weights: str | None,
+    seed: int,
+    progress: Progress | None,
+) -> Leaderboard:
     published, ignored = read_imports(map(Path, imports), str(chosen[REWARDBENCH.name]), import_weights)
     entries: list[Entry] = []
     unread: list[Apart] = []
@@ -69,7 +81,7 @@ def leaderboard(
         if progress is not None:
             progress(done, len(found))
     tables, apart = arrange([*entries, *published], unread, chosen, seed)
-    board = Leaderboard(tables, apart, ignored, folder)
+    board = Leaderboard(tables, apart, ignored, folder.path)
     pages = {row.page: model_page(board, row) for row in board.rows}
     files = {
         "leaderboard.csv": board_csv(board),

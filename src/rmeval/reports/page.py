@@ -38,7 +38,6 @@ import gzip
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -50,6 +49,7 @@ import jinja2
 from markupsafe import Markup
 
 from rmeval.errors import RunError
+from rmeval.files import replacing
 
 __all__ = ["count", "decimal", "interval", "pack", "percent", "points", "render_page", "visible", "write_page"]
 
@@ -226,14 +226,9 @@ def write_page(path: Path, html: str) -> int:
         RunError: if it cannot be written; a page that was there before is then still whole.
     """
     raw = html.encode()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(path) as temporary:
             temporary.write_bytes(raw)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"cannot write the page {path}: {error.strerror or error}") from None
     return len(raw)
