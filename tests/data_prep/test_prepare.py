@@ -19,6 +19,7 @@ from rmeval.data_prep.mixture import Mixture
 from rmeval.data_prep.normalise import pair_opening
 from rmeval.data_prep.prepare import prepare
 from rmeval.errors import DataError, RunError, UsageError
+from rmeval.files import LOCK
 from rmeval.types import Example, Message
 from tests.preparing import contents, hh_row, hh_rows, mixture_of, rows_of, sides_of, write_rows
 
@@ -285,7 +286,7 @@ def test_sources_that_were_built_are_kept_when_a_later_one_fails(tmp_path: Path,
     with pytest.raises(DataError) as caught:
         prepare(mixture_of(paths), tmp_path / "out")
     assert str(caught.value) == (f"source jam: no such file or folder: {jam}; kept for the next start: soup, bread")
-    assert [name for name in contents(tmp_path / "out") if not name.startswith(".work/")] == []
+    assert [name for name in contents(tmp_path / "out") if not name.startswith(".work/")] == [LOCK]
     (tmp_path / "away.jsonl").rename(jam)
     done = prepare(mixture_of(paths), tmp_path / "out")
     assert (clean.kept, done.kept) == ((), ("soup", "bread"))
@@ -360,7 +361,9 @@ def test_a_finished_build_is_not_written_over_unless_asked(tmp_path: Path, paths
     prepare(mixture_of(paths), out)
     (out / "statistics.html").write_text("of the first build")
     before = contents(out)
-    with pytest.raises(RunError, match="out holds a finished build; choose another --output-dir or pass --overwrite"):
+    with pytest.raises(
+        RunError, match="out holds a finished build of a mixture; choose another --output-dir or pass --overwrite"
+    ):
         prepare(mixture_of(paths), out)
     assert contents(out) == before
     (out / "data" / "train-00001-of-00002.parquet").write_bytes(b"of a larger build")
@@ -381,6 +384,13 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path, paths: dict[str, str]) 
         with pytest.raises(RunError, match="project holds other files and no build of a mixture"):
             prepare(mixture_of(paths), folder, overwrite=overwrite)
     assert contents(folder) == {"README.md": b"mine"}
+    (folder / ".work").mkdir()
+    (folder / "README.md").rename(folder / ".work" / "mine")
+    with pytest.raises(RunError, match=r"project holds \.work, which rmeval did not write and would replace"):
+        prepare(mixture_of(paths), folder)
+    assert contents(folder) == {".work/mine": b"mine"}
+    (folder / ".work" / "mine").rename(folder / "README.md")
+    (folder / ".work").rmdir()
     (folder / "README.md").rename(folder / ".gitattributes")  # As in a clone of an empty Hub data set.
     prepare(mixture_of(paths), folder)
     assert list(contents(folder)) == [".gitattributes", *FILES]

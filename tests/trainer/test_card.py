@@ -43,6 +43,7 @@ RECORD = TrainingRecord(
     best_metrics={},
     results=(RESULT,),
     curves={},
+    files=(),
     seconds=1.0,
     environment={},
 )

@@ -250,6 +250,51 @@ def test_what_was_killed_as_something_else_is_refused(setting: Setting, tmp_path
     assert train(str(setting.recipe), output) is not None
 
 
+def test_a_second_training_of_the_same_folder_is_refused_and_the_first_is_not_disturbed(
+    setting: Setting, trained: Trained, tmp_path: Path
+) -> None:
+    output = tmp_path / "both"
+    [process] = start(setting.recipe, output)
+    marker = output / "checkpoints" / "checkpoint-2" / "complete"
+    while not marker.exists() and process.is_alive():
+        time.sleep(0.002)
+    with pytest.raises(RunError, match=rf"another rmeval is writing to .*both \(process {process.pid} on .*\): wait"):
+        train(str(setting.recipe), output)
+    process.join(60)
+    assert process.exitcode == 0
+    assert weights(output) == weights(trained.path)
+
+
+def test_the_folder_that_the_recipe_is_in_is_left_as_it_was(setting: Setting, tmp_path: Path) -> None:
+    for name in ("README.md", "held-out/my-test-set.jsonl", "adapter/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_bytes(setting.recipe.read_bytes())
+    for overwrite in (False, True):
+        with pytest.raises(
+            RunError, match=r"holds other files and no model trained here \(README.md, adapter, held-out"
+        ):
+            train(str(recipe), tmp_path, overwrite=overwrite)
+    assert recipe.read_bytes() == setting.recipe.read_bytes()
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"README.md", "held-out/my-test-set.jsonl", "adapter/notes.txt", "recipe.yaml"}
+
+
+def test_the_record_lists_what_was_written_and_overwriting_replaces_just_that(setting: Setting) -> None:
+    first = setting.train("again", "max_steps=2", "eval_steps=2")
+    files = {path.relative_to(first.path).as_posix() for path in first.path.rglob("*") if path.is_file()}
+    # The pages are the command line's to write.
+    assert set(first.record["files"]) - files == {"curves.html", "held-out/run/report.html"}
+    assert files < set(first.record["files"])
+    (first.path / "held-out" / "mine.jsonl").write_text("mine")
+    second = setting.train("again", "max_steps=2", "eval_steps=2", "seed=2", overwrite=True)
+    assert second.record["recipe"]["seed"] == 2
+    assert {path.relative_to(first.path).as_posix() for path in first.path.rglob("*") if path.is_file()} == {
+        *files, "held-out/mine.jsonl"
+    }  # fmt: skip
+
+
 def test_a_finished_folder_is_left_alone(trained: Trained, setting: Setting) -> None:
     with pytest.raises(RunError, match="holds a finished model"):
         train(str(setting.recipe), trained.path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from rmeval.data_prep.sources import Source, get_source
 from rmeval.data_prep.stream import Source as Found
 from rmeval.data_prep.stream import open_source
 from rmeval.errors import DataError, UsageError
+from rmeval.files import replacing, write_text
 from rmeval.types import Progress
 
 __all__ = ["Built", "build_source"]
@@ -86,7 +86,7 @@ def build_source(entry: SourceEntry, folder: Path, workers: int = 1, progress: P
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             tally = _build(found, source, folder, workers, progress)
-            _write_whole(folder / BUILT_FILE, json.dumps({"about": about, "tally": asdict(tally)}))
+            write_text(folder / BUILT_FILE, json.dumps({"about": about, "tally": asdict(tally)}))
             kept = False
         else:
             kept = True
@@ -148,12 +148,6 @@ def _earlier(folder: Path, about: Mapping[str, Any]) -> Tally | None:
         return None
 
 
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
 # --- building ---------------------------------------------------------------------------------------------------
 
 
@@ -161,8 +155,11 @@ def _build(found: Found, source: Source, folder: Path, workers: int, progress: P
     total = found.estimate() if progress else 0
     tallies: list[Tally] = []
     done = 0
-    temporary = folder / f".{PAIRS_FILE}.tmp"
-    with pq.ParquetWriter(temporary, PAIRS, compression="zstd", use_dictionary=False) as writer, quiet():
+    with (
+        replacing(folder / PAIRS_FILE) as temporary,
+        pq.ParquetWriter(temporary, PAIRS, compression="zstd", use_dictionary=False) as writer,
+        quiet(),
+    ):
         for slab in _slabs(_batches(_units(_checked(found, source), source))):
             made = make_in_parallel(slab, source, folder, workers)
             no_tally = pc.is_null(made.column("tally"))
@@ -172,7 +169,6 @@ def _build(found: Found, source: Source, folder: Path, workers: int, progress: P
                 done = Tally.total(tallies).rows
                 progress(done, max(done, total))
     clear(folder)
-    os.replace(temporary, folder / PAIRS_FILE)
     return Tally.total(tallies)
 
 

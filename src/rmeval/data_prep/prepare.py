@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -33,11 +33,13 @@ from rmeval.data_prep.sides import Assigned
 from rmeval.data_prep.split import Split
 from rmeval.data_prep.statistics import MixtureStatistics, PairStatistics
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
+from rmeval.files import OutputFolder, output_folder
 from rmeval.types import Example, Progress
 
 __all__ = ["Prepared", "Stages", "prepare"]
 
 LEDGER, STATISTICS, PAGE = "ledger.json", "statistics.json", "statistics.html"
+_ABOUT = ("README.md", "mixture.yaml", "contamination.json", STATISTICS, PAGE, LEDGER)
 _WORK = ".work"
 
 Stages: TypeAlias = Callable[[str, int, int], None]
@@ -94,7 +96,7 @@ def prepare(
     if workers < 1:
         raise UsageError(f"workers must be at least 1, not {workers}")
     folder = Path(output_dir)
-    with _output_folder(folder, overwrite=overwrite):
+    with _output_folder(folder, overwrite=overwrite) as output:
         work = folder / _WORK
         built = _build_all(chosen, work / "sources", workers, progress)
         taken = [select.select(each, chosen.seed) for each in built]
@@ -114,7 +116,7 @@ def prepare(
         pairs = write_pairs(assigned, chosen.seed, staged / "data", _stage(progress, "writing"))
         statistics = _statistics(pairs, chosen, ledger, split, overlap if against else None)
         _write_about(staged, chosen, built, ledger, overlap, statistics)
-        _publish(staged, folder)
+        _publish(staged, output)
         shutil.rmtree(work)
     return Prepared(folder, ledger, overlap, statistics, tuple(each.entry.label for each in built if each.kept))
 
@@ -217,41 +219,37 @@ def _write_about(
         (folder / name).write_text(plain + "\n", encoding="utf-8")
 
 
-def _publish(staged: Path, folder: Path) -> None:
+def _publish(staged: Path, output: OutputFolder) -> None:
     """Put what is staged in the place of what was there, the mark of a finished build last."""
-    for name in (LEDGER, PAGE):
-        (folder / name).unlink(missing_ok=True)
-    (folder / "data").mkdir(exist_ok=True)
-    for split in ("train", "test"):
-        for old in (folder / "data").glob(f"{split}-*-of-*.parquet"):
-            old.unlink()
     files = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]
+    before = [name for name in output.owned if name.startswith("data/")]
+    output.claim(map(Path.as_posix, files))
+    output.remove([LEDGER, PAGE])
+    output.remove(before)
+    (output.path / "data").mkdir(exist_ok=True)
     for file in sorted(files, key=lambda file: file == Path(LEDGER)):
-        os.replace(staged / file, folder / file)
+        os.replace(staged / file, output.path / file)
 
 
 @contextmanager
-def _output_folder(path: Path, *, overwrite: bool) -> Iterator[None]:
-    """Make the folder and see that it is ours to write; one that was made here and stayed empty is gone afterwards.
+def _output_folder(path: Path, *, overwrite: bool) -> Iterator[OutputFolder]:
+    """Make the folder, see that it is ours to write, and keep others off it; what is not written to is gone afterwards.
 
     Raises:
-        RunError: if it holds a finished build and ``overwrite`` is not set, or something else, or cannot be written.
+        RunError: if it holds a finished build and ``overwrite`` is not set, or something else, if another process
+            builds there, or if it cannot be written.
     """
-    try:
-        existed = path.exists()
-        if (path / LEDGER).exists():
-            if not overwrite:
-                raise RunError(f"{path} holds a finished build; choose another --output-dir or pass --overwrite")
-        elif not (path / _WORK).exists() and existed and any(not each.name.startswith(".") for each in path.iterdir()):
-            raise RunError(f"{path} holds other files and no build of a mixture; choose another --output-dir")
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-        yield
-    except OSError as error:
-        raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):  # Not there, not empty, or not a folder.
-            if not existed:
-                path.rmdir()
+
+    def written() -> list[str]:
+        pairs = [file for split in ("train", "test") for file in path.glob(f"data/{split}-*-of-*.parquet")]
+        return [*_ABOUT, *(file.relative_to(path).as_posix() for file in pairs)]
+
+    with output_folder(
+        path, what="build of a mixture", mark=LEDGER, overwrite=overwrite, written=written, alone=True
+    ) as output:
+        output.check(_ABOUT)
+        output.claim([_WORK])
+        try:
+            yield output
+        except OSError as error:
+            raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None

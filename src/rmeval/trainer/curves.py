@@ -76,4 +76,4 @@ def draw(curves: Curves, path: Path, best_step: int | None) -> None:
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize="small")
     figure.subplots_adjust(left=0.1 / max(len(panels), 1), right=0.985, bottom=0.14, top=0.9, wspace=0.22)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    figure.savefig(path, format="png", dpi=120, metadata={"Software": None})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded, Encoder
 from rmeval.data_prep.examples import conversations
+from rmeval.files import replacing
 from rmeval.types import Example, Progress
 
 __all__ = ["lengths", "open_encoded", "write_encoded"]
@@ -42,12 +42,13 @@ def write_encoded(
         ModelError: if the chat template fails on one of them.
     """
     schema = pa.schema({"chosen_ids": _IDS, "rejected_ids": _IDS} | ({"margin": pa.float32()} if margins else {}))
-    temporary = path.with_name(f".{path.name}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+    with (
+        replacing(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
         for batch in _batches(pairs, encoder, audit, schema, margins, progress):
             writer.write_batch(batch)
-    os.replace(temporary, path)
 
 
 def open_encoded(path: Path) -> Dataset:

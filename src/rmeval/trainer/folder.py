@@ -1,23 +1,27 @@
 """The output folder: what it holds while training, and when it may be written to.
 
 ``checkpoints/`` is there only while training: checkpoints, encoded pairs, and ``started.json``, which says of what. The
-model's files, ``README.md`` and, last of all, ``training.json`` come when it is over.
+model's files, ``README.md`` and, last of all, ``training.json`` come when it is over; that one lists them.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rmeval.errors import RunError
+from rmeval.files import OutputFolder, output_folder, write_text
 
-__all__ = ["MODEL_FILES", "RECORD", "Output", "write_text"]
+__all__ = ["ABOUT", "MODEL_FILES", "RECORD", "Output"]
 
 RECORD = "training.json"
+ABOUT = ("README.md", "recipe.yaml", "curves.png", "curves.html", RECORD)
+"""What is written about the model; the last when everything else is."""
 MODEL_FILES: tuple[str, ...] = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -27,70 +31,100 @@ MODEL_FILES: tuple[str, ...] = (
     "special_tokens_map.json",
 )
 MODEL_FILES += ("added_tokens.json", "vocab.*", "merges.txt", "*.model")
-_OWN = ("checkpoints", "adapter", "held-out", RECORD, "README.md", "recipe.yaml", "curves.png", "curves.html")
+_CHECKPOINTS = "checkpoints"
+_STARTED = f"{_CHECKPOINTS}/started.json"
+_WORK = ("checkpoint-*", "*.arrow", ".*.tmp", "merged", "suite.jsonl", "started.json")
+"""What a training writes into ``checkpoints/``; the last says that one is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output folder."""
+    """An output folder, as every process of a training knows it."""
 
     path: Path
 
     @property
     def checkpoints(self) -> Path:
         """What is needed to go on."""
-        return self.path / "checkpoints"
+        return self.path / _CHECKPOINTS
 
     @property
     def started(self) -> Path:
         """What the unfinished training here is of."""
-        return self.checkpoints / "started.json"
+        return self.path / _STARTED
 
     @property
     def record(self) -> Path:
         """What says that the training is over."""
         return self.path / RECORD
 
-    def check(self, started: dict[str, Any], *, overwrite: bool) -> bool:
-        """See that a training may be written here; return whether it goes on with one that is there.
+    @contextmanager
+    def hold(self, *, overwrite: bool) -> Iterator[OutputFolder]:
+        """See that a model may be written here, and keep others off; for the first process alone.
+
+        Raises:
+            RunError: if the folder cannot be written to, holds a finished model and ``overwrite`` is not set, other
+                files, or another process trains there.
+        """
+        with output_folder(
+            self.path,
+            what="model trained here",
+            mark=RECORD,
+            overwrite=overwrite,
+            written=self._written,
+            unfinished=_STARTED,
+            alone=True,
+        ) as folder:
+            models = {path.name for pattern in MODEL_FILES for path in self.path.glob(pattern)}
+            folder.check([*ABOUT, *sorted(models)])
+            yield folder
+
+    def resumes(self, started: dict[str, Any], *, overwrite: bool) -> bool:
+        """Return whether a training goes on with what is there.
 
         ``started`` is what it is of, as far as that is known: the same in every start of the same command.
 
         Raises:
-            RunError: if the folder cannot be written to, or holds another training or model.
+            RunError: if an unfinished training of something else is there, and ``overwrite`` is not set.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{self.path} is a file; --output-dir takes a folder")
-        if self.record.exists():
-            if overwrite:
-                return False
-            raise RunError(f"{self.path} holds a finished model; choose another --output-dir or pass --overwrite")
-        before = self._before()
-        if before is not None:
-            before = {key: before.get(key) for key in started}
-            if before == started or overwrite:
-                return before == started
-            raise RunError(
-                f"{self.path} holds an unfinished training of something else ({_difference(before, started)}): give "
-                "the same values to go on with it, choose another --output-dir, or pass --overwrite"
-            )
-        if any(path for pattern in MODEL_FILES for path in self.path.glob(pattern)):
-            raise RunError(f"{self.path} holds a model that was not trained here; choose another --output-dir")
-        return False
+        before = None if self.record.exists() else self._before()
+        if before is None:
+            return False
+        before = {key: before.get(key) for key in started}
+        if before == started or overwrite:
+            return before == started
+        raise RunError(
+            f"{self.path} holds an unfinished training of something else ({_difference(before, started)}): give "
+            "the same values to go on with it, choose another --output-dir, or pass --overwrite"
+        )
 
-    def begin(self, started: dict[str, Any], *, resume: bool) -> None:
-        """Make the folder ready: as it is to go on, else empty of what an earlier training wrote.
+    def begin(self, folder: OutputFolder, started: dict[str, Any], *, resume: bool) -> None:
+        """Make the folder ready: as it is to go on, else without what an earlier training wrote.
 
         Raises:
             RunError: if it cannot be written to.
         """
         try:
             if not resume:
-                self._clear()
+                folder.remove([RECORD])  # First, so that the rest is no finished model.
+                folder.remove(folder.owned - {_CHECKPOINTS})
+            folder.claim([_CHECKPOINTS])
+            if not resume:
+                self.clear()
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             write_text(self.started, json.dumps(started, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise RunError(f"cannot write to the output folder {self.path}: {error.strerror or error}") from None
+
+    def clear(self) -> None:
+        """Delete what was needed to go on, and nothing else."""
+        for path in [path for pattern in _WORK for path in sorted(self.checkpoints.glob(pattern))]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        if self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):
+            self.checkpoints.rmdir()
 
     def _before(self) -> dict[str, Any] | None:
         """Return what the unfinished training here is of; None where there is none that got as far."""
@@ -100,22 +134,15 @@ class Output:
             return None
         return before if isinstance(before, dict) else None
 
-    def _clear(self) -> None:
-        """Delete what a training writes, and nothing else; the record first, so that the rest is no finished model."""
-        self.record.unlink(missing_ok=True)
-        models = {path for pattern in MODEL_FILES for path in self.path.glob(pattern)}
-        for path in (*(self.path / name for name in _OWN), *models):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    def _written(self) -> list[str]:
+        """Return what the finished training here says that it wrote."""
+        try:
+            return [str(name) for name in json.loads(self.record.read_text(encoding="utf-8"))["files"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunError(
+                f"{self.record} does not say which files the training wrote, so none may be deleted: choose another "
+                "--output-dir"
+            ) from None
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:

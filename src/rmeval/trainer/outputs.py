@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rmeval.errors import RunError
 from rmeval.eval.scorers.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelFolder
+from rmeval.files import OutputFolder, replacing, write_text
 from rmeval.trainer.folder import MODEL_FILES, Output
 from rmeval.trainer.model import load_adapted
 from rmeval.trainer.recipe import Recipe
@@ -23,7 +24,12 @@ _TOKENIZER_FILES = tuple(
 
 
 def write_model(
-    output: Output, best: Path, recipe: Recipe, base: ModelFolder, tokenizer: PreTrainedTokenizerBase
+    output: Output,
+    folder: OutputFolder,
+    best: Path,
+    recipe: Recipe,
+    base: ModelFolder,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     """Write the model of a checkpoint into the output folder; with LoRA merged, and the adapter in ``adapter/``.
 
@@ -34,34 +40,33 @@ def write_model(
         if recipe.lora is None:
             if not any(best.glob("*.safetensors")):
                 raise RunError(f"{best} holds no whole model: set fsdp_state_dict_type to FULL_STATE_DICT")
-            _link(best, output.path, MODEL_FILES)
+            _link(best, folder, "", MODEL_FILES)
             return
-        adapter = output.path / "adapter"
-        adapter.mkdir(exist_ok=True)
-        _link(best, adapter, (ADAPTER_WEIGHTS, *_TOKENIZER_FILES))
-        _write_adapter_config(best / ADAPTER_CONFIG, adapter / ADAPTER_CONFIG, recipe, base)
+        _link(best, folder, "adapter/", (ADAPTER_WEIGHTS, *_TOKENIZER_FILES))
+        folder.claim([f"adapter/{ADAPTER_CONFIG}"])
+        _write_adapter_config(best / ADAPTER_CONFIG, output.path / "adapter" / ADAPTER_CONFIG, recipe, base)
         merged = output.checkpoints / "merged"
         load_adapted(base, recipe, tokenizer, best).save_pretrained(merged)
         tokenizer.save_pretrained(merged)
-        _link(merged, output.path, MODEL_FILES)
+        _link(merged, folder, "", MODEL_FILES)
     except OSError as error:
         raise RunError(f"cannot write the model to {output.path}: {error.strerror or error}") from None
 
 
-def _link(source: Path, target: Path, patterns: tuple[str, ...]) -> None:
-    """Put files into another folder, each whole or not at all, and without a copy where the disk can do that."""
-    for path in sorted({path for pattern in patterns for path in source.glob(pattern) if path.is_file()}):
-        temporary = target / f".{path.name}.tmp"
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(path, temporary)
-        except OSError:  # Another disk, or one that knows no links.
-            shutil.copyfile(path, temporary)
-        os.replace(temporary, target / path.name)
+def _link(source: Path, folder: OutputFolder, below: str, patterns: tuple[str, ...]) -> None:
+    """Put files into the output folder, each whole or not at all, and without a copy where the disk can do that."""
+    paths = sorted({path for pattern in patterns for path in source.glob(pattern) if path.is_file()})
+    folder.claim(f"{below}{path.name}" for path in paths)
+    for path in paths:
+        with replacing(folder.path / below / path.name) as temporary:
+            try:
+                os.link(path, temporary)
+            except OSError:  # Another disk, or one that knows no links.
+                shutil.copyfile(path, temporary)
 
 
 def _write_adapter_config(source: Path, target: Path, recipe: Recipe, base: ModelFolder) -> None:
     """Write the adapter's configuration with the base model as the recipe names it, not as this machine stores it."""
     config = json.loads(source.read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": recipe.model_name_or_path, "revision": base.revision}
-    target.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(target, json.dumps(config, indent=2, sort_keys=True) + "\n")

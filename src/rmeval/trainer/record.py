@@ -67,6 +67,8 @@ class TrainingRecord:
     results: tuple[PairResult, ...]
     """Of pairs that were scored once, at the end."""
     curves: Curves
+    files: tuple[str, ...]
+    """What was written into the folder: what ``--overwrite`` may replace."""
     seconds: float
     """Since the last start, until the results."""
     environment: dict[str, str | int | float | None]

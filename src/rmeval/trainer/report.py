@@ -15,9 +15,9 @@ from rmeval.data_prep.rows import load_rows
 from rmeval.eval.evaluate import evaluate
 from rmeval.eval.scorers.options import ModelOptions
 from rmeval.eval.scorers.shipped import folder_name
-from rmeval.records import RunRecord, scored_examples
+from rmeval.files import OutputFolder, write_text
+from rmeval.records import WRITTEN, RunRecord, scored_examples
 from rmeval.trainer.data import opening_of
-from rmeval.trainer.folder import write_text
 from rmeval.trainer.metrics import pair_metrics
 from rmeval.types import Example, Messages, Progress
 
@@ -66,7 +66,7 @@ def overlaps(datasets: Sequence[str], train: Sequence[Example]) -> dict[str, int
 
 
 def report(
-    model: Path,
+    output: OutputFolder,
     held_out: Sequence[Example],
     datasets: Mapping[str, int],
     options: ModelOptions,
@@ -74,7 +74,7 @@ def report(
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> list[PairResult]:
-    """Score the held-out pairs and other data sets with the model in a folder, and write a run of each.
+    """Score the held-out pairs and other data sets with the model in a folder, and write a run of each into it.
 
     ``datasets`` has for each data set what ``overlaps`` says of it.
     ``rmeval pairs --model MODEL --dataset MODEL/held-out/pairs.jsonl`` gives the same numbers.
@@ -82,17 +82,18 @@ def report(
     Raises:
         RmevalError: if a data set cannot be read.
     """
-    folder = model / HELD_OUT
-    folder.mkdir(exist_ok=True)
+    model, folder = output.path, output.path / HELD_OUT
     sets: list[tuple[str, str]] = []
     if held_out:
         pairs = folder / "pairs.jsonl"
+        output.claim([f"{HELD_OUT}/{pairs.name}"])
         write_pairs(pairs, held_out)
         sets.append((HELD_OUT, str(pairs)))
     sets += [(name, name) for name in datasets]
     results = []
     for number, (name, dataset) in enumerate(sets):
         place = folder / ("run" if name == HELD_OUT else f"{number}-{_slug(name)}")
+        output.claim(f"{HELD_OUT}/{place.name}/{name}" for name in WRITTEN)
         run = evaluate(
             folder_name(model),
             "pairs",

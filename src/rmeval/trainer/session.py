@@ -6,11 +6,10 @@ import gc
 import json
 import logging
 import os
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -32,6 +31,7 @@ from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.environment import environment
 from rmeval.eval.scorers.folder import ModelFolder
 from rmeval.eval.scorers.options import ModelOptions
+from rmeval.files import OutputFolder, replacing, write_text
 from rmeval.trainer import checkpoints
 from rmeval.trainer.arguments import lora_config, reward_config
 from rmeval.trainer.batches import PairBatches
@@ -39,10 +39,11 @@ from rmeval.trainer.card import model_card
 from rmeval.trainer.curves import Curves, curves_of, draw
 from rmeval.trainer.data import TrainingPairs, load_pairs
 from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
-from rmeval.trainer.folder import Output, write_text
+from rmeval.trainer.folder import ABOUT, Output
 from rmeval.trainer.hardware import Hardware, choose
 from rmeval.trainer.model import ModelRecord, build_model, build_tokenizer, locate_base
 from rmeval.trainer.outputs import write_model
+from rmeval.trainer.processes import by_the_first
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
 from rmeval.trainer.report import overlaps, report
@@ -94,42 +95,42 @@ def run(
     hardware = choose(recipe, devices=int(os.environ.get("WORLD_SIZE", "1")))
     if hardware.use_cpu:
         keep_freed_memory()
-    with _quiet():
+    with _quiet(), ExitStack() as stack:
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0
-        with arguments.main_process_first(local=False):
+
+        def begin() -> tuple[OutputFolder, ModelFolder, _Prepared]:
+            folder = stack.enter_context(output.hold(overwrite=overwrite))
             base = locate_base(recipe)
-        started = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
-        resume = output.check(started, overwrite=overwrite)
-        prepared = None
-        with arguments.main_process_first(local=False):
-            if first:
-                prepared = _prepare(output, recipe, base, started, resume, overwrite, progress)
-            elif not (output.checkpoints / "train.arrow").exists():
-                raise RunError("the first process could not prepare the training; it says why")
+            return folder, base, _prepare(output, folder, recipe, base, overwrite, progress)
+
+        begun_here = by_the_first(first, begin)
+        base = locate_base(recipe) if begun_here is None else begun_here[1]
         learned = _learn(
             output, recipe, base, hardware, arguments, progress if first else None, note if first else None
         )
-        if prepared is None:
+        if begun_here is None:
             return None
-        record = _finish(output, recipe, base, hardware, prepared, learned, command, begun, progress, note)
+        folder, _, prepared = begun_here
+        record = _finish(output, folder, recipe, base, hardware, prepared, learned, command, begun, progress, note)
     return Trained(output.path, record.to_json())
 
 
 def _prepare(
     output: Output,
+    folder: OutputFolder,
     recipe: Recipe,
     base: ModelFolder,
-    started: dict[str, Any],
-    resume: bool,
     overwrite: bool,
     progress: Progress | None,
 ) -> _Prepared:
     """Read, divide and encode the pairs; the first process does it for all."""
+    started: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
+    resume = output.resumes(started, overwrite=overwrite)
     pairs = load_pairs(recipe)
     shared = overlaps(recipe.report_datasets, pairs.train)
-    started = {**started, "data": pairs.record.fingerprint}
-    output.begin(started, resume=resume and output.check(started, overwrite=overwrite))
+    started |= {"data": pairs.record.fingerprint}
+    output.begin(folder, started, resume=resume and output.resumes(started, overwrite=overwrite))
     checkpoints.drop_incomplete(output.checkpoints)
     tokenizer = build_tokenizer(base, recipe)
     pad = int(tokenizer.pad_token_id)
@@ -200,6 +201,7 @@ def _learn(
 
 def _finish(
     output: Output,
+    folder: OutputFolder,
     recipe: Recipe,
     base: ModelFolder,
     hardware: Hardware,
@@ -219,10 +221,10 @@ def _finish(
         raise RunError(f"no checkpoint in {output.checkpoints}, though training is over")
     step = checkpoints.best_step(last)
     best = last if step is None else checkpoints.complete(output.checkpoints)[step]
-    write_model(output, best, recipe, base, build_tokenizer(base, recipe))
+    write_model(output, folder, best, recipe, base, build_tokenizer(base, recipe))
     pairs = prepared.pairs
     results = report(
-        output.path,
+        folder,
         pairs.report,
         prepared.overlaps,
         _options(hardware),
@@ -230,6 +232,7 @@ def _finish(
         note=note,
     )
     history = checkpoints.history(last)
+    folder.claim(ABOUT)
     record = TrainingRecord(
         schema_version=SCHEMA_VERSION,
         rmeval_version=metadata.version("rmeval"),
@@ -247,6 +250,7 @@ def _finish(
         best_metrics=_metrics_at(history, step),
         results=tuple(results),
         curves=curves_of(history, read_suite(output.checkpoints)),
+        files=tuple(sorted(folder.owned - {output.checkpoints.name})),
         seconds=time.perf_counter() - begun,
         environment=_environment(),
     )
@@ -258,10 +262,11 @@ def _write_record(output: Output, recipe: Recipe, record: TrainingRecord) -> Non
     """Write recipe, curves, card and, as the last, the record; then what was needed to go on may go."""
     try:
         write_text(output.path / "recipe.yaml", recipe.to_yaml())
-        draw(record.curves, output.path / "curves.png", record.best_step)
+        with replacing(output.path / "curves.png") as temporary:
+            draw(record.curves, temporary, record.best_step)
         write_text(output.path / "README.md", model_card(record, recipe, output.path.resolve().name))
         write_text(output.record, json.dumps(record.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        shutil.rmtree(output.checkpoints)
+        output.clear()
     except OSError as error:
         raise RunError(f"cannot write to {output.path}: {error.strerror or error}") from None
 
