@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
 from typing import Any
@@ -81,23 +81,34 @@ def write_recipe(path: Path, model: Path, data: Path, **changes: Any) -> Path:
     return path
 
 
-def _run(recipe: str, output: str, overrides: Sequence[str], variables: dict[str, str]) -> None:
-    os.environ.update(variables)
+def _run(recipe: str, output: str, overrides: Sequence[str]) -> None:
     from rmeval.trainer.train import train
 
     train(recipe, output, overrides=overrides)
 
 
+def _begin(variables: dict[str, str], target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.environ.update(variables)
+    target(*arguments)
+
+
 def start(recipe: Path, output: Path, overrides: Sequence[str] = (), processes: int = 1) -> Sequence[Process]:
-    """Start a training in a process of its own, or in several that train together, told so as ``torchrun`` does."""
+    """Start a training in a process of its own, or in several that train together."""
+    return launch(_run, (str(recipe), str(output), list(overrides)), processes)
+
+
+def launch(
+    target: Callable[..., None], arguments: tuple[Any, ...], processes: int, variables: dict[str, str] | None = None
+) -> Sequence[Process]:
+    """Start processes, told of one another as ``torchrun`` does it, with variables in their environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     together = {"WORLD_SIZE": f"{processes}", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}"}
     started = []
     for rank in range(processes):
-        variables = {**together, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}"} if processes > 1 else {}
-        process = _CONTEXT.Process(target=_run, args=(str(recipe), str(output), list(overrides), variables))
+        own = {**together, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}"} if processes > 1 else {}
+        process = _CONTEXT.Process(target=_begin, args=({**own, **(variables or {})}, target, arguments))
         process.start()
         started.append(process)
     return started

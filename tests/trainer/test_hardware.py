@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
 from rmeval.errors import UsageError
 from rmeval.trainer.hardware import accumulation_steps, choose
+from rmeval.trainer.launched import launched
 from rmeval.trainer.recipe import load_recipe
 
 
@@ -38,3 +43,60 @@ def test_with_fsdp_its_own_checkpointing_is_used(monkeypatch: pytest.MonkeyPatch
     assert found.fsdp
     assert not found.gradient_checkpointing
     assert "gradient checkpointing is FSDP's (fsdp_activation_checkpointing)" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("variables", "overrides", "message"),
+    [
+        ({"FSDP_STATE_DICT_TYPE": "LOCAL_STATE_DICT"}, (), "fsdp_state_dict_type is LOCAL_STATE_DICT: no whole model"),
+        ({"FSDP_STATE_DICT_TYPE": "2"}, (), "fsdp_state_dict_type is LOCAL_STATE_DICT: no whole model"),
+        ({"FSDP_VERSION": "2"}, ("eval_suite=mini",), "eval_suite scores checkpoints, which are in parts"),
+        ({"FSDP_VERSION": "2"}, ("lora.r=4",), "checkpoints in parts would lose the adapters"),
+    ],
+)
+def test_checkpoints_that_end_in_no_whole_model_are_refused_before_anything_is_loaded(
+    variables: dict[str, str], overrides: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ACCELERATE_USE_FSDP": "true", **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=message):
+        choose(load_recipe("rm-mistral-7b", ["use_cpu=true", *overrides]), devices=8)
+
+
+@pytest.mark.parametrize(
+    ("variables", "sharded"),
+    [
+        ({}, False),  # FSDP 1, whole: accelerate's defaults.
+        ({"FSDP_VERSION": "2"}, True),
+        ({"FSDP_VERSION": "2", "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT"}, False),
+        ({"FSDP_STATE_DICT_TYPE": "sharded_state_dict"}, True),
+        ({"ACCELERATE_USE_FSDP": "false", "FSDP_VERSION": "2"}, False),
+    ],
+)
+def test_how_checkpoints_are_written(variables: dict[str, str], sharded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ACCELERATE_USE_FSDP": "true", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert launched().sharded == sharded
+
+
+ZERO3 = {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}
+GATHERED = "stage3_gather_16bit_weights_on_model_save"
+
+
+def test_zero_3_that_gathers_no_whole_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe("rm-mistral-7b", ["use_cpu=true"])
+    for name, value in ZERO3.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="ZeRO-3 would write no whole model: set zero3_save_16bit_model"):
+        choose(recipe, devices=8)
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL", "true")
+    assert "DeepSpeed has not been tried by rmeval's tests" in choose(recipe, devices=8).notes
+    file = tmp_path / "deepspeed.json"
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_CONFIG_FILE", str(file))
+    for zero, refused in (({"stage": 3}, True), ({"stage": 3, GATHERED: True}, False), ({"stage": 2}, False)):
+        file.write_text(json.dumps({"zero_optimization": zero}))
+        with pytest.raises(UsageError, match="no whole model") if refused else nullcontext():
+            choose(recipe, devices=8)
+    file.write_text("[")
+    with pytest.raises(UsageError, match="cannot read DeepSpeed's configuration"):
+        choose(recipe, devices=8)

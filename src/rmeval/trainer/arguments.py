@@ -66,6 +66,8 @@ def reward_config(recipe: Recipe, hardware: Hardware, folder: Path) -> RewardCon
         "dataloader_pin_memory": not hardware.use_cpu,
         "ddp_timeout": _TWO_HOURS,  # The first process encodes the pairs while the others wait.
         "ddp_find_unused_parameters": False,
+        # Where parameters are sharded, gradients that wait for the last batch of a step would be whole on each device.
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": hardware.fsdp}},
         "disable_tqdm": True,
         "report_to": "none",
     }

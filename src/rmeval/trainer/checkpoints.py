@@ -12,7 +12,19 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-__all__ = ["best_step", "checkpoint", "complete", "drop_incomplete", "history", "last_complete", "prune", "seal"]
+from rmeval.errors import RunError
+
+__all__ = [
+    "best",
+    "best_step",
+    "checkpoint",
+    "complete",
+    "drop_incomplete",
+    "history",
+    "last_complete",
+    "prune",
+    "seal",
+]
 
 _MARKER = "complete"
 _STATE = "trainer_state.json"
@@ -32,6 +44,19 @@ def complete(folder: Path) -> dict[int, Path]:
 def last_complete(folder: Path) -> Path | None:
     """Return the newest whole checkpoint, if there is one."""
     return next(reversed(complete(folder).values()), None)
+
+
+def best(folder: Path) -> tuple[Path, Path]:
+    """Return the newest whole checkpoint, and the one with the best held-out metric, or the newest again.
+
+    Raises:
+        RunError: if there is none.
+    """
+    last = last_complete(folder)
+    if last is None:
+        raise RunError(f"no checkpoint in {folder}, though training is over")
+    step = best_step(last)
+    return last, last if step is None else complete(folder)[step]
 
 
 def seal(path: Path) -> None:

@@ -33,7 +33,7 @@ MODEL_FILES: tuple[str, ...] = (
 MODEL_FILES += ("added_tokens.json", "vocab.*", "merges.txt", "*.model")
 _CHECKPOINTS = "checkpoints"
 _STARTED = f"{_CHECKPOINTS}/started.json"
-_WORK = ("checkpoint-*", "*.arrow", ".*.tmp", "merged", "suite.jsonl", "started.json")
+_WORK = ("checkpoint-*", "*.arrow", ".*.tmp", "merged", "whole", "suite.jsonl", "started.json")
 """What a training writes into ``checkpoints/``; the last says that one is there."""
 
 

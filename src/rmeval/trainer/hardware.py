@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
 
 from rmeval.errors import UsageError
+from rmeval.trainer.launched import launched
 from rmeval.trainer.recipe import Recipe
 
 __all__ = ["Hardware", "accumulation_steps", "choose"]
@@ -58,14 +58,25 @@ def choose(recipe: Recipe, devices: int) -> Hardware:
         UsageError: if the batch does not divide, or the recipe asks for what there is not.
     """
     cuda = torch.cuda.is_available() and not recipe.use_cpu
-    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1")
+    launch = launched()
+    fsdp = launch.fsdp
     if cuda and devices == 1 and torch.cuda.device_count() > 1:
         count = torch.cuda.device_count()
         raise UsageError(
             f"{count} GPUs are visible to one process: use them all with `accelerate launch --num_processes {count} -m "
             "rmeval train …`, or one with CUDA_VISIBLE_DEVICES=0"
         )
-    notes = []
+    if launch.sharded and recipe.eval_suite is not None:
+        raise UsageError(
+            "eval_suite scores checkpoints, which are in parts: set fsdp_state_dict_type to FULL_STATE_DICT, or "
+            "--set eval_suite=null"
+        )
+    if launch.sharded and recipe.lora is not None:
+        raise UsageError(
+            "checkpoints in parts would lose the adapters: set fsdp_state_dict_type to FULL_STATE_DICT (peft does not "
+            "find them where FSDP checkpoints activations)"
+        )
+    notes = ["DeepSpeed has not been tried by rmeval's tests"] if launch.deepspeed else []
     optim = recipe.optim
     if "paged" in optim and (reason := _unpaged(cuda, fsdp)):
         optim = FUSED

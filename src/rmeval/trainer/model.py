@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,7 +17,7 @@ from rmeval.eval.scorers.folder import ModelFolder, locate
 from rmeval.trainer.made import made
 from rmeval.trainer.recipe import Recipe
 
-__all__ = ["ModelRecord", "build_model", "build_tokenizer", "load_adapted", "locate_base"]
+__all__ = ["ModelRecord", "build_model", "build_tokenizer", "load_adapted", "load_weights", "locate_base"]
 
 PAD = "[PAD]"
 _HEADS = ("score", "classifier")
@@ -198,6 +199,17 @@ def load_adapted(
     model, _ = build_model(folder, exact, tokenizer, None)
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     return merged.to(getattr(torch, recipe.dtype))  # type: ignore[no-any-return]
+
+
+def load_weights(
+    folder: ModelFolder, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, file: Path
+) -> PreTrainedModel:
+    """Return the base model with other weights, all of them, in the dtype that they have."""
+    weights = safetensors.torch.load_file(file)
+    model, _ = build_model(folder, recipe.model_copy(update={"dtype": "float32"}), tokenizer, None)
+    model.load_state_dict(weights)
+    model.config.use_cache = False  # As the trainer leaves it: the same files, however checkpoints are written.
+    return model.to(dtype=next(iter(weights.values())).dtype)  # type: ignore[no-any-return, call-arg]
 
 
 def _line(error: Exception) -> str:

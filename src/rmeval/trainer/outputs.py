@@ -7,16 +7,20 @@ import os
 import shutil
 from pathlib import Path
 
+from accelerate.utils import merge_fsdp_weights
 from transformers import PreTrainedTokenizerBase
 
 from rmeval.errors import RunError
 from rmeval.eval.scorers.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelFolder
 from rmeval.files import OutputFolder, replacing, write_text
 from rmeval.trainer.folder import MODEL_FILES, Output
-from rmeval.trainer.model import load_adapted
+from rmeval.trainer.model import load_adapted, load_weights
 from rmeval.trainer.recipe import Recipe
 
-__all__ = ["write_model"]
+__all__ = ["merge_shards", "write_model"]
+
+_WHOLE = "whole/model.safetensors"
+"""Below ``checkpoints/``: the weights of a checkpoint in parts, put together."""
 
 _TOKENIZER_FILES = tuple(
     pattern for pattern in MODEL_FILES if "safetensors" not in pattern and pattern != "config.json"
@@ -34,23 +38,38 @@ def write_model(
     """Write the model of a checkpoint into the output folder; with LoRA merged, and the adapter in ``adapter/``.
 
     Raises:
-        RunError: if the checkpoint holds no whole model, or the folder cannot be written to.
+        RunError: if the folder cannot be written to, or has files of these names that rmeval did not write.
     """
     try:
+        merged, whole = output.checkpoints / "merged", output.checkpoints / _WHOLE
         if recipe.lora is None:
-            if not any(best.glob("*.safetensors")):
-                raise RunError(f"{best} holds no whole model: set fsdp_state_dict_type to FULL_STATE_DICT")
+            if whole.exists():  # The checkpoint is in parts, and these are its weights.
+                load_weights(base, recipe, tokenizer, whole).save_pretrained(merged)
+                tokenizer.save_pretrained(merged)
+                best = merged
             _link(best, folder, "", MODEL_FILES)
             return
         _link(best, folder, "adapter/", (ADAPTER_WEIGHTS, *_TOKENIZER_FILES))
         folder.claim([f"adapter/{ADAPTER_CONFIG}"])
         _write_adapter_config(best / ADAPTER_CONFIG, output.path / "adapter" / ADAPTER_CONFIG, recipe, base)
-        merged = output.checkpoints / "merged"
         load_adapted(base, recipe, tokenizer, best).save_pretrained(merged)
         tokenizer.save_pretrained(merged)
         _link(merged, folder, "", MODEL_FILES)
     except OSError as error:
         raise RunError(f"cannot write the model to {output.path}: {error.strerror or error}") from None
+
+
+def merge_shards(output: Output, best: Path) -> None:
+    """Put together a checkpoint that FSDP wrote in parts, in the first process; all processes call it and wait.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    whole = output.checkpoints / _WHOLE
+    try:
+        merge_fsdp_weights(str(best / "pytorch_model_fsdp_0"), str(whole.parent))
+    except OSError as error:
+        raise RunError(f"cannot write the model to {whole}: {error.strerror or error}") from None
 
 
 def _link(source: Path, folder: OutputFolder, below: str, patterns: tuple[str, ...]) -> None:

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import save_file
 from transformers import EvalPrediction, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
 from rmeval.errors import RmevalError
+from rmeval.eval.scorers.folder import ADAPTER_WEIGHTS
 from rmeval.trainer import checkpoints
 from rmeval.trainer.batches import PairBatches
 from rmeval.trainer.metrics import pair_metrics
@@ -54,11 +57,20 @@ class PairTrainer(RewardTrainer):
         self._sums = torch.zeros(3, device=self.args.device)
         """Wins, margins and pairs on this device since the last log."""
         self.add_callback(_Epochs(batches))
+        self._adapter = _adapter_names(self.model)
 
-    def trainable(self) -> list[torch.nn.Parameter]:
-        """Return the parameters that training changes."""
+    def exact_trainable(self) -> int:
+        """Make the parameters that training changes float32; return how many numbers they have.
+
+        None is kept: FSDP makes sharded ones of them, and who still holds an original holds all of its memory.
+        """
         assert self.model is not None  # noqa: S101 - it was given one
-        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        count = 0
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()  # bfloat16 would swallow small steps.
+                count += parameter.numel()
+        return count
 
     # --- what is run together -----------------------------------------------------------------------------------
 
@@ -153,6 +165,14 @@ class PairTrainer(RewardTrainer):
             checkpoints.seal(checkpoints.checkpoint(self._folder, step))
             checkpoints.prune(self._folder, keep={step, self.state.best_global_step})
 
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        if self._adapter and state_dict is not None and self.args.should_save:
+            # Gathered from all devices. peft goes by the names of modules, which FSDP's activation checkpointing has
+            # changed: it leaves out the adapters of every layer.
+            adapter = {name: state_dict[source].contiguous() for name, source in self._adapter.items()}
+            save_file(adapter, Path(output_dir or self._folder) / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+
     def create_model_card(self, *arguments: Any, **options: Any) -> None:
         """Write none: the card is written once, with the results."""
 
@@ -191,6 +211,15 @@ class _Epochs(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
         self._batches.set_epoch(int(state.epoch or 0))
+
+
+def _adapter_names(model: torch.nn.Module | None) -> dict[str, str]:
+    """Return what peft calls the weights of an adapter in its file, and what the model does; empty without adapters."""
+    if not isinstance(model, PeftModel):
+        return {}
+    names = list(model.state_dict())
+    numbered = {name: torch.tensor(number) for number, name in enumerate(names)}
+    return {name: names[int(number)] for name, number in get_peft_model_state_dict(model, numbered).items()}
 
 
 def _rows_of_pairs(logits: torch.Tensor, labels: object) -> torch.Tensor:

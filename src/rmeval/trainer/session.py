@@ -41,8 +41,9 @@ from rmeval.trainer.data import TrainingPairs, load_pairs
 from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
 from rmeval.trainer.folder import ABOUT, Output
 from rmeval.trainer.hardware import Hardware, choose
+from rmeval.trainer.launched import launched
 from rmeval.trainer.model import ModelRecord, build_model, build_tokenizer, locate_base
-from rmeval.trainer.outputs import write_model
+from rmeval.trainer.outputs import merge_shards, write_model
 from rmeval.trainer.processes import by_the_first
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
@@ -105,6 +106,8 @@ def run(
             return folder, base, _prepare(output, folder, recipe, base, overwrite, progress)
 
         begun_here = by_the_first(first, begin)
+        if not (output.checkpoints / "train.arrow").exists():
+            raise RunError(f"{output.path} is not the first process's: give a folder that all machines share")
         base = locate_base(recipe) if begun_here is None else begun_here[1]
         learned = _learn(
             output, recipe, base, hardware, arguments, progress if first else None, note if first else None
@@ -187,16 +190,13 @@ def _learn(
     last = checkpoints.last_complete(output.checkpoints)
     if last is not None and note:
         note(f"going on from {last}")
-    trainable = trainer.trainable()
-    if recipe.lora is not None:
-        for parameter in trainable:  # Adapters and head; bfloat16 would swallow small steps.
-            parameter.data = parameter.data.float()
+    trainable = record.trainable if recipe.lora is None else trainer.exact_trainable()
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
     trainer.accelerator.wait_for_everyone()
+    if launched().sharded:
+        merge_shards(output, checkpoints.best(output.checkpoints)[1])
     tokens = Tokens(int(sizes.sum()), batches.padded_tokens(), 0)
-    return _Learned(
-        replace(record, trainable=sum(parameter.numel() for parameter in trainable)), tokens, trainer.state.global_step
-    )
+    return _Learned(replace(record, trainable=trainable), tokens, trainer.state.global_step)
 
 
 def _finish(
@@ -216,11 +216,8 @@ def _finish(
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    last = checkpoints.last_complete(output.checkpoints)
-    if last is None:
-        raise RunError(f"no checkpoint in {output.checkpoints}, though training is over")
+    last, best = checkpoints.best(output.checkpoints)
     step = checkpoints.best_step(last)
-    best = last if step is None else checkpoints.complete(output.checkpoints)[step]
     write_model(output, folder, best, recipe, base, build_tokenizer(base, recipe))
     pairs = prepared.pairs
     results = report(
