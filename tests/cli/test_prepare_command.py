@@ -212,3 +212,13 @@ def test_ctrl_c_says_how_to_go_on_and_it_does(here: Path, capfd: pytest.CaptureF
     write_rows(here / "bread.jsonl", hh_rows(40, "bread"))
     assert _run(arguments) == 0
     assert "built before and kept: soup" in capfd.readouterr().err
+
+
+def test_a_source_that_is_held_out_whole_is_a_warning(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_rows(here / "soup.jsonl", hh_rows(5, "soup"))
+    assert _run(["prepare", "mixture.yaml", "--output-dir", "out", "--json"]) == 0
+    out, err = capfd.readouterr()
+    warning = "all 5 pairs of soup are held out, none trains"
+    assert err.splitlines()[0] == f"warning: {warning}"
+    assert json.loads(out)["warnings"] == [warning]
+    assert f"Take care: {warning}." in (here / "out" / "README.md").read_text()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmeval.data_prep.near import THRESHOLD, Candidates, jaccard, shingles
+from rmeval.data_prep.near import THRESHOLD, Candidates
 from rmeval.data_prep.normalise import opening
+from rmeval.data_prep.shingled import jaccard, shingles
 from rmeval.data_prep.split import Opening, SideCounts, Split, assign_sides
 from rmeval.data_prep.transcripts import parse_transcript
 from rmeval.errors import UsageError
@@ -215,7 +217,7 @@ def test_no_candidates_on_opposite_sides_are_near(sources: list[list[Opening]], 
     assert names == list(dict.fromkeys(each.text for each in openings))
     candidates = Candidates(names)
     for place, name in enumerate(names):
-        for one in {int(each) for band in candidates.earlier(place) for each in band}:
+        for one in candidates.earlier(place).tolist():
             if {split.sides[name], split.sides[names[one]]} == {"train", "test"}:
                 assert jaccard(shingles(name), shingles(names[one])) < THRESHOLD
     # What is dropped was near to both sides, what follows was near to something earlier.
@@ -310,3 +312,64 @@ def test_real_dialogues(shared_data: Path) -> None:
 
     counted = assign_sides(openings, seed=0, held_out=200)
     assert 200 <= counted.pairs["hh-rlhf"].test <= 202  # no opening has more than three pairs
+
+
+# --- sides that would collapse ------------------------------------------------------------------------------------
+
+INSTRUCTION = " ".join(f"instruction{number}" for number in range(120))
+
+
+def instructed(number: int, own: int = 10) -> list[str]:
+    """Prompts of one fixed instruction, each with words of its own."""
+    return [" ".join([INSTRUCTION, *(f"w{place}x{word}" for word in range(own))]) for place in range(number)]
+
+
+@pytest.mark.parametrize("held_out", [0.1, 100])
+def test_one_fixed_instruction_does_not_make_one_cluster(held_out: float) -> None:
+    texts = instructed(1_500)
+    assert jaccard(shingles(texts[0]), shingles(texts[1])) > THRESHOLD
+    split = assign_sides(of("a", *texts), seed=0, held_out=held_out)
+    assert split.leads == {}
+    assert 100 <= len(held(split)) <= 200
+    assert split.pairs["a"].dropped == 0
+    assert split.warnings == ()
+
+
+def test_openings_that_are_all_nearly_the_same_are_divided_one_by_one_and_that_is_said() -> None:
+    """Four gaps that eight words each can fill: there is nothing but what many others have, too."""
+    words = [f"w{number}" for number in range(120)]
+    fillings = random.Random(0).sample(list(itertools.product(range(8), repeat=4)), 900)
+    texts = []
+    for filling in fillings:
+        text = list(words)
+        for gap, word in enumerate(filling):
+            text[20 + 20 * gap] = f"x{gap}y{word}"
+        texts.append(" ".join(text))
+    others = [question(f"q{number}x", 5) for number in range(100)]
+    split = assign_sides([*of("a", *texts), *of("b", *others)], seed=0, held_out=0.2)
+    assert not split.leads.keys() & set(texts)
+    assert split.pairs["a"].dropped == 0
+    assert 0.1 * len(texts) < len(held(split) & set(texts)) < 0.3 * len(texts)
+    assert len(split.warnings) == 1
+    assert "of the 900 openings of a are nearly the same: they are divided one by one" in split.warnings[0]
+    quiet = assign_sides(of("b", *others), seed=0, held_out=0.2)
+    assert quiet.warnings == ()
+
+
+ONE = of("a", "one", pairs=1500)
+MANY = of("b", *(f"x{number} y{number}" for number in range(1000)))
+
+
+@pytest.mark.parametrize(
+    ("openings", "held_out", "warnings"),
+    [
+        (ONE, 0.0, ()),
+        (ONE, 100, ("all 1,500 pairs of a are held out, none trains", "the training side has 0 of 1,500 pairs")),
+        ([*of("a", "one", "two"), *MANY], 100, ("all 2 pairs of a are held out, none trains",)),
+        (MANY, 5, ("the held-out side has 5 of 1,000 pairs",)),
+        (MANY, 0.005, ()),
+        (MANY, 995, ("the training side has 5 of 1,000 pairs",)),
+    ],
+)
+def test_a_thin_side_is_said(openings: list[Opening], held_out: float, warnings: tuple[str, ...]) -> None:
+    assert assign_sides(openings, seed=0, held_out=held_out).warnings == warnings

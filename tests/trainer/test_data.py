@@ -168,3 +168,32 @@ def test_the_fingerprint_is_that_of_the_pairs_that_train(tmp_path: Path) -> None
     rows[7]["chosen"] += "!"
     assert load(tmp_path, write_jsonl(tmp_path / "b.jsonl", rows), held_out=0).record.fingerprint != first
     assert json.dumps(first).startswith('"sha256:')
+
+
+def test_one_fixed_instruction_is_divided_and_nothing_collapses(tmp_path: Path) -> None:
+    instruction = " ".join(f"instruction{number}" for number in range(120))
+    rows = [{**row, "prompt": f"{instruction} {row['prompt']}"} for row in made_up_pairs(300)]
+    for held_out in (0.1, 30):
+        pairs = load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", rows), held_out=held_out)
+        assert pairs.record.train >= 240
+        assert 20 <= pairs.record.selection + pairs.record.report <= 60
+        assert min(pairs.record.selection, pairs.record.report) >= 5
+        # Of so few the instruction is no template.
+        assert pairs.record.warnings == (
+            "the held-out prompts are nearly the same, so that there are near-duplicates in both halves",
+        )
+
+
+def test_a_division_that_leaves_nothing_says_why(tmp_path: Path) -> None:
+    rows = [{**row, "prompt": "One prompt?"} for row in made_up_pairs(30)]
+    with pytest.raises(
+        DataError, match=r"no pair is left to train on .*all 30 pairs of pairs are held out, none trains"
+    ):
+        load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", rows), held_out=5)
+
+
+def test_prompts_that_all_train_are_a_warning(tmp_path: Path) -> None:
+    rows = [{**row, "prompt": "One prompt?"} for row in made_up_pairs(30)]
+    pairs = load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", rows), held_out=0.01)
+    assert pairs.record.train == 30
+    assert "all 30 pairs of pairs are on the training side, none is held out" in pairs.record.warnings

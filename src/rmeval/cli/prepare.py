@@ -84,6 +84,8 @@ def command(
         print(json.dumps(_summary(done), ensure_ascii=False))
     else:
         print_ledger(done.ledger, done.overlap)
+    for warning in done.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if done.kept:
         print(f"built before and kept: {', '.join(done.kept)}", file=sys.stderr)
     print(f"data set written to {shlex.quote(str(done.path))}; look at {PAGE} in it", file=sys.stderr)
@@ -140,4 +142,10 @@ def _summary(done: Prepared) -> dict[str, object]:
         for each in done.overlap.subsets
     ]
     contaminated = len(done.overlap.contaminated)
-    return {"path": str(done.path), **done.ledger.to_json(), "contaminated": contaminated, "overlap": overlap}
+    return {
+        "path": str(done.path),
+        **done.ledger.to_json(),
+        "contaminated": contaminated,
+        "overlap": overlap,
+        "warnings": list(done.warnings),
+    }

@@ -30,7 +30,9 @@ reward model on the test side, a number for each source.
 """
 
 
-def card(ledger: Ledger, overlap: OverlapReport, mixture: str, *, near_duplicates: bool) -> str:
+def card(
+    ledger: Ledger, overlap: OverlapReport, mixture: str, *, near_duplicates: bool, warnings: Sequence[str] = ()
+) -> str:
     """Return the text of README.md.
 
     Args:
@@ -38,6 +40,7 @@ def card(ledger: Ledger, overlap: OverlapReport, mixture: str, *, near_duplicate
         overlap: of its training side with benchmarks.
         mixture: the mixture as built, as YAML.
         near_duplicates: whether near-duplicates were kept on one side.
+        warnings: what is odd about the two sides.
     """
     totals = ledger.totals
     parts = [
@@ -46,6 +49,7 @@ def card(ledger: Ledger, overlap: OverlapReport, mixture: str, *, near_duplicate
         f"{totals.train:,} training and {totals.test:,} test pairs, built by rmeval from the mixture below. Pairs that"
         " open with the same user turn are on one side"
         + (", and so are near-duplicates." if near_duplicates else "; near-duplicates were not looked for."),
+        *(f"Take care: {_text(warning)}." for warning in warnings),
         f"## Use\n\n{_USE.rstrip()}",
         "## Sources\n\nEach source keeps its own licence; see to it that your use is within all of them.",
         _table(["source", "data", "licence", "train", "test"], map(_source_row, ledger.sources), numbers=2),

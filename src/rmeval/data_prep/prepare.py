@@ -57,6 +57,8 @@ class Prepared:
     statistics: MixtureStatistics
     kept: tuple[str, ...]
     """Sources that had been built before, by an earlier start."""
+    warnings: tuple[str, ...]
+    """What is odd about the two sides, a line each."""
 
 
 def prepare(
@@ -115,10 +117,11 @@ def prepare(
         (staged / "data").mkdir(parents=True)
         pairs = write_pairs(assigned, chosen.seed, staged / "data", _stage(progress, "writing"))
         statistics = _statistics(pairs, chosen, ledger, split, overlap if against else None)
-        _write_about(staged, chosen, built, ledger, overlap, statistics)
+        _write_about(staged, chosen, built, ledger, overlap, statistics, split.warnings)
         _publish(staged, output)
         shutil.rmtree(work)
-    return Prepared(folder, ledger, overlap, statistics, tuple(each.entry.label for each in built if each.kept))
+    kept = tuple(each.entry.label for each in built if each.kept)
+    return Prepared(folder, ledger, overlap, statistics, kept, split.warnings)
 
 
 def _processors() -> int:
@@ -199,6 +202,7 @@ def _write_about(
     ledger: Ledger,
     overlap: OverlapReport,
     statistics: MixtureStatistics,
+    warnings: Sequence[str],
 ) -> None:
     """Write everything but the pairs."""
     # Another machine has other paths: the names of local data stay, and of Hub data the commit.
@@ -208,7 +212,7 @@ def _write_about(
     )
     text = mixture_text(mixture.model_copy(update={"sources": entries}))
     (folder / "mixture.yaml").write_text(text, encoding="utf-8")
-    about = card.card(ledger, overlap, text, near_duplicates=mixture.near_duplicates is not False)
+    about = card.card(ledger, overlap, text, near_duplicates=mixture.near_duplicates is not False, warnings=warnings)
     (folder / "README.md").write_text(about, encoding="utf-8")
     for name, content in (
         ("contamination.json", asdict(overlap)),

@@ -8,10 +8,12 @@ opening are on one side. Openings are taken in the order of the mixture, source 
 2. With a fraction f, a lead is held out where its hash, as a number from 0 to 1, is below f. With a count N, the leads
    of each source with the lowest hashes are held out until the source has N pairs there, those that follow an earlier
    source's leads included.
-3. An opening that is also near to an earlier one of the other side is dropped. To move one of them instead would move
+3. Where the near-duplicates of one opening, up to the end of a source, are more than 100 and more than a tenth of all
+   openings, those of the source are divided one by one: on one side they would be the side. ``Split.warnings`` says so.
+4. An opening that is also near to an earlier one of the other side is dropped. To move one of them instead would move
    what is near to it, and so on: such chains can join half of the data.
 
-Steps 1 and 3 look back only, and step 2 at one source and those before it: a source added at the end of a mixture moves
+All steps look at one source and those before it: a source added at the end of a mixture moves
 no row of another. One added before others moves only what has the same opening, or a near-duplicate, in it; with a
 count, also as many leads as these have pairs.
 """
@@ -19,20 +21,28 @@ count, also as many leads as these have pairs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.data_prep.near import THRESHOLD, Candidates, jaccard, shingles
+from rmeval.data_prep.near import THRESHOLD, Candidates
 from rmeval.errors import UsageError
 from rmeval.types import Progress
 
 __all__ = ["NEAR_BOTH", "Opening", "Side", "SideCounts", "Split", "assign_sides"]
 
 Side: TypeAlias = Literal["train", "test", "dropped"]
+
+_CLUSTER, _CLUSTER_SHARE = 100, 0.1
+"""Openings that are all near-duplicates of a first one are divided one by one where they are more than both."""
+_THIN = 0.01
+"""A side with a smaller share of the pairs is worth a warning."""
+_PARTS = 32
+"""Sources whose templates are told apart; each takes time for all before it."""
 
 NEAR_BOTH = "near-duplicate-of-both-sides"
 """Why the pairs of a dropped opening are dropped."""
@@ -67,6 +77,8 @@ class Split:
     """Near-duplicate -> the opening whose hash decided for it; openings that decided for themselves are left out."""
     pairs: Mapping[str, SideCounts]
     """Source -> its pairs on each side."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the sides, a line each."""
 
 
 def assign_sides(
@@ -102,9 +114,10 @@ def assign_sides(
         )
     sources = _pairs_by_source(openings)
     texts = list(dict.fromkeys(text for pairs in sources.values() for text in pairs))
-    candidates = Candidates(texts if threshold is not None else [], progress)
-    near = _Near(texts, candidates, 1.0 if threshold is None else threshold)
-    leads = near.leads()
+    ends = _ends(sources)
+    candidates = Candidates(texts, ends, progress) if threshold is not None else Candidates([])
+    near = _Near(len(texts), ends, candidates, 1.0 if threshold is None else threshold)
+    leads = near.leads
     hashes = {lead: _unit(seed, texts[lead]) for lead in sorted(set(leads))}
     if isinstance(held_out, int):
         tested = _lowest(hashes, leads, texts, sources, held_out)
@@ -115,10 +128,13 @@ def assign_sides(
     sides: dict[str, Side] = {
         text: "dropped" if dropped[place] else "test" if held[place] else "train" for place, text in enumerate(texts)
     }
+    pairs = {source: _counts(pairs, sides) for source, pairs in sources.items()}
+    alike = {text for place, text in enumerate(texts) if near.alike[place]}
     return Split(
         sides=sides,
         leads={text: texts[lead] for place, (text, lead) in enumerate(zip(texts, leads, strict=True)) if lead != place},
-        pairs={source: _counts(pairs, sides) for source, pairs in sources.items()},
+        pairs=pairs,
+        warnings=(*_thin(pairs, held_out), *_alike(sources, alike)),
     )
 
 
@@ -129,6 +145,16 @@ def _pairs_by_source(openings: Iterable[Opening]) -> dict[str, dict[str, int]]:
         pairs = sources.setdefault(each.source, {})
         pairs[each.text] = pairs.get(each.text, 0) + each.pairs
     return sources
+
+
+def _ends(sources: Mapping[str, Mapping[str, int]]) -> list[int]:
+    """Return how many openings there are up to the end of each source; of very many sources, of all of them."""
+    seen: set[str] = set()
+    ends = []
+    for pairs in sources.values():
+        seen.update(pairs)
+        ends.append(len(seen))
+    return ends if len(ends) <= _PARTS else ends[-1:]
 
 
 def _unit(seed: int, text: str) -> float:
@@ -169,39 +195,67 @@ def _counts(pairs: Mapping[str, int], sides: Mapping[str, Side]) -> SideCounts:
     return SideCounts(**found)
 
 
+def _thin(pairs: Mapping[str, SideCounts], held_out: float) -> Iterator[str]:
+    """Say where one side has next to nothing, unless that was asked for."""
+    if not held_out:
+        return
+    for source, counts in pairs.items():
+        if counts.train + counts.test and not (counts.train and counts.test):
+            side, rest = ("held out", "trains") if counts.test else ("on the training side", "is held out")
+            yield f"all {counts.train + counts.test:,} pairs of {source} are {side}, none {rest}"
+    train, test = (sum(getattr(each, side) for each in pairs.values()) for side in ("train", "test"))
+    for name, number in (("training", train), ("held-out", test)):
+        if number < _THIN * (train + test) and not 0 < held_out < _THIN:
+            yield f"the {name} side has {number:,} of {train + test:,} pairs"
+
+
+def _alike(sources: Mapping[str, Mapping[str, int]], alike: set[str]) -> Iterator[str]:
+    for source, pairs in sources.items():
+        number = len(alike & pairs.keys())
+        if number:
+            yield (
+                f"{number:,} of the {len(pairs):,} openings of {source} are nearly the same: they are divided one by "
+                "one, so that there are near-duplicates on both sides"
+            )
+
+
 class _Near:
     """Which of the texts are near to which earlier ones."""
 
-    def __init__(self, texts: Sequence[str], candidates: Candidates, threshold: float) -> None:
-        self._texts = texts
+    def __init__(self, texts: int, ends: Sequence[int], candidates: Candidates, threshold: float) -> None:
         self._candidates = candidates
         self._threshold = threshold
-
-    def leads(self) -> list[int]:
-        """Return for each text the lead of the first earlier text found near to it, or itself."""
-        leads = list(range(len(self._texts)))
-        for place in self._candidates.texts():
-            first = self._first(place, self._candidates.earlier(place))
-            if first is not None:
-                leads[place] = leads[first]
-        return leads
+        self.leads = list(range(texts))
+        """For each text the lead of the first earlier text that it is near to, or itself."""
+        self.alike = np.zeros(texts, dtype=np.bool_)
+        """Which texts are of so many near ones that each is divided by itself: shape (texts,)."""
+        self._likely: dict[int, NDArray[np.int32]] = {}
+        """Text -> the earlier ones that it is compared with."""
+        for place in candidates.texts():
+            likely = candidates.likely(place, candidates.earlier(place), threshold)
+            if len(likely):
+                self._likely[place] = likely
+                first = self._first(place, likely)
+                self.leads[place] = place if first is None else self.leads[first]
+        self._clusters = np.array(self.leads, dtype=np.int64)
+        for start, end in pairwise([0, *ends]):
+            sizes = np.bincount(self._clusters[:end], minlength=end)
+            large = sizes > max(_CLUSTER, _CLUSTER_SHARE * end)
+            self.alike[start:end] = large[self._clusters[start:end]]
+        for place in np.flatnonzero(self.alike).tolist():
+            self.leads[place] = place
 
     def on_both(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which texts must go, so that those left on opposite sides are not near: bool of shape (texts,)."""
         dropped = np.zeros(len(held), dtype=np.bool_)
-        for place in self._candidates.texts():
-            bands = self._candidates.earlier(place)
-            opposite = (band[(held[band] != held[place]) & ~dropped[band]] for band in bands)
-            dropped[place] = self._first(place, opposite) is not None
+        for place, likely in self._likely.items():
+            others = likely[(held[likely] != held[place]) & ~dropped[likely]]
+            if self.alike[place]:
+                others = others[self._clusters[others] != self._clusters[place]]
+            dropped[place] = self._first(place, others) is not None
         return dropped
 
-    def _first(self, place: int, bands: Iterable[NDArray[np.int32]]) -> int | None:
-        """Return the first text of some bands that is near to the one at ``place``."""
-        own = shingles(self._texts[place])
-        seen: set[int] = set()
-        for band in bands:
-            for one in self._candidates.likely(place, band, self._threshold).tolist():
-                if one not in seen and jaccard(own, shingles(self._texts[one])) >= self._threshold:
-                    return int(one)
-                seen.add(one)
-        return None
+    def _first(self, place: int, others: NDArray[np.int32]) -> int | None:
+        """Return the first of some earlier texts that is near to the one at ``place``."""
+        near = (one for one in others.tolist() if self._candidates.similarity(place, one) >= self._threshold)
+        return next(near, None)

@@ -139,6 +139,7 @@ def _data(record: TrainingRecord) -> str:
             "",
             "Left out: " + "; ".join(f"{count:,} ({_text(why)})" for why, count in data.dropped.items()) + ".",
         ]
+    lines += [line for warning in data.warnings for line in ("", f"Take care: {_text(warning)}.")]
     if record.licences:
         lines += ["", "| source | pairs | licence |", "| --- | ---: | --- |"]
         lines += [

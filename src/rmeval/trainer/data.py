@@ -13,6 +13,7 @@ from itertools import compress
 
 from rmeval.data_prep.examples import fingerprint, to_examples
 from rmeval.data_prep.files import Row
+from rmeval.data_prep.near import THRESHOLD
 from rmeval.data_prep.normalise import pair_opening
 from rmeval.data_prep.rows import Rows, load_rows
 from rmeval.data_prep.split import Opening, assign_sides
@@ -20,7 +21,7 @@ from rmeval.data_prep.stream import open_source
 from rmeval.errors import DataError, UsageError
 from rmeval.trainer.made import made
 from rmeval.trainer.recipe import Recipe
-from rmeval.types import Example, Finding
+from rmeval.types import Example, Finding, Progress
 
 __all__ = ["DataRecord", "TrainingPairs", "load_pairs", "opening_of"]
 
@@ -48,6 +49,8 @@ class DataRecord:
     """Pairs left out, by reason."""
     subsets: dict[str, int]
     """Pairs that train, by subset."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the division, a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class TrainingPairs:
     findings: tuple[Finding, ...]
 
 
-def load_pairs(recipe: Recipe) -> TrainingPairs:
+def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPairs:
     """Read a recipe's data set and divide it.
 
     Raises:
@@ -74,13 +77,14 @@ def load_pairs(recipe: Recipe) -> TrainingPairs:
     margins = _margins(rows) if recipe.margin else None
     test = _test_rows(recipe)
     dropped: dict[str, int] = {}
+    warnings: tuple[str, ...] = ()
     if test is not None:
         train, held, reason = examples, _pairs(test)[0], f"split {test.split!r} of {recipe.dataset_name}"
         known = {opening_of(example) for example in train}
         held, gone = _keep(held, lambda example: opening_of(example) not in known)
         _count(dropped, "held out, but its prompt trains", gone)
     elif recipe.held_out:
-        train, held, near = _split(examples, recipe.held_out, recipe.seed)
+        train, held, near, warnings = _split(examples, recipe.held_out, recipe.seed, progress)
         reason = f"held_out: {recipe.held_out} by prompt, seed {recipe.seed}"
         _count(dropped, "near-duplicate of a held-out prompt", near)
     else:
@@ -88,12 +92,17 @@ def load_pairs(recipe: Recipe) -> TrainingPairs:
     train, equal = _keep(train, lambda example: example.chosen != example.rejected)
     _count(dropped, "chosen and rejected are the same text", equal)
     # Of another seed: the hash that held a prompt out would put every held-out one on one side.
-    selection, report, near = _split(held, 0.5, recipe.seed + 1) if held else ([], [], 0)
+    selection, report, near, _ = _split(held, 0.5, recipe.seed + 1, progress) if held else ([], [], 0, ())
+    if held and not (selection and report):
+        selection, report, *_ = _split(held, 0.5, recipe.seed + 1, progress, threshold=None)
+        near = 0
+        warnings += ("the held-out prompts are nearly the same, so that there are near-duplicates in both halves",)
     _count(dropped, "near-duplicate between the two held-out halves", near)
     train = _sample(train, recipe.max_train_samples, recipe.seed)
     selection = _sample(selection, recipe.max_eval_samples, recipe.seed)
     if not train:
-        raise DataError(f"{recipe.dataset_name}: no pair is left to train on")
+        why = f" ({'; '.join(warnings)})" if warnings else ""
+        raise DataError(f"{recipe.dataset_name}: no pair is left to train on{why}")
     if held and not (selection and report):
         raise DataError(
             f"{recipe.dataset_name}: {len(held)} held-out pairs cannot be halved by prompt; --set held_out=0.2 holds "
@@ -109,6 +118,7 @@ def load_pairs(recipe: Recipe) -> TrainingPairs:
         reason,
         dropped,
         _by_subset(train),
+        warnings,
     )
     wanted = None if margins is None else tuple(margins[example.row] for example in train)
     return TrainingPairs(tuple(train), wanted, tuple(selection), tuple(report), record, tuple(findings))
@@ -176,14 +186,20 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _split(examples: Sequence[Example], held_out: float | int, seed: int) -> tuple[list[Example], list[Example], int]:
-    """Return what stays, what is held out, and how many pairs would be near to both."""
+def _split(
+    examples: Sequence[Example],
+    held_out: float | int,
+    seed: int,
+    progress: Progress | None,
+    threshold: float | None = THRESHOLD,
+) -> tuple[list[Example], list[Example], int, tuple[str, ...]]:
+    """Return what stays, what is held out, how many pairs would be near to both, and what is odd about it."""
     openings = [opening_of(example) for example in examples]
     counted = [Opening(text, example.subset, 1) for text, example in zip(openings, examples, strict=True)]
-    sides = assign_sides(counted, seed=seed, held_out=held_out).sides
-    on = [sides[text] for text in openings]
+    split = assign_sides(counted, seed=seed, held_out=held_out, threshold=threshold, progress=progress)
+    on = [split.sides[text] for text in openings]
     kept, held = (list(compress(examples, (side == name for side in on))) for name in ("train", "test"))
-    return kept, held, len(examples) - len(kept) - len(held)
+    return kept, held, len(examples) - len(kept) - len(held), split.warnings
 
 
 def _keep(examples: Sequence[Example], wanted: Callable[[Example], bool]) -> tuple[list[Example], int]:

@@ -103,7 +103,7 @@ def run(
         def begin() -> tuple[OutputFolder, ModelFolder, _Prepared]:
             folder = stack.enter_context(output.hold(overwrite=overwrite))
             base = locate_base(recipe)
-            return folder, base, _prepare(output, folder, recipe, base, overwrite, progress)
+            return folder, base, _prepare(output, folder, recipe, base, overwrite, progress, note)
 
         begun_here = by_the_first(first, begin)
         if not (output.checkpoints / "train.arrow").exists():
@@ -126,11 +126,15 @@ def _prepare(
     base: ModelFolder,
     overwrite: bool,
     progress: Progress | None,
+    note: Note,
 ) -> _Prepared:
     """Read, divide and encode the pairs; the first process does it for all."""
     started: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
     resume = output.resumes(started, overwrite=overwrite)
-    pairs = load_pairs(recipe)
+    pairs = load_pairs(recipe, progress)
+    if note:
+        for warning in pairs.record.warnings:
+            note(f"warning: {warning}")
     shared = overlaps(recipe.report_datasets, pairs.train)
     started |= {"data": pairs.record.fingerprint}
     output.begin(folder, started, resume=resume and output.resumes(started, overwrite=overwrite))

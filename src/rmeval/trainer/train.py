@@ -46,7 +46,7 @@ def train(
         overrides: ``key=value`` for values of the recipe, the value in YAML.
         overwrite: replace a finished model, or an unfinished one of something else, that was trained there.
         command: what to record as the command that trained the model.
-        progress: called with work done and work in all: pairs encoded, then steps, then tokens scored.
+        progress: called with work done and work in all: prompts compared, pairs encoded, steps, tokens scored.
         note: called with a line now and then that says what was measured.
 
     Returns:
