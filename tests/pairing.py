@@ -10,16 +10,13 @@ from rmeval.types import Messages
 
 
 def units(name: str, rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The units of a source: neighbouring rows with the same key, or one row each."""
+    """The units of a source: all rows with the same key, or one row each."""
     key = get_source(name).unit_key
-    unit: list[Row] = []
-    for row in rows:
-        if unit and (key is None or key(row) is None or key(row) != key(unit[-1])):
-            yield unit
-            unit = []
-        unit.append(row)
-    if unit:
-        yield unit
+    grouped: dict[object, list[Row]] = {}
+    for number, row in enumerate(rows):
+        found = None if key is None else key(row)
+        grouped.setdefault(number if found is None else found, []).append(row)
+    yield from grouped.values()
 
 
 def make(name: str, *rows: Row) -> list[Made]:

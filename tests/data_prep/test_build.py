@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,11 @@ def test_rows_become_pairs_and_every_drop_is_counted(tmp_path: Path) -> None:
     assert (built.data, built.revision, list(built.files), built.kept) == ("rows.jsonl", None, ["rows.jsonl"], False)
 
 
-def test_neighbouring_rows_of_a_key_are_one_unit_wherever_a_batch_ends(
+def by_key(built: Built) -> dict[tuple[str, str], object]:
+    return {(row["group"], row["key"]): (row["chosen"], row["rejected"]) for row in pairs_of(built)}
+
+
+def test_rows_of_a_key_are_one_unit_wherever_they_stand_and_a_batch_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def row(prompt: str, response: str, score: int) -> dict[str, object]:
@@ -76,6 +81,10 @@ def test_neighbouring_rows_of_a_key_are_one_unit_wherever_a_batch_ends(
         cut = built_of(path, tmp_path / f"cut{workers}", "helpsteer", workers)
         assert pairs_of(cut) == pairs_of(whole)
         assert cut.tally == whole.tally
+    random.Random(1).shuffle(rows)
+    shuffled = built_of(write_rows(tmp_path / "shuffled.jsonl", rows), tmp_path / "shuffled", "helpsteer")
+    assert shuffled.tally == whole.tally
+    assert by_key(shuffled) == by_key(whole)
 
 
 def test_what_json_cannot_hold_is_no_crash(tmp_path: Path) -> None:

@@ -188,21 +188,19 @@ def _checked(found: Found, source: Source) -> Iterator[Row]:
 
 
 def _units(rows: Iterable[Row], source: Source) -> Iterator[list[Row]]:
-    """Group neighbouring rows of the same key."""
+    """Group the rows of a key, wherever they stand, in the order in which the keys come up first.
+
+    For sources with a key the rows are held in memory, as JSON: no more than they take on disk.
+    """
     if source.unit_key is None:
         yield from ([row] for row in rows)
         return
-    unit: list[Row] = []
-    last = None
-    for row in rows:
+    grouped: dict[str | int, list[str]] = {}
+    for number, row in enumerate(rows):
         key = source.unit_key(row)
-        if unit and (key is None or key != last):
-            yield unit
-            unit = []
-        unit.append(row)
-        last = key
-    if unit:
-        yield unit
+        grouped.setdefault(number if key is None else key, []).append(encode_units([[row]]))
+    for texts in grouped.values():
+        yield [json.loads(text)[0][0] for text in texts]
 
 
 def _batches(units: Iterable[list[Row]]) -> Iterator[str]:

@@ -51,14 +51,15 @@ def test_all_pairs_of_a_prompts_answers(rows: list[dict[str, object]], expected:
     assert len({each.group for each in made if isinstance(each, Pair)}) == 1
 
 
-def test_only_neighbours_are_answers_of_one_prompt() -> None:
+def test_rows_of_a_prompt_belong_together_wherever_they_stand() -> None:
     other = row("Oak.", 2, 2, prompt="Name a tree.")
     second = row("Elm.", 3, 3, prompt="Name a tree.")
     made = make("helpsteer", FIG, ROCK, other, second, PEAR)
     assert [each if isinstance(each, Dropped) else shown(each) for each in made] == [
         ("u:Name a fruit.", "a:Fig.", "a:Rock."),
+        ("u:Name a fruit.", "a:Pear.", "a:Fig."),
+        ("u:Name a fruit.", "a:Pear.", "a:Rock."),
         ("u:Name a tree.", "a:Elm.", "a:Oak."),
-        Dropped("row", "lone-answer"),  # Another prompt stands between it and its own.
     ]
 
 

@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -225,6 +226,23 @@ def test_every_row_and_every_candidate_is_accounted_for_once(name: str, data: st
         taken += len(unit)
     assert taken == len(rows)
     assert repr(rows) == repr(before)  # Not ==: NaN is not itself.
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_what_becomes_of_rows_does_not_hang_on_their_order(name: str, data: st.DataObject) -> None:
+    """Rows of the source, spoiled ones too, several times over and under other prompts: in order, and shuffled."""
+    rows = data.draw(spoiled_rows(name))
+    if name == "helpsteer":
+        rows += [{**row, "prompt": "Coffee?"} for row in rows if isinstance(row.get("prompt"), str)]
+    shuffled = data.draw(st.permutations(rows))
+
+    def became(rows: Sequence[Row]) -> list[str]:
+        made = (replace(each, key="") if isinstance(each, Pair) else each for each in make(name, *rows))
+        return sorted(map(repr, made))
+
+    assert became(rows) == became(shuffled)
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -56,7 +56,7 @@ class Rule:
 class Source:
     """A public data set with its rules.
 
-    Rows go in as *units*: usually one row, or neighbouring rows with the same ``unit_key``. Each row of a unit is
+    Rows go in as *units*: usually one row, or all rows with the same ``unit_key``. Each row of a unit is
     either dropped as a row, once, or takes part in the unit's candidate pairs; each candidate is yielded once, as a
     ``Pair`` or as a pair dropped. So the ledger adds up whatever the rows hold.
     """
@@ -82,7 +82,7 @@ class Source:
     files: tuple[str, ...] = ()
     """In a folder or Hub repository: patterns (``fnmatch``) of the files that belong to it; empty for all."""
     unit_key: Callable[[Row], str | None] | None = None
-    """Neighbouring rows of the same key are one unit; None, or a key of None: a row is a unit of its own."""
+    """All rows of the same key are one unit; None, or a key of None: a row is a unit of its own."""
     cap: int | None = None
     """Most pairs a group; those with the lowest hash of seed and keys stay."""
 

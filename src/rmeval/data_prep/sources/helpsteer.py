@@ -1,11 +1,12 @@
-"""nvidia/HelpSteer: people rated up to four answers to a prompt; one answer a row, a prompt's rows are neighbours."""
+"""nvidia/HelpSteer: people rated up to four answers to a prompt; one answer a row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rmeval.data_prep.files import Row
-from rmeval.data_prep.sources.base import Dropped, Made, Rule, Source
+from rmeval.data_prep.sources.base import Dropped, Made, Pair, Rule, Source
 from rmeval.data_prep.sources.common import (
     CARD,
     COMMON_RULES,
@@ -13,6 +14,7 @@ from rmeval.data_prep.sources.common import (
     UnusableRow,
     all_pairs,
     common_reasons,
+    group_of,
     is_blank,
     number,
     text,
@@ -36,7 +38,13 @@ def _pairs(unit: Sequence[Row]) -> Iterator[Made]:
     if len(answers) == 1:
         yield Dropped("row", "empty-text" if is_blank(prompt) else "lone-answer")
     else:
-        yield from all_pairs(prompt, answers)
+        for made in all_pairs(prompt, answers):
+            yield replace(made, key=_key(made)) if isinstance(made, Pair) else made
+
+
+def _key(pair: Pair) -> str:
+    """Return what distinguishes a pair in its prompt, in whatever order the rows come: hashes of its two answers."""
+    return "-".join(sorted(group_of(completion) for completion in (pair.chosen, pair.rejected)))
 
 
 def _answer(row: Row) -> Answer | str:
@@ -62,8 +70,8 @@ HELPSTEER = Source(
         Rule("all pairs of a prompt's answers, 6 where there are 4", CARD),
         Rule("a pair of equal scores is dropped", CARD),
         Rule(
-            "the answers of a prompt are those of neighbouring rows with the same prompt",
-            "rmeval: so they stand in the data set",
+            "the answers of a prompt are those of all rows with the same prompt",
+            "rmeval: neighbours in the data set, and no longer where it was shuffled",
         ),
         Rule(
             "an answer with a rating that is missing or not from 0 to 4 makes no pair",
