@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,19 +112,64 @@ def test_samples_are_drawn_by_hash(tmp_path: Path) -> None:
     assert some.report == whole.report
 
 
+def margins(tmp_path: Path, *rows: dict[str, Any], **changes: Any) -> TrainingPairs:
+    pairs = [{"prompt": f"p{n}", "chosen": "a", "rejected": "b", **row} for n, row in enumerate(rows)]
+    return load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", pairs), **{"held_out": 0, "margin": True, **changes})
+
+
+def test_a_margin_is_taken_as_it_is(tmp_path: Path) -> None:
+    found = margins(
+        tmp_path, {"margin": 0.5}, {"margin": "-3e1"}, {"margin": 9, "score_chosen": 3, "score_rejected": 1}
+    )
+    assert found.margins == (0.5, -30.0, 9.0)
+
+
+def test_a_difference_of_scores_is_its_rank_in_its_source(tmp_path: Path) -> None:
+    """Upvotes of one, stars of another, and a third that has no scores."""
+    upvotes = [(900, 10), (12, 2), (400, 395), (20, 10)]  # 890, 10, 5, 10: below 3, 1, 0, 1 of 4, and equal 1, 2, 1, 2.
+    stars = [(5.0, 1.0), (4.5, 4.0)]
+    rows: list[dict[str, Any]] = [{"subset": "shp", "chosen_score": a, "rejected_score": b} for a, b in upvotes]
+    rows += [{"subset": "stars", "score_chosen": a, "score_rejected": b} for a, b in stars]
+    rows += [{"subset": "hh-rlhf", "chosen_score": None, "rejected_score": None}]
+    found = margins(tmp_path, *rows)
+    assert found.margins == (3.5 / 4, 2 / 4, 0.5 / 4, 2 / 4, 1.5 / 2, 0.5 / 2, 0.0)
+    assert found.record.warnings == ("hh-rlhf has no margins and no scores: the margin of its 1 pairs is 0",)
+    assert margins(tmp_path, *rows, margin=False).record.warnings == ()
+
+
 @pytest.mark.parametrize(
-    ("columns", "expected"),
+    ("row", "message"),
     [
-        ({"margin": 0.5}, 0.5),
-        ({"chosen_score": 4, "rejected_score": 1.5}, 2.5),
-        ({"score_chosen": 3, "score_rejected": 1}, 2.0),
-        ({"margin": 9, "score_chosen": 3, "score_rejected": 1}, 9.0),
+        ({"margin": None}, "line 3: no margin, which other pairs of pairs have; give finite numbers in the column"),
+        ({"chosen_score": 2, "rejected_score": 1}, "line 3: no margin, which other pairs"),
+        ({"margin": math.nan}, "line 3: the column 'margin' holds nan, which is not a finite number"),
+        ({"margin": -math.inf}, "line 3: the column 'margin' holds -inf, which is not a finite number"),
+        ({"margin": True}, "line 3: the column 'margin' holds True, which is not a finite number"),
+        ({"margin": "much"}, "line 3: the column 'margin' holds 'much', which is not a finite number"),
     ],
 )
-def test_margins(columns: dict[str, float], expected: float, tmp_path: Path) -> None:
-    rows = [{"prompt": f"p{n}", "chosen": "a", "rejected": "b", **columns} for n in range(4)]
-    found = load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", rows), held_out=0, margin=True)
-    assert found.margins == (expected,) * 4
+@pytest.mark.parametrize("held_out", [0, 0.5])
+def test_a_margin_that_is_no_number_is_an_error_with_its_row(
+    row: dict[str, Any], message: str, held_out: float, tmp_path: Path
+) -> None:
+    rows = [{"margin": 1.0}, {"margin": 2.0}, row, *({"margin": 1.0} for _ in range(9))]
+    with pytest.raises(DataError, match=message):
+        margins(tmp_path, *rows, held_out=held_out)
+
+
+def test_scores_that_are_no_numbers_are_errors_too(tmp_path: Path) -> None:
+    scored = {"chosen_score": 2, "rejected_score": 1}
+    with pytest.raises(DataError, match="line 2: the column 'rejected_score' holds nan"):
+        margins(tmp_path, scored, {**scored, "rejected_score": math.nan})
+    with pytest.raises(DataError, match="line 2: no difference of scores, which other pairs of pairs have"):
+        margins(tmp_path, scored, {"chosen_score": 2})
+
+
+@pytest.mark.parametrize(("name", "value"), [("nan", "holds nan"), ("null", "no margin")])
+def test_the_real_case_of_one_bad_margin(shared_data: Path, tmp_path: Path, name: str, value: str) -> None:
+    case = shared_data.parent / "cases" / "23-margin-that-is-no-number" / f"{name}.jsonl"
+    with pytest.raises(DataError, match=rf"{name}\.jsonl line 18: .*{value}"):
+        load(tmp_path, case, margin=True, held_out=0.1)
 
 
 def test_margins_go_with_their_pairs(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import compress
 
 from rmeval.data_prep.examples import fingerprint, to_examples
-from rmeval.data_prep.files import Row
 from rmeval.data_prep.near import THRESHOLD
 from rmeval.data_prep.normalise import pair_opening
 from rmeval.data_prep.rows import Rows, load_rows
@@ -20,13 +19,11 @@ from rmeval.data_prep.split import Opening, assign_sides
 from rmeval.data_prep.stream import open_source
 from rmeval.errors import DataError, UsageError
 from rmeval.trainer.made import made
+from rmeval.trainer.margins import margins_of
 from rmeval.trainer.recipe import Recipe
 from rmeval.types import Example, Finding, Progress
 
 __all__ = ["DataRecord", "TrainingPairs", "load_pairs", "opening_of"]
-
-_SCORES = (("chosen_score", "rejected_score"), ("score_chosen", "score_rejected"))
-"""Columns whose difference is a pair's margin where there is no column ``margin``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class DataRecord:
     subsets: dict[str, int]
     """Pairs that train, by subset."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the division, a line each."""
+    """What is odd about the division and the margins, a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,6 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
     """
     rows = _train_rows(recipe)
     examples, findings = _pairs(rows)
-    margins = _margins(rows) if recipe.margin else None
     test = _test_rows(recipe)
     dropped: dict[str, int] = {}
     warnings: tuple[str, ...] = ()
@@ -108,6 +104,10 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
             f"{recipe.dataset_name}: {len(held)} held-out pairs cannot be halved by prompt; --set held_out=0.2 holds "
             "out more of a file, --set held_out=0 none"
         )
+    margins = None
+    if recipe.margin:
+        found, without = margins_of(rows, examples, train)
+        margins, warnings = tuple(found), (*warnings, *without)
     record = DataRecord(
         recipe.dataset_name,
         rows.revision,
@@ -120,8 +120,7 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
         _by_subset(train),
         warnings,
     )
-    wanted = None if margins is None else tuple(margins[example.row] for example in train)
-    return TrainingPairs(tuple(train), wanted, tuple(selection), tuple(report), record, tuple(findings))
+    return TrainingPairs(tuple(train), margins, tuple(selection), tuple(report), record, tuple(findings))
 
 
 def opening_of(example: Example) -> str:
@@ -165,25 +164,6 @@ def _pairs(rows: Rows) -> tuple[list[Example], list[Finding]]:
                 "completions: training takes pairs of one each"
             )
     return examples, findings
-
-
-def _margins(rows: Rows) -> list[float]:
-    return [_margin(row, rows.locate(index)) for index, row in enumerate(rows.rows)]
-
-
-def _margin(row: Row, place: str) -> float:
-    if (margin := _number(row.get("margin"))) is not None:
-        return margin
-    for better, worse in _SCORES:
-        high, low = _number(row.get(better)), _number(row.get(worse))
-        if high is not None and low is not None:
-            return high - low
-    columns = "', '".join(("margin", *(name for names in _SCORES for name in names)))
-    raise DataError(f"{place}: no margin (a number in the columns '{columns}'); --set margin=false asks for none")
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _split(

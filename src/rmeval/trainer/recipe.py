@@ -86,7 +86,8 @@ class Recipe(_Strict):
 
     # --- the loss ---
     margin: bool = False
-    """Ask for a margin: the column ``margin``, else the difference of the pair's two score columns."""
+    """Ask for a margin: the column ``margin`` as it is, else the rank, from 0 to 1, of the difference of the pair's two
+    scores among those of its source; 0 where a source has neither."""
     center_rewards_coefficient: float | None = Field(default=None, gt=0)
     """Weight of a term that draws the mean of a pair's two scores to 0."""
 
