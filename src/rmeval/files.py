@@ -7,6 +7,7 @@ not written by rmeval is never replaced and never deleted, whatever it is called
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -16,12 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from rmeval.errors import RunError
+from rmeval.errors import RmevalError, RunError
 
-__all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "write_text"]
+__all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "room", "write_text"]
 
 LOCK = ".rmeval.lock"
 """One JSON object a line: who writes, or which files it takes. A last line that a kill cut off does not count."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TORCH = ("PytorchStreamWriter failed writing", "inline_container.cc")
+"""What torch says where a file could not be written to its end, whatever the reason."""
 _NAMED = 3
 """Files that a message names."""
 _held: set[Path] = set()
@@ -46,6 +50,38 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def room(path: Path) -> Iterator[None]:
+    """Turn what any library raises where the disk is full into one line about ``path``.
+
+    Raises:
+        RunError: if it is.
+    """
+    try:
+        yield
+    except RmevalError:
+        raise
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        raise RunError(
+            f"cannot write to {path}: {' '.join(str(error).split())[:200]}; make room, and give the same command "
+            "again: it goes on"
+        ) from error
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Return whether the disk, a quota or a limit on the size of files is behind an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        # safetensors and torch have errors of their own, which say it in words alone.
+        if any(words in str(error) for words in (*map(os.strerror, _FULL), *_TORCH)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_text(path: Path, text: str) -> None:

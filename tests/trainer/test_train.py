@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import time
 from collections.abc import Sequence
@@ -295,6 +296,25 @@ def test_the_record_lists_what_was_written_and_overwriting_replaces_just_that(se
     }  # fmt: skip
 
 
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+    setting: Setting, trained: Trained, tmp_path: Path
+) -> None:
+    """As it looks where files cannot grow: beyond a part of the encoded pairs, the model, the optimizer's state."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (4_000, 60_000, 110_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            with pytest.raises(
+                RunError, match=r"cannot write .*full.*; make room, and give the same .*: it goes on$"
+            ) as caught:
+                train(str(setting.recipe), tmp_path / "full")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert "\n" not in str(caught.value)
+    assert train(str(setting.recipe), tmp_path / "full") is not None
+    assert weights(tmp_path / "full") == weights(trained.path)
+
+
 def test_a_finished_folder_is_left_alone(trained: Trained, setting: Setting) -> None:
     with pytest.raises(RunError, match="holds a finished model"):
         train(str(setting.recipe), trained.path)
@@ -345,6 +365,12 @@ def test_bfloat16_on_a_cpu_and_a_suite(setting: Setting) -> None:
         ),
         ("lr_scheduler_type=cosin", "the recipe cannot be carried out: cosin is not a valid SchedulerType"),
         ("optim=adam", "the recipe cannot be carried out: adam is not a valid OptimizerNames"),
+        ("optim=adamw_8bit", "optim adamw_8bit cannot be had: "),
+        ("optim=lion_32bit", "optim lion_32bit cannot be had: "),
+        ("optim=galore_adamw", "optim galore_adamw cannot be had: "),
+        ("optim=paged_lion_32bit", "optim paged_lion_32bit cannot be had: "),
+        ("lr_scheduler_type=cosine_with_min_lr", "lr_scheduler_type cosine_with_min_lr cannot be had: "),
+        ("lr_scheduler_type=warmup_stable_decay", "lr_scheduler_type warmup_stable_decay cannot be had: "),
         ("eval_suite=maxi", "unknown suite 'maxi'"),
         ("eval_suite=pairs", "eval_suite 'pairs' has no rows of its own"),
     ],

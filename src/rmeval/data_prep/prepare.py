@@ -33,7 +33,7 @@ from rmeval.data_prep.sides import Assigned
 from rmeval.data_prep.split import Split
 from rmeval.data_prep.statistics import MixtureStatistics, PairStatistics
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
-from rmeval.files import OutputFolder, output_folder
+from rmeval.files import OutputFolder, output_folder, room
 from rmeval.types import Example, Progress
 
 __all__ = ["Prepared", "Stages", "prepare"]
@@ -254,6 +254,7 @@ def _output_folder(path: Path, *, overwrite: bool) -> Iterator[OutputFolder]:
         output.check(_ABOUT)
         output.claim([_WORK])
         try:
-            yield output
+            with room(path):
+                yield output
         except OSError as error:
             raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None

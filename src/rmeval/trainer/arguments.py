@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import torch
 from peft import LoraConfig
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Trainer, get_scheduler
+from transformers.trainer_utils import SchedulerType
+from transformers.training_args import OptimizerNames
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.errors import UsageError
@@ -39,13 +42,15 @@ _SAME = (
 )
 """Keys of a recipe that mean what they mean in ``RewardConfig``."""
 _TWO_HOURS = 7200
+_OWN = ("model", "optimizer_dict")
+"""What some optimizers are given in the place of parameters."""
 
 
 def reward_config(recipe: Recipe, hardware: Hardware, folder: Path) -> RewardConfig:
     """Return the arguments; making them starts the communication between processes, where there are several.
 
     Raises:
-        UsageError: if transformers knows no such schedule or optimizer.
+        UsageError: if transformers knows no such schedule or optimizer, or it cannot be made here.
     """
     names = {field.name for field in fields(RewardConfig)}
     # transformers 5.19 renamed the argument, and warns of the old name.
@@ -72,9 +77,52 @@ def reward_config(recipe: Recipe, hardware: Hardware, folder: Path) -> RewardCon
         "report_to": "none",
     }
     try:
-        return RewardConfig(**values)
+        arguments = RewardConfig(**values)
     except (ValueError, KeyError) as error:
         raise UsageError(f"the recipe cannot be carried out: {' '.join(str(error).split())[:300]}") from None
+    _check_optimizer(arguments)
+    _check_schedule(arguments)
+    return arguments
+
+
+def _check_optimizer(arguments: RewardConfig) -> None:
+    """Make the optimizer of a model of one parameter: what lacks a package or an argument shows before the real one.
+
+    Raises:
+        UsageError: if it cannot be made.
+    """
+    model = torch.nn.Linear(1, 1, bias=False, device=arguments.device)
+    try:
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(arguments, cast(PreTrainedModel, model))
+        parameters = options.pop("params", model.parameters())
+        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):  # Else a function that makes one.
+            kind(parameters, **{name: value for name, value in options.items() if name not in _OWN})
+    except Exception as error:  # Whatever the package raises, the user gets one line.
+        raise UsageError(
+            f"optim {OptimizerNames(arguments.optim).value} cannot be had: {_line(error)}; --set "
+            "optim=adamw_torch_fused needs nothing"
+        ) from None
+
+
+def _check_schedule(arguments: RewardConfig) -> None:
+    """Make the schedule of an optimizer of one parameter.
+
+    Raises:
+        UsageError: if it needs arguments, which a recipe does not have.
+    """
+    name = SchedulerType(arguments.lr_scheduler_type).value
+    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=arguments.learning_rate)
+    try:
+        get_scheduler(name, optimizer, num_warmup_steps=1, num_training_steps=2)
+    except Exception as error:  # As above.
+        raise UsageError(
+            f"lr_scheduler_type {name} cannot be had: {_line(error)}; a recipe gives warmup_steps alone, which is "
+            "enough for cosine, linear and constant_with_warmup"
+        ) from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def lora_config(recipe: Recipe, model: PreTrainedModel) -> LoraConfig | None:

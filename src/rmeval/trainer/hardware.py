@@ -78,7 +78,7 @@ def choose(recipe: Recipe, devices: int) -> Hardware:
         )
     notes = ["DeepSpeed has not been tried by rmeval's tests"] if launch.deepspeed else []
     optim = recipe.optim
-    if "paged" in optim and (reason := _unpaged(cuda, fsdp)):
+    if optim.startswith("paged_adamw") and (reason := _unpaged(cuda, fsdp)):
         optim = FUSED
         notes.append(f"{recipe.optim} needs {reason}: {FUSED} instead, whose state is 32-bit too")
     attention = recipe.attn_implementation

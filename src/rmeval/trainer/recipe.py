@@ -105,7 +105,7 @@ class Recipe(_Strict):
     adam_beta2: float = Field(default=0.999, ge=0, lt=1)
     adam_epsilon: float = Field(default=1e-8, gt=0)
     optim: str = "adamw_torch_fused"
-    """A paged optimizer falls back to ``adamw_torch_fused`` where the hardware or bitsandbytes is not to be had."""
+    """A paged AdamW falls back to ``adamw_torch_fused`` where the hardware or bitsandbytes is not to be had."""
     global_batch_size: int = Field(default=64, gt=0)
     """Pairs a step, over all devices and accumulation steps."""
     per_device_train_batch_size: int = Field(default=8, gt=0)

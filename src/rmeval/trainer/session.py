@@ -31,7 +31,7 @@ from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.environment import environment
 from rmeval.eval.scorers.folder import ModelFolder
 from rmeval.eval.scorers.options import ModelOptions
-from rmeval.files import OutputFolder, replacing, write_text
+from rmeval.files import OutputFolder, replacing, room, write_text
 from rmeval.trainer import checkpoints
 from rmeval.trainer.arguments import lora_config, reward_config
 from rmeval.trainer.batches import PairBatches
@@ -96,7 +96,7 @@ def run(
     hardware = choose(recipe, devices=int(os.environ.get("WORLD_SIZE", "1")))
     if hardware.use_cpu:
         keep_freed_memory()
-    with _quiet(), ExitStack() as stack:
+    with _quiet(), room(output.path), ExitStack() as stack:
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0
 
