@@ -190,7 +190,10 @@ def test_a_finished_build_is_not_written_over(here: Path, capfd: pytest.CaptureF
     assert _run(arguments) == 0
     before = contents(here / "out")
     assert _run(arguments) == 2
-    assert "out holds a finished build; choose another --output-dir or pass --overwrite" in capfd.readouterr().err
+    assert (
+        "out holds a finished build of a mixture; choose another --output-dir or pass --overwrite"
+        in capfd.readouterr().err
+    )
     assert _run([*arguments, "--overwrite"]) == 0
     assert contents(here / "out") == before
 

@@ -61,10 +61,22 @@ def test_an_exact_hit(prompt: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", [["Why is it?"], ["Tell me.", "assistant: What?", "Why is it so?"], ["Why is it so so?"]]
+    "prompt", [["Why is it?"], ["Tell me.", "assistant: Why is it so?", "So?"], ["Why is it so so?"]]
 )
-def test_a_short_prompt_is_found_as_a_whole_or_not_at_all(prompt: list[str]) -> None:
+def test_a_short_prompt_is_found_as_a_whole_turn_or_not_at_all(prompt: list[str]) -> None:
     assert found([example("e", "Why is it so?")], pair(*prompt)) == []
+
+
+@pytest.mark.parametrize(
+    "prompt", [["Tell me.", "assistant: What?", "Why is it so?"], ["system: WHY is it so", "Go on."]]
+)
+def test_a_short_prompt_is_found_in_any_turn(prompt: list[str]) -> None:
+    assert found([example("e", "Why is it so?")], pair(*prompt)) == [("e", "r0", "exact", 1.0)]
+
+
+def test_how_many_prompts_are_short_stands_beside_the_number() -> None:
+    examples = [example("e", numbered(1, 7)), example("f", numbered(1, 8)), example("g", "Hi", subset="t")]
+    assert [(each.subset, each.short) for each in find_overlap({"b": examples}, []).subsets] == [("s", 1), ("t", 1)]
 
 
 def test_a_dialogue_is_found_as_a_whole() -> None:
@@ -99,11 +111,12 @@ def test_containment() -> None:
     assert found(benchmark, pair("Well: " + numbered(1, 12))) == [("e", "r0", "ngram", 0.5)]
     assert found(benchmark, pair("Well: " + numbered(1, 11))) == []
     assert found(benchmark, pair(f"Well: {numbered(1, 17)}?")) == [("e", "r0", "ngram", 1.0)]
-    # Five in one row, not in two; over several turns, but not in an answer or a system turn.
+    # Five in one row, not in two; over several turns, the system's too, but not in an answer.
     assert found(benchmark, pair(numbered(1, 10)), pair(numbered(4, 11))) == []
     assert found(benchmark, pair("Hi", f"assistant: {numbered(1, 12)}", "So?")) == [("e", "r0", "ngram", 0.5)]
     assert found(benchmark, pair("Hi", chosen=numbered(1, 17))) == []
-    assert found(benchmark, pair(f"system: {numbered(1, 17)}", "Hi")) == []
+    assert found(benchmark, pair(f"system: Now {numbered(1, 17)}", "Hi")) == [("e", "r0", "ngram", 1.0)]
+    assert found(benchmark, pair(f"system: {numbered(1, 17)}", "Hi")) == [("e", "r0", "exact", 1.0)]
 
 
 def test_eight_words_have_one_8_gram_and_seven_none() -> None:
@@ -137,7 +150,7 @@ def test_an_equal_completion_is_reported_and_not_dropped() -> None:
     assert found(benchmark, *rows) == [("e", "r0", "completion", 1.0), ("f", "r0", "completion", 1.0)]
     report = find_overlap({"b": benchmark}, [("r0", rows[0])])
     assert report.contaminated == ()
-    assert report.subsets == (SubsetOverlap("b", "s", 2, exact=0, ngram=0, completion=2, share=0.0),)
+    assert report.subsets == (SubsetOverlap("b", "s", 2, exact=0, ngram=0, completion=2, share=0.0, short=2),)
 
 
 def test_seven_words_are_no_evidence() -> None:
@@ -165,9 +178,9 @@ def test_the_report() -> None:
     assert report == OverlapReport(
         rows=4,
         subsets=(
-            SubsetOverlap("one", "x", 3, exact=2, ngram=0, completion=0, share=2 / 3),
+            SubsetOverlap("one", "x", 3, exact=2, ngram=0, completion=0, share=2 / 3, short=3),
             SubsetOverlap("one", "y", 1, exact=1, ngram=0, completion=0, share=1.0),
-            SubsetOverlap("two", "x", 1, exact=1, ngram=0, completion=0, share=1.0),
+            SubsetOverlap("two", "x", 1, exact=1, ngram=0, completion=0, share=1.0, short=1),
         ),
         hits=(
             Hit("one", "x", "a", "r9", "exact", 1.0),
@@ -184,7 +197,7 @@ def test_the_report() -> None:
 
 def test_no_rows_and_no_benchmarks() -> None:
     report = find_overlap({"b": [example("e", "Why?")]}, [])
-    assert report.subsets == (SubsetOverlap("b", "s", 1, 0, 0, 0, 0.0),)
+    assert report.subsets == (SubsetOverlap("b", "s", 1, 0, 0, 0, 0.0, 1),)
     assert find_overlap({}, [("r", pair("Why?"))]) == OverlapReport(1, (), (), ())
 
 

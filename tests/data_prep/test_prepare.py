@@ -425,6 +425,9 @@ def test_mistakes_are_one_line_and_leave_nothing(
 
 def test_nothing_left_to_train_on_is_an_error(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.jsonl", [hh_row("Soup?", "Yes.", "Yes.")])
-    with pytest.raises(DataError, match="test-mixture: no training pair is left"):
+    expected = (
+        r"test-mixture: no training pair is left: soup, 1 rows: 1 pairs equal-texts \(both answers are the same text\)"
+    )
+    with pytest.raises(DataError, match=expected):
         prepare(mixture_of({"soup": path}), tmp_path / "out")
     assert not (tmp_path / "out" / "ledger.json").exists()

@@ -76,6 +76,9 @@ def test_gzip(tmp_path: Path, name: str) -> None:
     assert load_rows(write(tmp_path / name, gzip.compress(jsonl(TWO)))).rows == TWO
     name = name.lower().replace(".gz", ".xz")
     assert load_rows(write(tmp_path / name, lzma.compress(jsonl(TWO)))).rows == TWO
+    packed = b"".join(pa.compress(line, codec="zstd", asbytes=True) for line in (jsonl(TWO[:1]), jsonl(TWO[1:])))
+    if not name.startswith("a.json."):  # Two frames, as some writers append them; a list is one.
+        assert load_rows(write(tmp_path / name.replace(".xz", ".zst"), packed)).rows == TWO
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -127,6 +130,12 @@ def test_columns_are_those_of_all_rows() -> None:
         ("a.jsonl.gz", gzip.compress(b"{}\n" * 9999)[:-20], "a.jsonl.gz: a damaged .gz file"),
         ("a.jsonl.xz", b"no xz", "a.jsonl.xz: a damaged .xz file"),
         ("a.jsonl.xz", lzma.compress(b"{}\n" * 9999)[:-20], "a.jsonl.xz: a damaged .xz file"),
+        ("a.jsonl.zst", b"no zst", "a.jsonl.zst: a damaged .zst file"),
+        (
+            "a.jsonl.zst",
+            pa.compress(b'{"n": 1}\n' * 9999, codec="zstd", asbytes=True)[:-9],
+            "a.jsonl.zst: a damaged .zst",
+        ),
         ("a.json", b"", "a.json has no rows"),
         ("a.json", b"[]", "a.json has no rows"),
         ("a.json", b"[{},\n{},\n3 4]", "a.json line 3: not JSON (Expecting ',' delimiter at column 3)"),

@@ -36,6 +36,9 @@ def assistant(text: str) -> Message:
         # Without a blank line before it, or in another case, it is text.
         ("\n\nHuman: x\nHuman: y Assistant: z\n\nhuman: w", [user("x\nHuman: y Assistant: z\n\nhuman: w")]),
         ("\n\nHuman: x\n\nHuman says: y", [user("x\n\nHuman says: y")]),
+        # Copies that were stripped have lost the first blank line.
+        ("Human: x\n\nAssistant: y", [user("x"), assistant("y")]),
+        (" \nHuman: x\nHuman: y\n\nAssistant: z", [user("x\nHuman: y"), assistant("z")]),
     ],
 )
 def test_turns(text: str, turns: list[Message]) -> None:
@@ -43,9 +46,7 @@ def test_turns(text: str, turns: list[Message]) -> None:
     assert parse_transcript(text) == tuple(turns)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Human: Hi.", "\nHuman: Hi.", " \n\nHuman: Hi.", "x\n\nHuman: Hi.", "\n\nUser: Hi."]
-)
+@pytest.mark.parametrize("text", ["", " \n", "human: Hi.", "Human Hi.", "x\n\nHuman: Hi.", "\n\nUser: Hi."])
 def test_what_does_not_begin_with_a_marker_is_no_transcript(text: str) -> None:
     assert not is_transcript(text)
     with pytest.raises(DataError, match="not an hh-rlhf transcript"):

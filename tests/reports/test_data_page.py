@@ -74,7 +74,16 @@ def statistics() -> MixtureStatistics:
         "ledger": [entry("a", 4, 10), entry("b", 2, None)],
         "split": {"held_out": "0.1", "openings": 1234, "near_duplicates": 5, "dropped_pairs": 6},
         "overlap": [
-            {"benchmark": "rb", "subset": "s", "examples": 8, "exact": 1, "ngram": 1, "completion": 0, "share": 0.25}
+            {
+                "benchmark": "rb",
+                "subset": "s",
+                "examples": 8,
+                "exact": 1,
+                "ngram": 1,
+                "completion": 0,
+                "share": 0.25,
+                "short": 2,
+            }
         ],
     }
 
@@ -94,7 +103,7 @@ def test_tables(statistics: MixtureStatistics) -> None:
         ["cap", "-20", ""],
         ["pairs", "4", "published 10, difference -6"],
     ]
-    assert tables["overlap-table"][1] == ["rb", "s", "8", "1", "1", "0", "25.0"]
+    assert tables["overlap-table"][1] == ["rb", "s", "8", "2", "1", "1", "0", "25.0"]
 
 
 def test_length_bias_is_of_the_pairs_whose_lengths_differ(statistics: MixtureStatistics) -> None:

@@ -138,7 +138,7 @@ def _summary(done: Prepared) -> dict[str, object]:
     """Return the ledger, where it is, and what overlaps, as plain JSON types."""
     overlap = [
         {"benchmark": each.benchmark, "subset": each.subset, "examples": each.examples}
-        | {"exact": each.exact, "ngram": each.ngram, "completion": each.completion}
+        | {"exact": each.exact, "ngram": each.ngram, "completion": each.completion, "short": each.short}
         for each in done.overlap.subsets
     ]
     contaminated = len(done.overlap.contaminated)

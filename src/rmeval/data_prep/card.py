@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rmeval.data_prep.ledger import Ledger, SourceLedger
-from rmeval.data_prep.overlap import OverlapReport
+from rmeval.data_prep.overlap import GRAM, OverlapReport
 
 __all__ = ["card"]
 
@@ -120,6 +120,11 @@ def _overlap(overlap: OverlapReport) -> str:
         " half of the 8-grams of one. The ids are in `contamination.json`; the ledger says whether these pairs were"
         " dropped."
     )
+    if short := sum(each.short for each in overlap.subsets):
+        text += (
+            f" {short:,} benchmark examples have a prompt of fewer than {GRAM} words: these are found where they are a"
+            " whole turn, and nowhere else."
+        )
     if not found:
         return text
     rows = [

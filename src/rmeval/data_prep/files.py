@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import lzma
 import zlib
@@ -67,6 +68,12 @@ def _open(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", opener(path)) if opener else path.open("rb")
 
 
+def _open_zst(path: Path) -> IO[bytes]:
+    import pyarrow as pa
+
+    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+
+
 def _lines(path: Path, label: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text file, numbered from 1, line feeds kept; nothing else ends a line."""
     number = 0
@@ -76,7 +83,9 @@ def _lines(path: Path, label: str) -> Iterator[tuple[int, str]]:
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{label} line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    except (gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error) as error:
+    except (OSError, lzma.LZMAError, EOFError, zlib.error) as error:
+        if getattr(error, "errno", None) is not None:  # The system's, not the unpacker's.
+            raise
         raise DataError(f"{label}: a damaged {path.suffix} file ({reason(error)}); fetch it again") from error
 
 
@@ -158,7 +167,7 @@ _TEXT: dict[str, Callable[[Path, str], Iterator[PlacedRow]]] = {
     ".json": _json_rows,
     ".csv": _csv_rows,
 }
-_UNPACK: dict[str, Callable[[Path], object]] = {".gz": gzip.open, ".xz": lzma.open}
+_UNPACK: dict[str, Callable[[Path], object]] = {".gz": gzip.open, ".xz": lzma.open, ".zst": _open_zst}
 _PACKED = {f"{suffix}{packed}": reader for packed in _UNPACK for suffix, reader in _TEXT.items()}
 _READERS = {**_TEXT, **_PACKED, ".parquet": _parquet_rows}
 

@@ -3,15 +3,15 @@
 =============  ====================================================================================================
 kind           a training row and an example
 =============  ====================================================================================================
-``exact``      the example's prompt is the row's prompt or its first user turn, after normalising
+``exact``      the example's prompt is the row's prompt or a whole turn of it, user's or system's, after normalising
 ``ngram``      not exact, and at least half of the distinct 8-grams of words of the example's prompt occur in the
-               row's prompt; prompts of fewer than 8 words have none
+               row's prompt, its system message included; prompts of fewer than 8 words have none
 ``completion`` an answer of the row is one of the example's completions, after normalising, and has 8 words or more
 =============  ====================================================================================================
 
-A prompt is all its turns but the system's; where the completions share no first turn, the first user turn of the better
-one. 8-grams are PaLM's measure (Chowdhery et al., 2022, section 8), which calls an example contaminated where 70% of
-them occur anywhere in the training data; here it is half of them, in one row.
+An example's prompt is all its turns but the system's; where the completions share no first turn, the first user turn of
+the better one. 8-grams are PaLM's measure (Chowdhery et al., 2022, section 8), which calls an example contaminated
+where 70% of them occur anywhere in the training data; here it is half of them, in one row.
 
 Rows of the first two kinds are to be dropped. Equal completions alone are not: stock refusals are everywhere.
 """
@@ -71,6 +71,8 @@ class SubsetOverlap:
     """Examples with a completion hit, whatever their prompt."""
     share: float
     """``(exact + ngram) / examples``."""
+    short: int = 0
+    """Examples with a prompt of fewer than 8 words: found where it is a whole turn, and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def find_overlap(benchmarks: Mapping[str, Sequence[Example]], rows: Iterable[tup
     contaminated: dict[str, None] = {}
     count = 0
     for count, (row, pair) in enumerate(rows, start=1):
-        prompts = index.prompts(_prompt(pair.prompt, pair.chosen))
+        prompts = index.prompts(pair.prompt or _prompt(pair.prompt, pair.chosen))
         if prompts:
             contaminated[row] = None
         for number, kind, containment in chain(prompts, index.completions(pair)):
@@ -108,7 +110,7 @@ def find_overlap(benchmarks: Mapping[str, Sequence[Example]], rows: Iterable[tup
     found.sort()
     return OverlapReport(
         rows=count,
-        subsets=_by_subset(names, index.examples, [(number, kind) for number, _, kind, _, _ in found]),
+        subsets=_by_subset(names, index, [(number, kind) for number, _, kind, _, _ in found]),
         hits=tuple(
             Hit(names[number], index.examples[number].subset, index.examples[number].id, row, kind, containment)
             for number, _, kind, containment, row in found
@@ -117,15 +119,13 @@ def find_overlap(benchmarks: Mapping[str, Sequence[Example]], rows: Iterable[tup
     )
 
 
-def _by_subset(
-    names: Sequence[str], examples: Sequence[Example], hits: Iterable[tuple[int, HitKind]]
-) -> tuple[SubsetOverlap, ...]:
+def _by_subset(names: Sequence[str], index: _Index, hits: Iterable[tuple[int, HitKind]]) -> tuple[SubsetOverlap, ...]:
     numbers: dict[HitKind, set[int]] = {"exact": set(), "ngram": set(), "completion": set()}
     for number, kind in hits:
         numbers[kind].add(number)
     numbers["ngram"] -= numbers["exact"]
     subsets: dict[tuple[str, str], list[int]] = {}
-    for number, (name, example) in enumerate(zip(names, examples, strict=True)):
+    for number, (name, example) in enumerate(zip(names, index.examples, strict=True)):
         subsets.setdefault((name, example.subset), []).append(number)
     found = []
     for (name, subset), members in subsets.items():
@@ -133,7 +133,8 @@ def _by_subset(
             len(numbers[kind].intersection(members)) for kind in ("exact", "ngram", "completion")
         )
         share = (exact + ngram) / len(members)
-        found.append(SubsetOverlap(name, subset, len(members), exact, ngram, completion, share))
+        short = len(index.short.intersection(members))
+        found.append(SubsetOverlap(name, subset, len(members), exact, ngram, completion, share, short))
     return tuple(found)
 
 
@@ -151,6 +152,10 @@ class _Index:
                     self._with_completion.setdefault(text, []).append(number)
         self._with_gram: dict[str, list[str]] = {}
         self._sizes: dict[str, int] = {}
+        self.short = {
+            number for text, found in self._with_prompt.items() if text.count(" ") < GRAM - 1 for number in found
+        }
+        """Examples whose prompt has no n-gram."""
         self._with_prompt.pop("", None)  # nothing said is nothing contained
         for text in self._with_prompt:
             grams = _grams(text)
@@ -161,11 +166,12 @@ class _Index:
 
     def _prompts(self, prompt: Messages) -> list[tuple[int, HitKind, float]]:
         """Return the examples that a row's prompt contains, each with kind and containment."""
-        whole = _text(prompt)
+        turns = [_text((message,)) for message in prompt if message.role in ("user", "system")]
+        texts = (_text(_prompt(prompt, ())), opening(prompt), *turns)
         matches: dict[str, tuple[HitKind, float]] = {
-            text: ("exact", 1.0) for text in (whole, opening(prompt)) if text in self._with_prompt
+            text: ("exact", 1.0) for text in texts if text in self._with_prompt
         }
-        common = Counter(chain.from_iterable(self._with_gram.get(gram, ()) for gram in _grams(whole)))
+        common = Counter(chain.from_iterable(self._with_gram.get(gram, ()) for gram in _grams(_text(prompt))))
         for text, number in common.items():
             if number >= CONTAINMENT * self._sizes[text]:
                 matches.setdefault(text, ("ngram", number / self._sizes[text]))

@@ -111,7 +111,7 @@ def prepare(
                 each.drop_contaminated(contaminated)
         ledger = Ledger(chosen.name, chosen.seed, tuple(map(_source_ledger, assigned)))
         if not ledger.totals.train:
-            raise DataError(f"{chosen.name}: no training pair is left; see its sources and limits")
+            raise DataError(f"{chosen.name}: no training pair is left: {_drops(ledger)}")
         staged = work / "output"
         shutil.rmtree(staged, ignore_errors=True)
         (staged / "data").mkdir(parents=True)
@@ -176,6 +176,20 @@ def _source_ledger(assigned: Assigned) -> SourceLedger:
         published=source.published,
         reasons={reason: meanings[reason] for reason in [*tally.dropped_rows, *dropped]},
     )
+
+
+def _drops(ledger: Ledger) -> str:
+    """Say in one line what became of every source's rows and pairs."""
+    lines = []
+    for source in ledger.sources:
+        dropped = [
+            f"{number:,} {what} {reason} ({source.reasons[reason]})"
+            for what, reasons in (("rows", source.dropped_rows), ("pairs", source.dropped_pairs))
+            for reason, number in reasons.items()
+        ]
+        held = [f"{source.test:,} pairs held out"] if source.test else []
+        lines.append(f"{source.name}, {source.rows:,} rows: {', '.join([*dropped, *held]) or 'no pair'}")
+    return "; ".join(lines)
 
 
 def _statistics(

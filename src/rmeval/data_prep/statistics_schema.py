@@ -138,6 +138,8 @@ class OverlapEntry(TypedDict):
     completion: int
     share: float
     """``(exact + ngram) / examples``."""
+    short: int
+    """Examples whose prompt is too short for 8-grams."""
 
 
 class PairStatistics(TypedDict):

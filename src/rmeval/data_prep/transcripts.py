@@ -10,12 +10,16 @@ from rmeval.types import Message
 __all__ = ["is_transcript", "parse_transcript"]
 
 _MARKER = re.compile(r"\n\n(Human|Assistant):")
+_START = re.compile(r"\s*(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def is_transcript(text: str) -> bool:
-    """Return whether ``text`` begins with a turn's marker (a blank line, ``Human:`` or ``Assistant:``)."""
-    return _MARKER.match(text) is not None
+    """Return whether ``text`` begins with a turn's marker: ``Human:`` or ``Assistant:``, white space before it or not.
+
+    Within a transcript the marker stands after a blank line; at its beginning many copies have lost it.
+    """
+    return _START.match(text) is not None
 
 
 def parse_transcript(text: str) -> tuple[Message, ...]:
@@ -31,7 +35,7 @@ def parse_transcript(text: str) -> tuple[Message, ...]:
         DataError: if the text does not begin with a marker.
     """
     if not is_transcript(text):
-        raise DataError(f"not an hh-rlhf transcript: it begins {text[:20]!r}, not with a blank line and 'Human:'")
+        raise DataError(f"not an hh-rlhf transcript: it begins {text[:20]!r}, not with 'Human:' or 'Assistant:'")
     # Splitting on a pattern with one group gives text, name, text, name, text, …; the first text is empty here.
-    _, *parts = _MARKER.split(text)
+    _, *parts = _MARKER.split("\n\n" + text.lstrip())
     return tuple(Message(_ROLES[name], text.strip()) for name, text in zip(parts[::2], parts[1::2], strict=True))

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rmeval.data_prep.ledger import Ledger, SourceLedger, Totals
-from rmeval.data_prep.overlap import OverlapReport
+from rmeval.data_prep.overlap import GRAM, OverlapReport
 from rmeval.reports.console import plain
 
 __all__ = ["print_ledger"]
@@ -68,6 +68,9 @@ def _overlap(overlap: OverlapReport) -> list[str]:
             "with half of the prompt's 8-grams": sum(each.ngram for each in own),
             "with the same completion": sum(each.completion for each in own),
         }
+        short = sum(each.short for each in own)
+        if short:
+            counts[f"with a prompt of fewer than {GRAM} words, which is found as a whole turn only"] = short
         lines.append(f"overlap with {name}: " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))
     lines.append(f"{len(overlap.contaminated):,} training pairs have a benchmark's prompt (contamination.json)")
     return lines

@@ -52,8 +52,9 @@ HH_RLHF = Source(
             "helpful subsets only: helpful-base, helpful-rejection-sampled, helpful-online; all of a single file", CARD
         ),
         Rule(
-            "a transcript's turns begin at a blank line and 'Human:' or 'Assistant:', white space around them goes",
-            "data set card",
+            "a transcript's turns begin at a blank line (the first needs none) and 'Human:' or 'Assistant:', white "
+            "space around them goes",
+            "data set card; rmeval: copies that were stripped",
         ),
         Rule(
             "the prompt is the turns with which both dialogues begin, even where they part before the last turn",
