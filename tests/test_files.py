@@ -21,7 +21,7 @@ HOLD = """
 import os, sys, time
 from pathlib import Path
 from rmeval.files import output_folder
-with output_folder(Path(sys.argv[1]), what="thing", mark="done", overwrite=False, written=list) as folder:
+with output_folder(Path(sys.argv[1]), what=sys.argv[3], mark="done", overwrite=False, written=list) as folder:
     folder.claim(["half"])
     (folder.path / "half").write_text("x")
     for _ in range(int(sys.argv[2])):
@@ -45,9 +45,9 @@ def names(folder: Path) -> list[str]:
 
 
 @contextmanager
-def holder(path: Path, children: int = 0) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+def holder(path: Path, children: int = 0, what: str = "thing") -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """Another process that holds the folder, with forked children."""
-    command = [sys.executable, "-c", HOLD, str(path), str(children)]
+    command = [sys.executable, "-c", HOLD, str(path), str(children), what]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         own: list[int] = []

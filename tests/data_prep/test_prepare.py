@@ -22,6 +22,7 @@ from rmeval.errors import DataError, RunError, UsageError
 from rmeval.files import LOCK
 from rmeval.types import Example, Message
 from tests.preparing import contents, hh_row, hh_rows, mixture_of, rows_of, sides_of, write_rows
+from tests.test_files import holder
 
 FILES = ["README.md", "contamination.json", "data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet"]
 FILES += ["ledger.json", "mixture.yaml", "statistics.json"]
@@ -394,6 +395,18 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path, paths: dict[str, str]) 
     (folder / "README.md").rename(folder / ".gitattributes")  # As in a clone of an empty Hub data set.
     prepare(mixture_of(paths), folder)
     assert list(contents(folder)) == [".gitattributes", *FILES]
+
+
+def test_a_folder_that_another_process_writes_to_is_refused_and_not_touched(
+    tmp_path: Path, paths: dict[str, str]
+) -> None:
+    out = tmp_path / "out"
+    with holder(out, what="build of a mixture") as (process, _):
+        before = contents(out)
+        for overwrite in (False, True):
+            with pytest.raises(RunError, match=rf"another rmeval is writing to .*out \(process {process.pid} on "):
+                prepare(mixture_of(paths), out, overwrite=overwrite)
+        assert contents(out) == before
 
 
 @pytest.mark.parametrize(

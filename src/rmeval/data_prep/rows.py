@@ -43,7 +43,7 @@ def load_rows(
 
     Args:
         source: a file (.jsonl, .ndjson, .json, .csv, each also with .gz, .xz or .zst, or .parquet), a folder (one
-            written by ``save_to_disk``, or one of data files laid out as ``datasets.load_dataset`` expects), or a Hub id.
+            written by ``save_to_disk``, or of data files laid out as ``datasets.load_dataset`` expects), or a Hub id.
         split: the split to read; it must exist. Files have none.
         revision: branch, tag or commit of a Hub data set.
         default_split: the split to read where there are several and ``split`` is None.
