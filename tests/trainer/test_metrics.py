@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rmeval.eval.calibration import calibrate
 from rmeval.trainer.metrics import pair_metrics
 
 
@@ -19,7 +20,15 @@ def test_a_model_that_knows_nothing() -> None:
     assert found["accuracy"] == 0.0  # Ties are wrong.
     assert found["loss"] == pytest.approx(math.log(2))
     assert found["brier"] == pytest.approx(0.25)
-    assert found["ece"] == pytest.approx(0.5)  # Says one half, and is never right.
+    assert found["ece"] == pytest.approx(0)  # Says one half, and a tie holds half.
+
+
+def test_a_report_says_the_same() -> None:
+    """A tie is half of what holds, in both."""
+    margins = np.array([0.0, 0.0, 0.1, -0.1, 2.0, 3.0, -1.0])
+    report = calibrate(margins)
+    assert report is not None
+    assert (pair_metrics(margins)["ece"], pair_metrics(margins)["brier"]) == (report.ece, report.brier)
 
 
 def test_by_hand() -> None:
@@ -35,11 +44,11 @@ def test_by_hand() -> None:
 
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=40))
 def test_calibration_error_written_down_a_second_time(margins: list[float]) -> None:
-    bins: dict[int, list[tuple[float, bool]]] = {}
+    bins: dict[int, list[tuple[float, float]]] = {}
     for margin in margins:
         confidence = 1 / (1 + math.exp(-abs(margin)))
         place = min(9, int((confidence - 0.5) * 20))
-        bins.setdefault(place, []).append((confidence, margin > 0))
+        bins.setdefault(place, []).append((confidence, 0.5 if margin == 0 else float(margin > 0)))
     expected = sum(
         abs(sum(right for _, right in each) - sum(confidence for confidence, _ in each)) for each in bins.values()
     ) / len(margins)

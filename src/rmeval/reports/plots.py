@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from rmeval.eval.calibration import BINS, Calibration, calibrate
 from rmeval.eval.statistics import wilson
-from rmeval.reports.calibration import BINS, Calibration, calibrate
 from rmeval.reports.measured import Measured
 from rmeval.reports.page import count, decimal, interval, percent
 from rmeval.reports.svg import NEUTRAL, SERIES, Plot, drawing

@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pair_metrics"]
+from rmeval.eval.calibration import calibrate
 
-_BINS = 10
+__all__ = ["pair_metrics"]
 
 
 def pair_metrics(margins: NDArray[np.float64]) -> dict[str, float]:
@@ -22,29 +22,18 @@ def pair_metrics(margins: NDArray[np.float64]) -> dict[str, float]:
     - accuracy: the share of margins above 0; a tie is wrong, as in RewardBench.
     - loss: the mean of ``-log sigmoid(m)``, in nats; log 2 for a model that knows nothing.
     - margin: the mean.
-    - ece: expected calibration error (Guo et al., 2017, arXiv 1706.04599) of the answer that the model prefers, with
-      confidence ``sigmoid(|m|)``, in 10 bins of equal width from 0.5 to 1.
-    - brier: the mean of ``(1 - sigmoid(m))**2`` (Brier, 1950); 0.25 for a model that knows nothing.
+    - ece and brier: expected calibration error and Brier score, as in a report (``rmeval.eval.calibration``); 0 and
+      0.25 for a model that knows nothing: it claims one half, and a tie holds half.
 
     A margin that is not finite makes every number NaN.
     """
-    if not len(margins) or not np.isfinite(margins).all():
+    found = calibrate(margins) if np.isfinite(margins).all() else None
+    if found is None:
         return dict.fromkeys(("accuracy", "loss", "margin", "ece", "brier"), math.nan)
-    wins = margins > 0
-    probability = _sigmoid(margins)
-    confidence = _sigmoid(np.abs(margins))
-    # The last bin holds a confidence of 1 too.
-    bins = np.minimum(((confidence - 0.5) * 2 * _BINS).astype(np.int64), _BINS - 1)
-    gaps = [abs(wins[bins == one].mean() - confidence[bins == one].mean()) * (bins == one).mean() for one in set(bins)]
     return {
-        "accuracy": float(wins.mean()),
+        "accuracy": float((margins > 0).mean()),
         "loss": float(np.logaddexp(0.0, -margins).mean()),
         "margin": float(margins.mean()),
-        "ece": float(sum(gaps)),
-        "brier": float(((1.0 - probability) ** 2).mean()),
+        "ece": found.ece,
+        "brier": found.brier,
     }
-
-
-def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -values))
-    return result

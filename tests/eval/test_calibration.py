@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmeval.reports.calibration import calibrate
+from rmeval.eval.calibration import calibrate
 
 LOGIT_80 = math.log(0.8 / 0.2)
 
