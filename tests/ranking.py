@@ -34,6 +34,8 @@ class World:
     """Examples that share a prompt, and luck."""
     shared: float = 0.8
     """How often all models meet an example with the same luck."""
+    across: bool = False
+    """Whether the subsets have the same prompts, which share luck in all of them."""
 
 
 @dataclass
@@ -62,15 +64,15 @@ def simulate(world: World, sizes: Mapping[str, int], weights: Mapping[str, float
     best, worst = 1 + ahead.sum(axis=0), len(skills) - ahead.sum(axis=1)
     equal = ~(ahead | ahead.T)
     held = Held()
+    most = max(sizes.values())
     for board in range(boards):
-        blocks = []
+        blocks, together = [], _luck(random, most, len(skills), world.shared)
         for place, (name, n) in enumerate(sizes.items()):
             prompts = np.arange(n) // world.together
-            luck = random.random((prompts[-1] + 1, 1))
-            own = random.random((prompts[-1] + 1, len(skills)))
-            mixed = np.where(random.random(own.shape) < world.shared, luck, own)
+            mixed = together if world.across else _luck(random, n, len(skills), world.shared)
             right = mixed[prompts] < truth[place]
-            blocks.append(Block.of(name, weights[name], right, [str(prompt) for prompt in prompts]))
+            said = [str(prompt) if world.across else f"{name} {prompt}" for prompt in prompts]
+            blocks.append(Block.of(name, weights[name], right, said))
         found = rank(blocks, seed=board, draws=draws)
         fine = (found.first <= best) & (worst <= found.last)
         held.boards += 1
@@ -79,6 +81,12 @@ def simulate(world: World, sizes: Mapping[str, int], weights: Mapping[str, float
         held.equal_apart += int((found.better & equal).any())
         held.width += float((found.last - found.first + 1).mean()) / boards
     return held
+
+
+def _luck(random: np.random.Generator, prompts: int, models: int, shared: float) -> NDArray[np.float64]:
+    """Return uniform numbers of shape (prompts, models): below its true accuracy a model is right."""
+    own = random.random((prompts, models))
+    return np.where(random.random(own.shape) < shared, random.random((prompts, 1)), own)
 
 
 def decisions(share: float, n: int, seed: int) -> str:

@@ -51,7 +51,7 @@ def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_worse_is_1_and_the_same_is_0(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = check(*BOTH, code=1, capsys=capsys)
     assert err == ""
-    assert "regression: overall dropped by 26.25 points (p below 0.001)" in out
+    assert "regression: overall dropped by 26.25 points (one-sided p below 0.001)" in out
     assert out.endswith("FAIL: 1 of 1 check\n")
     out, _ = check("check", "--baseline", "before", "--candidate", "same", code=0, capsys=capsys)
     assert out.endswith("PASS: 1 check\n")
@@ -109,7 +109,7 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     out, err = check(*BOTH, "--json", code=1, capsys=capsys)
     assert json.loads(out)["passed"] is False
-    assert err == "::error title=rmeval check::overall dropped by 26.25 points (p below 0.001)\n"
+    assert err == "::error title=rmeval check::overall dropped by 26.25 points (one-sided p below 0.001)\n"
     written = (here / "out" / "check.md").read_text()
     assert written.startswith("### rmeval check: FAIL: 1 of 1 check\n")
     assert (here / "summary.md").read_text() == f"before\n{written}"
@@ -159,6 +159,25 @@ def test_mistakes_are_one_line(
 
 
 @pytest.mark.usefixtures("here")
+def test_an_alpha_of_nothing_is_refused_wherever_it_stands(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    said = "alpha must lie between 0 and 0.5, not 0"
+    assert said in refused(*BOTH, "--alpha", "0", capsys=capsys)
+    (here / "rmeval.toml").write_text("[check]\nalpha = 0\n")
+    assert said in refused(*BOTH, capsys=capsys)
+
+
+@pytest.mark.usefixtures("here")
+def test_p_and_its_bound_are_said_to_be_one_sided(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = check(*BOTH, "--alpha", "0.00005", code=1, capsys=capsys)  # 21 flips of 21: p is 2**-21.
+    assert "one-sided 99.995% bound" in out
+    assert "one-sided p" in out
+    assert "95% interval" not in out
+    (line,) = json.loads(check(*BOTH, "--json", code=1, capsys=capsys)[0])["lines"]
+    assert line["p"] == pytest.approx(2**-21)
+    assert line["low"] < line["difference"] < line["bound"] < line["high"] < 0
+
+
+@pytest.mark.usefixtures("here")
 def test_common_examples_alone(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     run_of(write_rows(here / "few.jsonl", ["a"] * 60), "+" * 60, output=here / "other")
     out, _ = check("check", "--baseline", "other", "--candidate", "same", "--common-only", code=0, capsys=capsys)
@@ -187,7 +206,6 @@ def test_it_is_quick_and_loads_no_torch() -> None:
         "datasets",
         "huggingface_hub",
         "jinja2",
-        "scipy",
         "matplotlib",
         "statsmodels",
     }

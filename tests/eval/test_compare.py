@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,59 @@ def test_prompts_that_repeat_make_the_data_smaller(tmp_path: Path) -> None:
     assert other.high - other.low > 1.5 * (one.high - one.low)
     assert other.p_drop > one.p_drop
     assert compare(run_of(together, baseline), run_of(together, candidate)).subsets["a"].p_drop == 1 / 8  # Three coins.
+
+
+def test_a_prompt_in_several_subsets_is_one(tmp_path: Path) -> None:
+    """Six prompts, each in three subsets, all of which became wrong: six coins, whichever number one looks at."""
+    subsets = [name for name in "abc" for _ in range(40)]
+    prompts = [f"prompt {row}" for _ in "abc" for row in range(40)]
+    baseline, candidate = "+" * 120, ("-" * 6 + "+" * 34) * 3
+    shared = write_rows(tmp_path / "shared.jsonl", subsets, prompts)
+    apart = write_rows(tmp_path / "apart.jsonl", subsets)
+    one, other = (compare(run_of(data, baseline), run_of(data, candidate)) for data in (shared, apart))
+    assert overall(one).p_drop == pytest.approx(1 / 64)
+    assert overall(other).p_drop == pytest.approx(1 / 2**18)
+    assert overall(one).high - overall(one).low > 1.6 * (overall(other).high - overall(other).low)
+    alone = run_of(shared, baseline).info.results.overall
+    separate = run_of(apart, baseline).info.results.overall
+    assert alone is not None
+    assert separate is not None
+    assert 1 - alone.low > 2.5 * (1 - separate.low)
+
+
+def write_promptless(file: Path, n: int) -> Path:
+    """Rows whose completions begin apart, so that nothing is a prompt."""
+    sides = (
+        {"chosen": [{"role": "user", "content": f"yes {i}"}], "rejected": [{"role": "user", "content": "no"}]}
+        for i in range(n)
+    )
+    file.write_text("".join(json.dumps({"id": f"e{i}", **each}) + "\n" for i, each in enumerate(sides)))
+    return file
+
+
+def test_rows_without_a_prompt_are_not_one_prompt(tmp_path: Path) -> None:
+    """100% against 50% on 1,000 rows is a drop, and each run's interval is that of 1,000 rows."""
+    data = write_promptless(tmp_path / "rows.jsonl", 1_000)
+    good, bad = run_of(data, "+" * 1_000), run_of(data, "+-" * 500)
+    found = overall(compare(good, bad))
+    assert found.p_drop < 1e-9
+    assert -0.54 < found.low < found.high < -0.46
+    results = bad.info.results.overall
+    assert results is not None
+    expected = stats.binomtest(500, 1_000).proportion_ci(0.95, method="exact")
+    assert (results.low, results.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_equal_results_are_equal(tmp_path: Path) -> None:
+    """208 of 350 each, differently spread over subsets: their floats differ by 1e-18, their difference is 0."""
+    subsets = ["a"] * 101 + ["b"] * 113 + ["c"] * 136
+    one = "+" * 60 + "-" * 41 + "+" * 70 + "-" * 43 + "+" * 78 + "-" * 58
+    other = "+" * 71 + "-" * 30 + "+" * 60 + "-" * 53 + "+" * 77 + "-" * 59
+    assert one.count("+") == other.count("+") == 208
+    ours, theirs = pair(tmp_path, one, other, subsets)
+    for found in (compare(ours, theirs), compare(theirs, ours)):
+        assert overall(found).difference == 0
+        assert overall(found).baseline == overall(found).candidate == 208 / 350
 
 
 def test_ties_are_wrong_and_invalid_examples_are_left_out_of_both(tmp_path: Path) -> None:
@@ -248,8 +302,7 @@ def test_what_a_reader_must_know_is_warned_of(tmp_path: Path) -> None:
 def test_a_comparison_stays_the_same(tmp_path: Path) -> None:
     ours, theirs = pair(tmp_path, "++-+-", "+-++-", ["a"] * 5)
     assert compare(ours, theirs) == compare(ours, theirs)
-    assert compare(ours, theirs) != compare(ours, theirs, seed=1)
-    assert "draws" not in repr(compare(ours, theirs))
+    assert "prompts" not in repr(compare(ours, theirs))
 
 
 def test_real_rows_of_rulers(shared_data: Path) -> None:

@@ -55,7 +55,7 @@ def test_subsets_and_clusters(tmp_path: Path) -> None:
     run = run_of(write_rows(tmp_path / "rows.jsonl", "abab", ["p", "q", "p", "p"]), "++--")
     found = decide(run)
     assert {name: places.tolist() for name, places in found.subsets().items()} == {"a": [0, 2], "b": [1, 3]}
-    own = found.clusters()
+    own = found.prompts()
     assert own[0] == own[2] == own[3] != own[1]
     other = run_of(write_rows(tmp_path / "other.jsonl", "abab", ["p", "q", "p", "q"]), "++--")
     assert decide(other).digest != found.digest == decide(run_of(tmp_path / "rows.jsonl", "----")).digest

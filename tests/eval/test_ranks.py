@@ -90,7 +90,8 @@ def test_two_models_get_nearly_the_interval_of_a_comparison() -> None:
     assert expected is not None
     found = rank(blocks)
     assert found.difference[1, 0] == pytest.approx(expected.difference)
-    assert 2 * found.reach[1, 0] == pytest.approx(expected.high - expected.low, rel=0.05)
+    # A comparison's interval is the wider: it is exact for few flips, and it does not take that prompts' flips cancel.
+    assert 0.85 < 2 * found.reach[1, 0] / (expected.high - expected.low) < 1
 
 
 def test_models_that_never_differ_are_not_told_apart() -> None:
@@ -123,7 +124,7 @@ def test_clusters_are_summed() -> None:
     found = block("++-+", "-+--", cluster=["b", "a", "b", "a"])
     assert found.right.tolist() == [[1, 0], [2, 1]]
     assert found.size.tolist() == [2, 2]
-    with pytest.raises(ValueError, match="clusters"):
+    with pytest.raises(ValueError, match="prompts"):
         block("++", cluster=["a"])
 
 

@@ -112,14 +112,14 @@ def test_a_whole_and_a_partial_run(capsys: pytest.CaptureFixture[str], tmp_path:
 
 
 def test_a_row_shows_the_subsets_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two right of three rows by length, one of them a tie: 1 of 3; Wilson's interval is 6.1 to 79.2."""
+    """Two right of three rows by length, one of them a tie: 1 of 3; Clopper and Pearson's interval is 0.8 to 90.6."""
     rows = [("long one", "short"), ("same", "text"), ("no", "longer")]
     data = tmp_path / "pairs.jsonl"
-    data.write_text("".join(json.dumps({"prompt": "p", "chosen": c, "rejected": r}) + "\n" for c, r in rows))
+    data.write_text("".join(json.dumps({"prompt": c, "chosen": c, "rejected": r}) + "\n" for c, r in rows))
     out = printed(evaluate("baseline:longest", "pairs", dataset=str(data)), capsys)
     (row,) = [line.split() for line in out.splitlines() if line.startswith("  all")]
     # Nothing is invalid, cut or undecided, so these have no column. The longest ruler beside it is the model itself.
-    assert row[:6] == ["all", "3", "33.3", "6.1–79.2", "1", "33.3"]
+    assert row[:6] == ["all", "3", "33.3", "0.8–90.6", "1", "33.3"]
     assert len(row) == 7
 
 

@@ -90,4 +90,4 @@ def test_it_loads_no_torch(runs: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert "numpy" in loaded
-    assert not loaded & {"torch", "transformers", "datasets", "matplotlib", "scipy"}
+    assert not loaded & {"torch", "transformers", "datasets", "matplotlib"}

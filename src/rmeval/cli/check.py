@@ -71,7 +71,6 @@ def command(
         str | None,
         typer.Option(help="Path or address of the HTML comparison, to link to.", rich_help_panel=_OUTPUT),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals.", rich_help_panel=_RULES)] = 0,
     as_json: opt.Json = False,
 ) -> None:
     """Judge a run by rules, by floors, or by both."""
@@ -90,11 +89,10 @@ def command(
         None if baseline is None else load_run(baseline),
         rules=[parse_rule(rule) for rule in fail_on] if fail_on else found.rules,
         floors=[] if thresholds is None else read_floors(thresholds),
-        alpha=(found.alpha or ALPHA) if alpha is None else parse_share(alpha, "--alpha"),
+        alpha=parse_share(alpha, "--alpha") if alpha is not None else ALPHA if found.alpha is None else found.alpha,
         mode=(found.mode or "regression") if mode is None else parse_mode(mode, "--mode"),
         margin=found.margin if margin is None else parse_share(margin, "--margin"),
         common_only=common_only,
-        seed=seed,
     )
     _write(gate, junit, markdown, report)
     _print(gate, report, as_json)

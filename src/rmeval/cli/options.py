@@ -52,7 +52,7 @@ Weights: TypeAlias = Annotated[str | None, _option(_DATA, "rewardbench: today, o
 OutputDir: TypeAlias = Annotated[Path | None, _option(_OUTPUT, "The run's folder. Default: runs/SUITE-MODEL-TIME.")]
 Overwrite: TypeAlias = Annotated[bool, _option(_OUTPUT, "Replace a finished run there.", "--overwrite")]
 Text: TypeAlias = Annotated[bool, _option(_OUTPUT, "Keep prompts and answers in the run.", "--text/--no-text")]
-Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of the intervals and of baseline:random.")]
+Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of baseline:random.")]
 Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
 
 

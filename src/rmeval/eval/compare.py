@@ -1,27 +1,32 @@
 """Two runs of the same examples: what differs, how sure that is, and what the data could have shown.
 
 Examples are compared in pairs, each with itself. An example that is invalid in either run is left out of both and
-counted. The statistics are in ``rmeval.eval.paired``.
+counted. Numbers are computed in fractions, so that equal results have a difference of exactly 0. The statistics are in
+``rmeval.eval.signs`` (p), ``rmeval.eval.intervals`` and ``rmeval.eval.paired`` (what the data could have shown).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import nextafter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rmeval.errors import RunError
 from rmeval.eval.comparable import common_suite, pair, warnings
-from rmeval.eval.metrics import outcome
-from rmeval.eval.paired import Pairs, Part, Sample, Subset, bootstrap, difference, mcnemar, smallest_detectable, tails
-from rmeval.eval.statistics import CONFIDENCE
+from rmeval.eval.intervals import CONFIDENCE, limits_of_difference
+from rmeval.eval.metrics import outcome, shares
+from rmeval.eval.paired import Sample, smallest_detectable
+from rmeval.eval.prompts import Prompts, keys
+from rmeval.eval.signs import sign_flip
 from rmeval.eval.suites import Suite
 from rmeval.records import RunRecord
 
 __all__ = [
     "ALPHA",
+    "Changes",
     "Comparison",
     "Difference",
     "Differences",
@@ -29,11 +34,42 @@ __all__ = [
     "PairedOutcome",
     "compare",
     "differences",
-    "shares",
+    "differences_of",
 ]
 
 ALPHA = 0.05
 """Level of the one-sided test that ``smallest_detectable`` is of."""
+
+
+_BASELINE, _CANDIDATE, _GAIN, _LOSS = range(4)
+"""What ``Prompts.credit`` holds: right in the baseline, in the candidate, only in the latter, only in the former."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a difference of two models is computed from."""
+
+    prompts: Prompts
+    weights: tuple[Fraction, ...]
+    """Of each subset, in the order of ``prompts.subsets``; they add up to 1."""
+
+    def by_prompt(self) -> dict[Fraction, int]:
+        """Return how many prompts changed the number by how much."""
+        units = [weight / Fraction(n) for weight, n in zip(self.weights, self.prompts.n.tolist(), strict=True)]
+        net = self.prompts.credit[_GAIN] - self.prompts.credit[_LOSS]
+        found: dict[Fraction, int] = {}
+        for kind, count in zip(net.tolist(), self.prompts.count.tolist(), strict=True):
+            change = sum((Fraction(x) * unit for x, unit in zip(kind, units, strict=True) if x), Fraction(0))
+            found[change] = found.get(change, 0) + int(count)
+        return found
+
+    def limits(self, confidence: float, p_drop: float, p_rise: float) -> tuple[float, float]:
+        """Return the limits of the difference; on which side of 0 they lie is what the exact tests say."""
+        low, high = limits_of_difference(self.prompts, self.weights, _GAIN, _LOSS, confidence)
+        level = (1 - confidence) / 2
+        high = min(high, nextafter(0, -1)) if p_drop <= level else max(high, 0.0)
+        low = max(low, nextafter(0, 1)) if p_rise <= level else min(low, 0.0)
+        return low, high
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +83,8 @@ class Difference:
     difference: float
     """``candidate - baseline``: negative is a drop."""
     low: float
-    """Lower end of the 95% interval of the difference; never equal to ``high``."""
+    """Lower end of the two-sided 95% interval of the difference; never equal to ``high``. The interval holds 0 exactly
+    where ``p`` is more than 5%."""
     high: float
     p: float
     """Two-sided: of an outcome as far from 0 as this one if nothing changed. 1 where no example flipped."""
@@ -64,10 +101,16 @@ class Difference:
     """Examples that only the candidate has right."""
     flipped_to_wrong: int
     """Examples that only the baseline has right."""
+    exact: Fraction = field(repr=False)
+    """``difference`` without rounding: what is compared with a limit."""
     sample: Sample = field(repr=False)
     """How much data this rests on: what ``smallest_detectable`` is computed from."""
-    draws: NDArray[np.float64] = field(repr=False, compare=False)
-    """The bootstrap's draws of the difference: float64 of shape (draws,)."""
+    changes: Changes = field(repr=False, compare=False)
+    """What flipped, by prompt: what limits at other levels are computed from."""
+
+    def limits(self, confidence: float) -> tuple[float, float]:
+        """Return the limits of the interval with that confidence; each alone is one-sided, at half of the rest."""
+        return self.changes.limits(confidence, self.p_drop, self.p_rise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +164,13 @@ class PairedOutcome:
     candidate: bool
 
 
-def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = False, seed: int = 0) -> Comparison:
+def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = False) -> Comparison:
     """Compare two runs of the same suite on the same examples.
 
     Args:
         baseline: The run to compare with.
         candidate: The run that may be better or worse.
         common_only: Compare the examples that both runs have, where they are not all the same.
-        seed: Seed of the draws.
 
     Raises:
         UsageError: if the runs are of different suites or weights, or of different examples without ``common_only``.
@@ -151,7 +193,7 @@ def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = Fa
             groups.setdefault(ours.subset, []).append(both)
     if not groups:
         raise RunError("there is nothing to compare: no example has finite scores in both runs")
-    found = differences(suite, baseline.info.weights, groups, seed=seed)
+    found = differences(suite, baseline.info.weights, groups)
     return Comparison(
         overall=found.overall,
         sections=found.sections,
@@ -167,89 +209,68 @@ def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = Fa
     )
 
 
-def differences(
-    suite: Suite, weights: str | None, groups: Mapping[str, Sequence[PairedOutcome]], *, seed: int = 0
-) -> Differences:
+def differences(suite: Suite, weights: str | None, groups: Mapping[str, Sequence[PairedOutcome]]) -> Differences:
     """Compute the differences at every level.
 
     Args:
         suite: Defines sections and the overall number; one without weight tables counts every example alike.
         weights: Name of the suite's weight table.
         groups: The examples of each subset; no subset is empty.
-        seed: Seed of the draws.
     """
-    sections, overall = shares(suite, weights, {name: float(len(group)) for name, group in groups.items()})
-    drawn = {
-        name: Subset.draw(
-            Pairs.of([e.baseline for e in group], [e.candidate for e in group], [e.prompt_hash for e in group]),
-            f"{seed}\x1f{name}",
-        )
-        for name, group in groups.items()
-    }
+    pairs = [(name, *own) for name, group in groups.items() for own in zip(group, _keys(name, group), strict=True)]
+    right = np.array([(each.baseline, each.candidate) for _, each, _ in pairs], dtype=np.float64).T
+    credit = np.stack([*right, right[1] * (1 - right[0]), right[0] * (1 - right[1])])
+    prompts = Prompts.of([name for name, _, _ in pairs], [key for _, _, key in pairs], credit)
+    return differences_of(suite, weights, prompts)
 
-    def number(name: str, weights: Mapping[str, float], *, exact: bool = False) -> Difference:
-        parts = [Part(weight, drawn[subset]) for subset, weight in weights.items()]
-        return _difference(parts, [groups[subset] for subset in weights], f"{seed}\x1f{name}", exact=exact)
+
+def _keys(subset: str, group: Sequence[PairedOutcome]) -> list[str]:
+    return keys([each.prompt_hash for each in group], subset)
+
+
+def differences_of(suite: Suite, weights: str | None, prompts: Prompts) -> Differences:
+    """Compute the differences at every level from outcomes summed by prompt.
+
+    Args:
+        suite: As in ``differences``.
+        weights: As in ``differences``.
+        prompts: The credits are: right in the baseline, in the candidate, only in the candidate, only in the baseline.
+    """
+    sections, overall = shares(suite, weights, dict(zip(prompts.subsets, prompts.n.tolist(), strict=True)))
+
+    def number(weights: Mapping[str, Fraction]) -> Difference:
+        return _difference(prompts, [weights.get(name, Fraction(0)) for name in prompts.subsets])
 
     return Differences(
-        overall=number("overall", overall) if overall else None,
-        sections={name: number(f"section {name}", own) for name, own in sections.items()},
-        subsets={name: number(f"subset {name}", {name: 1.0}, exact=True) for name in groups},
+        overall=number(overall) if overall else None,
+        sections={name: number(own) for name, own in sections.items()},
+        subsets={name: number({name: Fraction(1)}) for name in prompts.subsets},
     )
 
 
-def shares(
-    suite: Suite, weights: str | None, sizes: Mapping[str, float]
-) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """Return each subset's part in each section, and in the overall number; the parts of a number add up to 1.
-
-    Args:
-        suite: Defines sections and the overall number; one without weight tables counts every example alike.
-        weights: Name of the suite's weight table.
-        sizes: Examples of each subset that there is; others are left out.
-    """
-    table = suite.sections(weights)
-    present = {key: {name: w for name, w in each.subsets.items() if name in sizes} for key, each in table.items()}
-    sections = {key: _normal(own) for key, own in present.items() if own}
-    if not suite.weights:
-        return sections, _normal(sizes)
-    parts = _normal({key: table[key].weight for key in sections})
-    return sections, {name: parts[key] * w for key, own in sections.items() for name, w in own.items()}
-
-
-def _normal(weights: Mapping[str, float]) -> dict[str, float]:
-    total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items()}
-
-
-def _difference(
-    parts: Sequence[Part], groups: Sequence[Sequence[PairedOutcome]], seed: str, *, exact: bool
-) -> Difference:
-    everyone = [example for group in groups for example in group]
-    to_right = sum(e.candidate and not e.baseline for e in everyone)
-    to_wrong = sum(e.baseline and not e.candidate for e in everyone)
-    draws = bootstrap(parts, seed)
-    low, high = np.quantile(draws, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
-    p_drop, p_rise = mcnemar(parts[0].pairs) if exact else tails(draws)
-    if not to_right and not to_wrong:
-        p_drop = p_rise = 1.0
-    shares = [(part.weight / len(group), group) for part, group in zip(parts, groups, strict=True)]
-    sample = Sample.of(parts)
+def _difference(everything: Prompts, weights: Sequence[Fraction]) -> Difference:
+    changes = Changes(everything.only(weights), tuple(weight for weight in weights if weight))
+    prompts, weights = changes.prompts, changes.weights
+    exact = prompts.mean(_CANDIDATE, weights) - prompts.mean(_BASELINE, weights)
+    p_drop, p_rise = sign_flip(changes.by_prompt())
+    low, high = changes.limits(CONFIDENCE, p_drop, p_rise)
+    sample = Sample.of(prompts, weights, _GAIN, _LOSS)
     return Difference(
-        baseline=sum(unit * sum(e.baseline for e in group) for unit, group in shares),
-        candidate=sum(unit * sum(e.candidate for e in group) for unit, group in shares),
-        difference=difference(parts),
-        low=float(low),
-        high=float(high),
+        baseline=float(prompts.mean(_BASELINE, weights)),
+        candidate=float(prompts.mean(_CANDIDATE, weights)),
+        difference=float(exact),
+        low=low,
+        high=high,
         p=min(1.0, 2 * min(p_drop, p_rise)),
         p_drop=p_drop,
         p_rise=p_rise,
         smallest_detectable=smallest_detectable(sample, ALPHA),
-        n=len(everyone),
-        flipped_to_right=to_right,
-        flipped_to_wrong=to_wrong,
+        n=int(prompts.n.sum()),
+        flipped_to_right=int(prompts.total(_GAIN).sum()),
+        flipped_to_wrong=int(prompts.total(_LOSS).sum()),
+        exact=exact,
         sample=sample,
-        draws=draws,
+        changes=changes,
     )
 
 

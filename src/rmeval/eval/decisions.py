@@ -35,7 +35,7 @@ class Decisions:
         codes = coded.indices.to_numpy(zero_copy_only=False)
         return {name: np.flatnonzero(codes == code) for code, name in enumerate(coded.dictionary.to_pylist())}
 
-    def clusters(self) -> Sequence[str]:
+    def prompts(self) -> Sequence[str]:
         """Return the prompt of each example, by its hash."""
         found: list[str] = self.examples.column("prompt_hash").to_pylist()
         return found

@@ -61,7 +61,7 @@ def evaluate(
         output_dir: Folder to write the run to; None to keep it in memory.
         overwrite: Replace a finished run in ``output_dir``.
         keep_text: Keep prompts and completions in the run; without, hashes and lengths are kept.
-        seed: Seed of the bootstrap and of ``baseline:random``.
+        seed: Seed of ``baseline:random``.
         command: What to record as the command that made the run.
         progress: Called with work done and work in all while scoring.
 
@@ -139,9 +139,8 @@ def recompute(run: RunRecord) -> Results:
         UsageError: if this rmeval does not know its suite.
     """
     suite = get_suite(run.info.suite)
-    seed = int(run.info.settings.get("seed") or 0)
     scored = records.scored_examples(run)
-    return compute_results(suite, run.info.weights, scored, drift=run.info.drift, seed=seed)
+    return compute_results(suite, run.info.weights, scored, drift=run.info.drift)
 
 
 def default_output_dir(suite: str, model: str) -> Path:

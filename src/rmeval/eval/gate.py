@@ -13,7 +13,10 @@ from rmeval.eval.verdicts import Line, judge_accuracy, judge_count, judge_floor,
 from rmeval.records import RunRecord
 from rmeval.types import Results
 
-__all__ = ["Gate", "check", "judge_accuracies"]
+__all__ = ["LEAST_ALPHA", "Gate", "check", "judge_accuracies"]
+
+LEAST_ALPHA = 1e-9
+"""No smaller alpha: p is exact far below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,6 @@ def check(
     mode: Mode = "regression",
     margin: float | None = None,
     common_only: bool = False,
-    seed: int = 0,
 ) -> Gate:
     """Judge a candidate against a baseline, against floors, or both.
 
@@ -59,7 +61,6 @@ def check(
         mode: ``noninferiority`` to let only pass what is shown to have dropped by less than its margin.
         margin: The margin of rules whose limit is 0, in a test of non-inferiority.
         common_only: Compare the examples that both runs have, where they are not all the same.
-        seed: Seed of the draws.
 
     Raises:
         UsageError: if the runs cannot be compared, or a rule names what they do not have.
@@ -67,11 +68,13 @@ def check(
     """
     if not 0 < alpha < 0.5:
         raise UsageError(f"alpha must lie between 0 and 0.5, not {alpha:g}")
+    if alpha < LEAST_ALPHA:
+        raise UsageError(f"alpha {alpha:g} is too small: p is computed down to {LEAST_ALPHA:g}")
     lines: list[Line] = []
     comparison = None
     warnings: list[str] = []
     if baseline is not None:
-        comparison = compare(baseline, candidate, common_only=common_only, seed=seed)
+        comparison = compare(baseline, candidate, common_only=common_only)
         if comparison.lost:
             raise RunError(f"subset {comparison.lost[0]} cannot be compared: the candidate has no finite score in it")
         asked = [parse_rule(text) for text in DEFAULT_RULES] if rules is None else rules

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmeval.eval.intervals import estimate
+from rmeval.eval.prompts import Prompts, keys
 from rmeval.eval.scorers.baseline import RULERS
-from rmeval.eval.statistics import Clusters, bootstrap_subset, interval, weighted_mean, wilson
+from rmeval.eval.statistics import weighted_mean
 from rmeval.eval.suites import Section, Suite
 from rmeval.types import Estimate, Outcome, Results, RulerResult, ScoredExample, SubsetResult
 
@@ -37,7 +39,6 @@ def compute_results(
     scored: Iterable[ScoredExample],
     *,
     drift: float | None = None,
-    seed: int = 0,
 ) -> Results:
     """Compute every number of a run.
 
@@ -46,29 +47,18 @@ def compute_results(
         weights: Name of the suite's weight table; None for a suite without any.
         scored: The examples with their scores.
         drift: Margins within this are undecided, unless they are exact; None where precision decides nothing.
-        seed: Seed of the bootstrap.
     """
     groups: dict[str, list[ScoredExample]] = {}
     for example in scored:
         groups.setdefault(example.subset, []).append(example)
-    subsets = {name: _subset(group, drift, suite.expected.get(name)) for name, group in groups.items()}
-    points = {name: result.accuracy for name, result in subsets.items() if result.accuracy is not None}
-    draws = {name: bootstrap_subset(name, _clusters(groups[name]), seed) for name in points}
-
+    prompts = _prompts(groups)
+    own = {} if prompts is None else {name: _estimate(prompts, {name: Fraction(1)}) for name in prompts.subsets}
+    subsets = {name: _subset(group, own.get(name), drift, suite.expected.get(name)) for name, group in groups.items()}
+    sizes = {name: float(subsets[name].n) for name in own}
     table = suite.sections(weights)
-    sections: dict[str, Estimate] = {}
-    section_draws: dict[str, NDArray[np.float64]] = {}
-    for name, section in table.items():
-        point = weighted_mean(points, section.subsets)
-        if point is not None:
-            section_draws[name] = _combine(draws, section.subsets)
-            sections[name] = interval(point, section_draws[name])
-    sizes = {name: float(subsets[name].n) for name in points}
-    point = overall_mean(suite, table, points, sizes)
-    overall = None
-    if point is not None:
-        part_weights = {name: table[name].weight for name in sections} if suite.weights else sizes
-        overall = interval(point, _combine(section_draws if suite.weights else draws, part_weights))
+    parts, whole = shares(suite, weights, sizes)
+    sections = {} if prompts is None else {name: _estimate(prompts, each) for name, each in parts.items()}
+    overall = None if prompts is None or not whole else _estimate(prompts, whole)
     return Results(
         overall,
         sections,
@@ -102,23 +92,54 @@ def _bound(subsets: Mapping[str, SubsetResult], name: str) -> dict[str, float]:
     return {subset: value for subset, value in bounds.items() if value is not None}
 
 
-def _combine(draws: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    names = [name for name in weights if name in draws]
-    return np.average([draws[name] for name in names], axis=0, weights=[weights[name] for name in names])
+def shares(
+    suite: Suite, weights: str | None, sizes: Mapping[str, float]
+) -> tuple[dict[str, dict[str, Fraction]], dict[str, Fraction]]:
+    """Return each subset's part in each section, and in the overall number; the parts of a number add up to 1.
+
+    Args:
+        suite: Defines sections and the overall number; one without weight tables counts every example alike.
+        weights: Name of the suite's weight table.
+        sizes: Examples of each subset that there is; others are left out.
+    """
+    table = suite.sections(weights)
+    present = {key: {name: w for name, w in each.subsets.items() if name in sizes} for key, each in table.items()}
+    sections = {key: _normal(own) for key, own in present.items() if own}
+    if not suite.weights:
+        return sections, _normal(sizes)
+    parts = _normal({key: table[key].weight for key in sections})
+    return sections, {name: parts[key] * w for key, own in sections.items() for name, w in own.items()}
 
 
-def _clusters(group: Sequence[ScoredExample]) -> Clusters:
-    valid = [(outcome(e.chosen, e.rejected).kind, e.prompt_hash) for e in group]
-    valid = [item for item in valid if item[0] != "invalid"]
-    return Clusters.of([kind == "right" for kind, _ in valid], [cluster for _, cluster in valid])
+def _normal(weights: Mapping[str, float]) -> dict[str, Fraction]:
+    total = sum(map(Fraction, weights.values()))
+    return {name: Fraction(weight) / total for name, weight in weights.items()}
 
 
-def _subset(group: Sequence[ScoredExample], drift: float | None, expected: int | None) -> SubsetResult:
+def _prompts(groups: Mapping[str, Sequence[ScoredExample]]) -> Prompts | None:
+    """Sum the valid examples by prompt; None where there is none."""
+    valid = []
+    for name, group in groups.items():
+        kinds = [outcome(example.chosen, example.rejected).kind for example in group]
+        own = keys([example.prompt_hash for example in group], name)
+        valid += [(name, key, kind == "right") for key, kind in zip(own, kinds, strict=True) if kind != "invalid"]
+    if not valid:
+        return None
+    subset, prompt, right = zip(*valid, strict=True)
+    return Prompts.of(subset, prompt, np.array([right], dtype=np.float64))
+
+
+def _estimate(prompts: Prompts, weights: Mapping[str, Fraction]) -> Estimate:
+    return estimate(prompts, [weights.get(name, Fraction(0)) for name in prompts.subsets])
+
+
+def _subset(
+    group: Sequence[ScoredExample], own: Estimate | None, drift: float | None, expected: int | None
+) -> SubsetResult:
     judged = [outcome(example.chosen, example.rejected) for example in group]
     kinds = [item.kind for item in judged]
     right, invalid = kinds.count("right"), kinds.count("invalid")
     n = len(kinds) - invalid
-    low, high = wilson(right, n) if n else (None, None)
     open_kinds = [
         item.kind
         for item, example in zip(judged, group, strict=True)
@@ -132,8 +153,8 @@ def _subset(group: Sequence[ScoredExample], drift: float | None, expected: int |
         invalid=invalid,
         truncated=sum(example.truncated for example in group),
         accuracy=right / n if n else None,
-        low=low,
-        high=high,
+        low=own.low if own else None,
+        high=own.high if own else None,
         mean_margin=_mean([item.margin for item in judged if item.kind != "invalid"]),
         undecided=len(open_kinds),
         lowest=(right - open_right) / n if n else None,

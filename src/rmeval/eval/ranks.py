@@ -1,9 +1,11 @@
 """Ranks of many models on the same examples: which leads are real, and which ranks the data leaves open.
 
-**One bootstrap for all models**: the Bayesian bootstrap over clusters within subsets, as for one model
-(``rmeval.eval.statistics``). A draw gives a cluster the same weight under every model, so that models that fail on the
-same examples move together. Each model's draws also get normal noise with half the variance of the two pseudo-flips
-that keep a paired interval from being a point (``rmeval.eval.paired``); a difference of two models gets the whole.
+**One bootstrap for all models**: the Bayesian bootstrap over prompts (Rubin, 1981, The Annals of Statistics 9(1)):
+instead of drawing prompts with replacement it draws a weight from Exp(1) for each. A prompt has one weight in all
+subsets in which it stands and under every model, so that models that fail on the same examples move together. Each
+model's draws also get normal noise with half the variance of two pseudo-flips, one that became right and one that
+became wrong, shared among the subsets by weight (Bonett and Price, 2012, Journal of Educational and Behavioral
+Statistics 37(4)), so that a difference is never surely none; a difference of two models gets the whole.
 
 **All pairs at once**: the interval of each difference is ``difference ± critical value × standard error``. The critical
 value is the 95% quantile of the largest studentised deviation over all pairs in the same draw (max-t: Westfall and
@@ -23,55 +25,61 @@ models share a group exactly where they cannot be told apart. They are found as 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
-from rmeval.eval.paired import generator
-from rmeval.eval.statistics import CONFIDENCE, DRAWS
+from rmeval.eval.intervals import CONFIDENCE
+from rmeval.eval.prompts import keys
 
 __all__ = ["Block", "Ranking", "rank"]
 
+DRAWS = 10_000
 _CHUNK = 1_000
-"""Draws worked on at a time: bounds memory at 1,000 x clusters of a subset, or 1,000 x models."""
+"""Draws worked on at a time: bounds memory at 1,000 x prompts, or 1,000 x models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One subset's outcomes under all models, summed by cluster; the arrays are float64."""
+    """One subset's outcomes under all models, summed by prompt; the arrays are float64."""
 
     name: str
-    weight: float
+    weight: Fraction | float
     """Its part in the overall number; the parts add up to 1."""
+    prompts: tuple[str, ...]
+    """What tells the subset's prompts apart, from each other and from those of other subsets."""
     right: NDArray[np.float64]
-    """Shape (clusters, models)."""
+    """Shape (prompts, models)."""
     size: NDArray[np.float64]
-    """Shape (clusters,)."""
+    """Shape (prompts,)."""
 
     @staticmethod
-    def of(name: str, weight: float, right: NDArray[np.bool_], cluster: Sequence[str]) -> Block:
-        """Sum outcomes by cluster, clusters in order of first appearance.
+    def of(name: str, weight: Fraction | float, right: NDArray[np.bool_], prompt: Sequence[str]) -> Block:
+        """Sum outcomes by prompt, prompts in order of first appearance.
 
         Args:
             name: Of the subset.
             weight: Its part in the overall number.
             right: Shape (examples, models).
-            cluster: The cluster of each example.
+            prompt: The hash of each example's prompt.
 
         Raises:
             ValueError: if there is no example or the lengths differ.
         """
-        if not len(cluster) == len(right) > 0:
-            raise ValueError(f"need as many clusters as examples, and some: {len(cluster)} and {len(right)}")
+        if not len(prompt) == len(right) > 0:
+            raise ValueError(f"need as many prompts as examples, and some: {len(prompt)} and {len(right)}")
         place: dict[str, int] = {}
-        index = np.array([place.setdefault(item, len(place)) for item in cluster])
+        index = np.array([place.setdefault(item, len(place)) for item in keys(prompt, name)])
         order = np.argsort(index, kind="stable")
         starts = np.searchsorted(index[order], np.arange(len(place)))
         summed = np.add.reduceat(right[order].astype(np.float64), starts, axis=0)
-        return Block(name, weight, summed, np.bincount(index).astype(np.float64))
+        return Block(name, weight, tuple(place), summed, np.bincount(index).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -129,37 +137,78 @@ def rank(blocks: Sequence[Block], *, seed: int = 0, draws: int = DRAWS, confiden
         draws: How many.
         confidence: Of all intervals together.
     """
-    accuracy = np.sum([b.weight * b.right.sum(axis=0) / b.size.sum() for b in blocks], axis=0)
-    drawn = _draw(blocks, seed, draws)
+    accuracy = _accuracy(blocks)
+    drawn = _draw(blocks, accuracy, seed, draws)
     covariance = np.cov(drawn, ddof=0).reshape(len(accuracy), len(accuracy))
     variance = np.diag(covariance)
     error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, 0.0))
     np.fill_diagonal(error, 0.0)
-    return Ranking(accuracy, error, _critical(drawn.astype(np.float32), error, confidence))
+    return Ranking(accuracy, error, _few(blocks, _critical(drawn.astype(np.float32), error, confidence)))
 
 
-def _draw(blocks: Sequence[Block], seed: int, draws: int) -> NDArray[np.float64]:
-    """Draw how far each model's overall number is from its own mean: shape (models, draws)."""
-    models = blocks[0].right.shape[1]
-    drawn = np.zeros((draws, models))
-    noise, together = 0.0, _flips_together(blocks)
+def _accuracy(blocks: Sequence[Block]) -> NDArray[np.float64]:
+    """Return the overall numbers, added up in fractions: equal results are equal numbers."""
+    units = [Fraction(block.weight) / Fraction(float(block.size.sum())) for block in blocks]
+    counts = np.stack([block.right.sum(axis=0) for block in blocks], axis=1).tolist()
+    exact = [sum(Fraction(each) * unit for each, unit in zip(own, units, strict=True)) for own in counts]
+    return np.array([float(each) for each in exact])
+
+
+def _few(blocks: Sequence[Block], critical: float) -> float:
+    """Return Student's t that has the tail of a normal ``critical`` value: standard errors of few prompts vary.
+
+    The degrees of freedom are one less than the prompts that count (Kish's effective number of them), at least 3.
+    """
+    reach: dict[str, float] = {}
     for block in blocks:
-        random = generator(f"ranks\x1f{seed}\x1f{block.name}")
-        mean = np.empty((draws, models))
-        for start in range(0, draws, _CHUNK):
-            weights = random.standard_exponential((min(_CHUNK, draws - start), len(block.size)))
-            mean[start : start + _CHUNK] = (weights @ block.right) / (weights @ block.size)[:, None]
-        clusters = len(block.size)
-        # The Bayesian bootstrap's variance has K + 1 below the line where an unbiased one has K - 1.
-        scale = math.sqrt((clusters + 1) / max(clusters - 1, 1))
-        drawn += block.weight * scale * (mean - mean.mean(axis=0))
-        noise += block.weight**3 * (together / float(block.size.sum())) ** 2
-    drawn += generator(f"ranks\x1f{seed}").normal(0.0, math.sqrt(noise), drawn.shape)
-    return np.ascontiguousarray(drawn.T)
+        moved = float(block.weight) * block.size / block.size.sum()
+        for prompt, own in zip(block.prompts, moved.tolist(), strict=True):
+            reach[prompt] = reach.get(prompt, 0.0) + own
+    square = np.array(list(reach.values())) ** 2
+    effective = float(square.sum() ** 2 / (square**2).sum())
+    return -float(stdtrit(max(3.0, effective - 1), ndtr(-critical)))
+
+
+def _draw(blocks: Sequence[Block], accuracy: NDArray[np.float64], seed: int, draws: int) -> NDArray[np.float64]:
+    """Draw how far each model's overall number is from its own mean: shape (models, draws)."""
+    place: dict[str, int] = {}
+    rows = [np.array([place.setdefault(prompt, len(place)) for prompt in block.prompts]) for block in blocks]
+    random, together = _generator(seed), _flips_together(blocks)
+    noise = sum(float(b.weight) ** 3 * (together / float(b.size.sum())) ** 2 for b in blocks)
+    found = random.normal(0.0, math.sqrt(noise), (draws, len(accuracy)))
+    for start in range(0, draws, _CHUNK):
+        piece = found[start : start + _CHUNK]
+        weights = random.standard_exponential((len(piece), len(place)))
+        for block, own in zip(blocks, rows, strict=True):
+            piece += _moved(block, weights[:, own], accuracy)
+    return np.ascontiguousarray((found - found.mean(axis=0)).T)
+
+
+def _moved(block: Block, weights: NDArray[np.float64], accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a subset's part in the overall numbers is in each draw, give or take a constant.
+
+    Args:
+        block: The subset.
+        weights: Of its prompts in each draw: shape (draws, prompts).
+        accuracy: The overall numbers.
+    """
+    prompts = len(block.size)
+    if prompts == 1:
+        # One does not say how prompts of its subset vary: its distance from the overall number stands in.
+        return float(block.weight) * weights * (block.right / block.size[:, None] - accuracy)
+    # The Bayesian bootstrap's variance has K + 1 below the line where an unbiased one has K - 1.
+    scale = float(block.weight) * math.sqrt((prompts + 1) / (prompts - 1))
+    moved: NDArray[np.float64] = scale * (weights @ block.right) / (weights @ block.size)[:, None]
+    return moved
+
+
+def _generator(seed: int) -> np.random.Generator:
+    digest = hashlib.sha256(f"ranks\x1f{seed}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def _flips_together(blocks: Sequence[Block]) -> float:
-    """Return how many flips a pseudo-cluster makes: those of a cluster that differs between two models, on average."""
+    """Return how many flips a pseudo-flip makes: those of a prompt that differs between two models, on average."""
     flips = squares = 0.0
     for block in blocks:
         right, models = block.right, block.right.shape[1]

@@ -16,6 +16,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
@@ -104,8 +105,9 @@ def parse_share(value: object, where: str) -> float:
     """
     text = str(value).strip()
     try:
-        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
+        # In decimals, so that 0.7% is 0.007 and not the float beside it.
+        share = float(Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text))
+    except (InvalidOperation, ValueError, OverflowError):
         raise UsageError(f"{where}: {text!r} is no number; write 1% or 0.01") from None
     if not 0 <= share <= 1:
         hint = f"; {text}% is written {text}% or {share / 100:g}" if 1 < share <= 100 and not text.endswith("%") else ""

@@ -12,15 +12,20 @@ Speed and counts are compared as they are. Floors too: they are promises about a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from rmeval.errors import RunError
 from rmeval.eval.compare import Comparison, Difference
-from rmeval.eval.paired import smallest_detectable, tails
+from rmeval.eval.metrics import shares
+from rmeval.eval.paired import smallest_detectable
 from rmeval.eval.rules import Mode, Rule
+from rmeval.eval.suites import get_suite
 from rmeval.records import RunRecord
 
 __all__ = ["Line", "Verdict", "judge_accuracy", "judge_count", "judge_floor", "judge_throughput", "points"]
+
+_HALVINGS = 40
 
 Verdict: TypeAlias = Literal["pass", "improvement", "cannot tell", "regression"]
 
@@ -44,6 +49,9 @@ class Line:
     """For accuracies that were compared."""
     p: float | None = None
     """One-sided p of a drop, adjusted for all rules that were tested; in a test of non-inferiority, its p."""
+    bound: float | None = None
+    """The one-sided bound of the difference at the confidence 1 - alpha, of this number alone: by how much it dropped
+    at least (the upper bound, below 0 where it surely dropped); in a test of non-inferiority, at most (the lower)."""
     smallest_detectable: float | None = None
     """The smallest true drop that this rule would have found four times in five; None where it could find none."""
 
@@ -68,28 +76,50 @@ def judge_accuracy(
         alpha: How often the rules together may fail although nothing changed.
         mode: What has to be shown.
     """
-    fell, limit = -found.difference, rule.limit
+    fell, limit = -found.exact, exact_limit(rule)
     p, level = drop, alpha / tests  # Holm's first step: what is found here is found whatever the others find.
+    low, high = found.limits(1 - 2 * alpha)
     if mode == "noninferiority":
-        p, level = tails(found.draws, -limit)[1], alpha
+        p, level = p_above(found, -rule.limit), alpha
     allowed = f", {points(limit)} allowed" if limit else ""
     verdict: Verdict
     if rise <= alpha:
-        verdict, reason = "improvement", f"rose by {points(-fell)} (p {_p(rise)})"
+        verdict, reason = "improvement", f"rose by {points(-fell)} (one-sided p {_p(rise)})"
     elif fell > limit and drop <= alpha:
-        verdict, reason = "regression", f"dropped by {points(fell)}{allowed} (p {_p(drop)})"
+        verdict, reason = "regression", f"dropped by {points(fell)}{allowed} (one-sided p {_p(drop)})"
     elif mode == "noninferiority":
         verdict = "pass" if p <= alpha else "cannot tell"
         shown = "shown" if p <= alpha else "not shown"
-        reason = f"{shown} to have dropped by less than {points(limit)} (p {_p(p)})"
+        reason = f"{shown} to have dropped by less than {points(limit)} (one-sided p {_p(p)})"
     elif fell > limit:
-        verdict, reason = "cannot tell", f"dropped by {points(fell)}, which chance alone may do (p {_p(drop)})"
+        verdict = "cannot tell"
+        reason = f"dropped by {points(fell)}, which chance alone may do (one-sided p {_p(drop)})"
     else:
         verdict = "pass"
         reason = f"dropped by {points(fell)}{allowed}" if fell > 0 else "did not drop"
     least = smallest_detectable(found.sample, level)
     failed = _fails(verdict, mode)
-    return Line(rule, name, verdict, failed, reason, found.baseline, found.candidate, found, p, least)
+    bound = low if mode == "noninferiority" else high
+    return Line(rule, name, verdict, failed, reason, found.baseline, found.candidate, found, p, bound, least)
+
+
+def exact_limit(rule: Rule) -> Fraction:
+    """Return a rule's limit as it was written: 0.1 is one tenth, not the float beside it."""
+    return Fraction(repr(rule.limit))
+
+
+def p_above(found: Difference, margin: float) -> float:
+    """Return the one-sided p of a difference this large if the true one were ``margin``: by inverting the limits."""
+    above = found.difference > margin
+    low, high = 0.0, 0.5
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        ends = found.limits(1 - 2 * middle)
+        if (ends[0] > margin) if above else (ends[1] < margin):
+            high = middle
+        else:
+            low = middle
+    return high if above else 1 - high
 
 
 def judge_throughput(rule: Rule, baseline: RunRecord, candidate: RunRecord, mode: Mode) -> Line:
@@ -129,21 +159,25 @@ def judge_floor(rule: Rule, name: str | None, run: RunRecord) -> Line:
         why = "the journal gave scores" if rule.kind == "throughput" else "no example has finite scores"
         raise RunError(f"floor {rule.text!r}: the candidate has no such number, because {why}")
     is_count = rule.kind in ("invalid", "truncated")
-    failed = value > rule.limit if is_count else value < rule.limit
+    failed = value > exact_limit(rule) if is_count else value < exact_limit(rule)
+    value = float(value)
     shown, limit = (f"{100 * x:.2f}%" if rule.of_accuracy else f"{x:,.10g}" for x in (value, rule.limit))
     side = ("above" if is_count else "below") if failed else "within"
     return Line(rule, name, "regression" if failed else "pass", failed, f"{shown} is {side} {limit}", None, value)
 
 
-def _value(rule: Rule, name: str | None, run: RunRecord) -> float | None:
+def _value(rule: Rule, name: str | None, run: RunRecord) -> Fraction | float | None:
     results = run.info.results
     if rule.kind in ("invalid", "truncated"):
         return float(sum(getattr(subset, rule.kind) for subset in results.subsets.values()))
     if rule.kind == "throughput":
         return _throughput(run)
-    if name is None:
-        return results.overall.accuracy if results.overall else None
-    return results.sections[name].accuracy if rule.kind == "section" else results.subsets[name].accuracy
+    counts = {name: Fraction(each.right, each.n) for name, each in results.subsets.items() if each.n}
+    sizes = {name: float(results.subsets[name].n) for name in counts}
+    sections, overall = shares(get_suite(run.info.suite), run.info.weights, sizes)
+    parts = overall if name is None else sections.get(name, {}) if rule.kind == "section" else {name: Fraction(1)}
+    counted = [weight * counts[subset] for subset, weight in parts.items() if subset in counts]
+    return sum(counted, Fraction(0)) if counted else None
 
 
 def _throughput(run: RunRecord) -> float | None:
@@ -162,9 +196,9 @@ def _fails(verdict: Verdict, mode: Mode) -> bool:
     return verdict == "regression" or (mode == "noninferiority" and verdict == "cannot tell")
 
 
-def points(share: float) -> str:
+def points(share: float | Fraction) -> str:
     """Return a difference of accuracies as text."""
-    return f"{100 * share:.2f} points"
+    return f"{100 * float(share):.2f} points"
 
 
 def _p(p: float) -> str:

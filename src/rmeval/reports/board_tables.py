@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rmeval.eval.compare import shares
+from rmeval.eval.metrics import shares
 from rmeval.eval.ranks import Block, Ranking, rank
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.reports.board import Apart, Entry, Measured, Row, Table
@@ -193,13 +193,13 @@ def _overall(row: Row) -> float:
 def _rank(suite: Suite, weights: str | None, entries: Sequence[Entry], seed: int) -> Ranking:
     """Compare all runs, which are of the same examples in the same order."""
     decisions = [entry.measured.decisions for entry in entries if entry.measured is not None]
-    places, clusters = decisions[0].subsets(), decisions[0].clusters()
+    places, prompts = decisions[0].subsets(), decisions[0].prompts()
     _, parts = shares(suite, weights, {name: float(len(own)) for name, own in places.items()})
     blocks = []
     for name, weight in parts.items():
         own = places[name]
         right = np.stack([each.right[own] for each in decisions], axis=1)
-        blocks.append(Block.of(name, weight, right, [clusters[place] for place in own]))
+        blocks.append(Block.of(name, weight, right, [prompts[place] for place in own]))
     return rank(blocks, seed=seed)
 
 

@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from rmeval.eval.gate import Gate
+from rmeval.eval.rules import Mode
 from rmeval.eval.verdicts import Line, Verdict
 from rmeval.records import RunRecord
 from rmeval.reports.console import plain
 
-__all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "headline", "print_gate"]
+__all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "columns", "headline", "print_gate"]
 
-COLUMNS = ("baseline", "candidate", "difference", "95% interval", "p", "could show", "flips")
-"""What ``cells`` returns."""
 COULD_SHOW = "could show: the smallest true drop that this data would reveal four times in five"
 _STYLES: dict[Verdict, str] = {
     "pass": "green",
@@ -42,10 +41,10 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
         console.print(plain(f"warning    {warning}", "yellow"))
     console.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", *COLUMNS, "verdict"):
+    for name in ("", *columns(gate), "verdict"):
         table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
     for line in gate.lines:
-        table.add_row(plain(line.target), *cells(line), plain(line.verdict, _STYLES[line.verdict]))
+        table.add_row(plain(line.target), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
     width = console.width
     console.width = max(width, Console(width=10_000).measure(table).maximum)  # Rather too wide than with a number cut.
     console.print(table)
@@ -72,6 +71,8 @@ def as_text(gate: Gate) -> str:
 def as_json(gate: Gate) -> dict[str, Any]:
     """Return the gate as plain JSON types; accuracies, differences and limits are shares of 1.
 
+    Of each line ``p`` and ``bound`` are one-sided (``rmeval.eval.verdicts.Line``), ``low`` and ``high`` two-sided, 95%.
+
     Keys: ``passed``, ``mode``, ``alpha``, ``baseline`` (null for floors alone), ``candidate``, ``lines``, ``warnings``.
     """
     return {
@@ -92,8 +93,14 @@ def headline(gate: Gate) -> str:
     return f"FAIL: {failed} of {count}" if failed else f"PASS: {count}"
 
 
-def cells(line: Line) -> list[str]:
-    """Return a line's numbers for a table, in the order of ``COLUMNS``; accuracies and p as text, in points of 100."""
+def columns(gate: Gate) -> list[str]:
+    """Return the titles of the columns that ``cells`` fills."""
+    bound = f"one-sided {100 * (1 - gate.alpha):g}% bound"
+    return ["baseline", "candidate", "difference", bound, "one-sided p", "could show", "flips"]
+
+
+def cells(line: Line, mode: Mode) -> list[str]:
+    """Return a line's numbers for a table, in the order of ``columns``; accuracies and p as text, in points of 100."""
     found = line.difference
     show = _percent if line.rule.of_accuracy else _number
     before, after = (None if value is None else show(value) for value in (line.baseline, line.candidate))
@@ -104,20 +111,29 @@ def cells(line: Line) -> list[str]:
         str(before),
         str(after),
         f"{100 * found.difference:+.2f}",
-        f"{100 * found.low:+.2f} to {100 * found.high:+.2f}",
+        _bound(line.bound, mode),
         "–" if line.p is None else "<0.001" if line.p < 0.001 else f"{line.p:.3f}",
         "nothing" if least is None else f"{100 * least:.2f}",
         f"+{found.flipped_to_right:,} -{found.flipped_to_wrong:,}",
     ]
 
 
+def _bound(bound: float | None, mode: Mode) -> str:
+    """Return the bound that the rule asks about; one that rounds to 0 says on which side of it the truth is."""
+    if bound is None:
+        return "–"
+    if 0 < abs(bound) < 0.00005:
+        return "< 0.00" if bound < 0 else "> 0.00"
+    return f"{'≥' if mode == 'noninferiority' else '≤'} {100 * bound:+.2f}"
+
+
 def meaning_of_p(gate: Gate) -> str:
-    """Return what the column p holds."""
+    """Return what the columns of p and of the bound hold."""
     tests = sum(line.difference is not None for line in gate.lines)
     if gate.mode == "noninferiority":
-        return f"p: of data like this if it had dropped by the margin (passes at {gate.alpha:g})"
-    adjusted = f", adjusted for {tests} tests" if tests > 1 else ""
-    return f"p: of a drop like this if nothing had changed{adjusted} (fails at {gate.alpha:g})"
+        return f"one-sided p: of data like this if it had dropped by the margin (passes at {gate.alpha:g})"
+    adjusted = f", adjusted for {tests} tests, which the bound is not" if tests > 1 else ""
+    return f"one-sided p: of a drop like this if nothing had changed{adjusted} (fails at {gate.alpha:g})"
 
 
 def where(run: RunRecord) -> str:
@@ -147,6 +163,7 @@ def _line(line: Line) -> dict[str, Any]:
         "baseline": line.baseline,
         "candidate": line.candidate,
         **{name: None if found is None else getattr(found, name) for name in names},
+        "bound": line.bound,
         "p": line.p,
         "smallest_detectable": line.smallest_detectable,
     }

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from rmeval.errors import RunError
 from rmeval.eval.gate import Gate
-from rmeval.reports.check import COLUMNS, COULD_SHOW, cells, headline, meaning_of_p, where
+from rmeval.reports.check import COULD_SHOW, cells, columns, headline, meaning_of_p, where
 
 __all__ = ["append_file", "junit", "markdown", "workflow_commands"]
 
@@ -35,11 +35,11 @@ def markdown(gate: Gate, report: str | None = None) -> str:
         lines.append(f"- baseline: {code(where(gate.baseline))}")
     lines.append(f"- candidate: {code(where(gate.candidate))}")
     lines += [f"- ⚠️ {code(warning)}" for warning in gate.warnings]
-    header = ["", *COLUMNS, "verdict"]
-    lines += ["", _row(header), _row(["---", *["---:"] * len(COLUMNS), "---"])]
+    titles = columns(gate)
+    lines += ["", _row(["", *titles, "verdict"]), _row(["---", *["---:"] * len(titles), "---"])]
     for line in gate.lines:
         verdict = f"{_MARKS[line.verdict]} {line.verdict}"
-        lines.append(_row([code(line.target), *cells(line), f"**{verdict}**" if line.failed else verdict]))
+        lines.append(_row([code(line.target), *cells(line, gate.mode), f"**{verdict}**" if line.failed else verdict]))
     noteworthy = [line for line in gate.lines if line.verdict != "pass" or line.failed]
     if noteworthy:
         lines += ["", *(f"- {_MARKS[line.verdict]} {code(line.target)} {line.reason}" for line in noteworthy)]
@@ -82,7 +82,9 @@ def junit(gate: Gate) -> str:
     for line in gate.lines:
         name = _xml(f"{line.target} ({line.rule.text})")
         case = ET.SubElement(suite, "testcase", {"classname": "rmeval.check", "name": name, "time": "0"})
-        numbers = ", ".join(f"{title} {cell}" for title, cell in zip(COLUMNS, cells(line), strict=True) if cell != "–")
+        numbers = ", ".join(
+            f"{title} {cell}" for title, cell in zip(columns(gate), cells(line, gate.mode), strict=True) if cell != "–"
+        )
         if line.failed:
             failure = ET.SubElement(case, "failure", {"type": line.verdict, "message": _xml(line.reason)})
             failure.text = _xml(numbers)

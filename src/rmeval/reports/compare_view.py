@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rmeval.eval.compare import Comparison, Difference, compare
+from rmeval.eval.compare import ALPHA, Comparison, Difference, compare
 from rmeval.eval.suites import get_suite
 from rmeval.records import RunRecord
 
@@ -20,6 +20,8 @@ class DifferenceRow:
     section: str
     """Of a subset; empty otherwise."""
     difference: Difference
+    bounds: tuple[float, float] | tuple[()] = ()
+    """The one-sided 95% bounds, where they are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,11 @@ def compare_views(runs: Sequence[RunRecord], *, common_only: bool) -> list[Compa
 def _view(comparison: Comparison, run: RunRecord, place: int) -> CompareView:
     sections = get_suite(run.info.suite).sections(run.info.weights)
     home = {subset: name for name, section in sections.items() for subset in section.subsets}
-    rows = [DifferenceRow(name, "", each) for name, each in comparison.sections.items()]
-    if comparison.overall is not None:
-        rows.insert(0, DifferenceRow("Overall", "", comparison.overall))
+    numbers = {} if comparison.overall is None else {"Overall": comparison.overall}
+    rows = [
+        DifferenceRow(name, "", each, each.limits(1 - 2 * ALPHA))
+        for name, each in [*numbers.items(), *comparison.sections.items()]
+    ]
     ends = [abs(end) for row in rows for end in (row.difference.low, row.difference.high)]
     return CompareView(
         place=place,
