@@ -108,9 +108,37 @@ def _object(value: object, place: str) -> PlacedRow:
 
 
 def _jsonl_rows(path: Path, label: str) -> Iterator[PlacedRow]:
+    first = True
     for number, line in _lines(path, label):
         if line.strip():
-            yield _object(_parse_json(line.rstrip(), label, number), f"{label} line {number}")
+            try:
+                value = _parse_json(line.rstrip(), label, number)
+            except DataError:
+                if first:
+                    _refuse_whole(path, label)
+                raise
+            yield _object(value, f"{label} line {number}")
+            first = False
+
+
+def _refuse_whole(path: Path, label: str) -> None:
+    """Refuse a file that is not JSON line by line, but is as a whole.
+
+    Raises:
+        DataError: if it is; it says what to do.
+    """
+    try:
+        value = json.loads("".join(line for _, line in _lines(path, label)))
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, list):
+        raise DataError(f"{label}: a JSON list over several lines, where each line must be a row: name the file .json")
+    where = [name for name, own in value.items() if isinstance(own, list)] if isinstance(value, dict) else []
+    rows = f" (its {where[0]!r} may be the rows)" if where else ""
+    raise DataError(
+        f"{label}: one JSON {'object' if isinstance(value, dict) else 'value'} over several lines{rows}, where a row a "
+        "line is expected, or a list of rows in a file named .json"
+    )
 
 
 def _json_rows(path: Path, label: str) -> Iterator[PlacedRow]:
