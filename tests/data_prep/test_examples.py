@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +19,10 @@ from rmeval.errors import DataError, RmevalError
 from rmeval.types import Conversation, Example, Finding, Message, Messages
 
 
-def one(row: Mapping[str, object]) -> Example:
-    """Return the example of a row, which must have no findings."""
+def one(row: Mapping[str, object], *codes: str) -> Example:
+    """Return the example of a row, which must have these findings and no others."""
     examples, findings = to_examples(Rows("data", [row]), default_subset="all")
-    assert findings == []
+    assert [each.code for each in findings] == list(codes)
     return examples[0]
 
 
@@ -46,7 +48,7 @@ def messages(*turns: str) -> Messages:
 
 
 def test_strings_with_a_prompt() -> None:
-    example = one({"prompt": "Hi", "chosen": "Hello", "rejected": ""})
+    example = one({"prompt": "Hi", "chosen": "Hello", "rejected": ""}, "blank-completion")
     assert (example.row, example.subset, example.prompt) == (0, "all", messages("user: Hi"))
     assert example.chosen == (messages("assistant: Hello"),)
     assert example.rejected == ((Message("assistant", ""),),)
@@ -67,7 +69,8 @@ def test_a_repeated_prompt_is_stripped(prompt: object) -> None:
 
 
 def test_several_completions() -> None:
-    example = one({"prompt": "Hi", "chosen": ["a"], "rejected": ["b", "c", said("user: Hi", "assistant: d")]})
+    several = {"prompt": "Hi", "chosen": ["a"], "rejected": ["b", "c", said("user: Hi", "assistant: d")]}
+    example = one(several, "several-completions")
     assert example.chosen == (messages("assistant: a"),)
     assert example.rejected == (messages("assistant: b"), messages("assistant: c"), messages("assistant: d"))
 
@@ -100,7 +103,7 @@ def test_several_conversations_without_a_prompt() -> None:
         "chosen": [said("user: x", "assistant: a", "user: y", "assistant: b")],
         "rejected": [said("user: x", "assistant: a", "user: y", "assistant: c"), said("user: x", "assistant: d")],
     }
-    example = one(row)
+    example = one(row, "several-completions")
     assert example.prompt == messages("user: x")
     assert example.chosen == (messages("assistant: a", "user: y", "assistant: b"),)
     assert example.rejected == (messages("assistant: a", "user: y", "assistant: c"), messages("assistant: d"))
@@ -130,8 +133,12 @@ GOOD = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
 
 def test_missing_columns() -> None:
-    assert refused({"prompt": "p", "chosen": "a"}) == "data has no column 'rejected' (it has: 'prompt', 'chosen')"
-    assert refused({}) == "data has no column 'chosen' (it has: none)"
+    needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations"
+    lacking = refused({"prompt": "p", "chosen": "a"})
+    assert lacking == f"data has no column 'rejected' (it has: 'prompt', 'chosen'); a {needed}"
+    assert refused({}) == f"data has no column 'chosen' (it has: none); a {needed}"
+    meant = refused({"prompt": "p", "chosen": "a", "reject": "b"})
+    assert "(it has: 'prompt', 'chosen', 'reject'); did you mean 'reject'? A row needs" in meant
     # A column that other rows have is missing in this one.
     assert refused(GOOD, {"prompt": "p", "chosen": "a"}) == "data row 2, column 'rejected': missing"
     assert refused(GOOD, {"chosen": "a", "rejected": "b"}) == "data row 2, column 'prompt': missing"
@@ -165,8 +172,7 @@ def test_missing_columns() -> None:
             {"chosen": said("system: s", "user: p", "assistant: a")},
             "column 'chosen': begins with a 'system' message but not with the prompt; leave the 'prompt' column out",
         ),
-        ({"subset": None}, "column 'subset': null"),
-        ({"subset": 3}, "column 'subset': expected a string that is not empty, found a number"),
+        ({"subset": ["x"]}, "column 'subset': expected a string or a number, found a list"),
     ],
 )
 def test_rows_that_are_refused(change: dict[str, object], line: str) -> None:
@@ -179,6 +185,82 @@ def test_strings_that_need_a_prompt() -> None:
         "data row 1, column 'chosen': there is no column 'prompt', and this is neither an hh-rlhf transcript "
         r"('\n\nHuman: …') nor a list of messages"
     )
+
+
+@pytest.mark.parametrize("name", ["question", "instruction", "input", "query"])
+def test_a_prompt_of_another_name_is_named(name: str) -> None:
+    assert refused({name: "Hi", "chosen": "a", "rejected": "b"}) == (
+        f"data row 1, column 'chosen': there is no column 'prompt', but there is {name!r}: rename it to 'prompt'"
+    )
+
+
+# --- messages that became text ------------------------------------------------------------------------------------
+
+CHOSEN, REJECTED = said("user: Hi", 'assistant: It\'s "a" [1]'), said("user: Hi", "assistant: b")
+
+
+@pytest.mark.parametrize("prompt", [{}, {"prompt": "Hi"}, {"prompt": json.dumps(CHOSEN[:1])}])
+def test_json_text_of_messages_is_read_as_messages(prompt: dict[str, str]) -> None:
+    example = one({**prompt, "chosen": json.dumps(CHOSEN), "rejected": json.dumps(REJECTED)}, "json-text")
+    assert example.prompt == messages("user: Hi")
+    assert example.completions == (messages('assistant: It\'s "a" [1]'), messages("assistant: b"))
+
+
+def test_json_text_of_several_conversations() -> None:
+    row = {"prompt": "Hi", "chosen": json.dumps([CHOSEN, REJECTED]), "rejected": [json.dumps(said("assistant: c"))]}
+    example = one(row, "several-completions", "json-text")
+    assert [each[0].content[0] for each in example.completions] == ["I", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(CHOSEN),  # As Python shows it, and as a CSV of pandas does.
+        str(np.array(CHOSEN)),  # As a CSV of datasets does: no commas.
+        repr(np.array(CHOSEN)),
+        json.dumps(CHOSEN)[:-9],  # Cut short.
+        str([CHOSEN]),
+        str([{"content": "Hi", "role": "user"}]),
+        json.dumps([{"from": "human", "value": "Hi"}]),
+    ],
+)
+@pytest.mark.parametrize("column", ["prompt", "chosen", "rejected"])
+def test_messages_that_became_text_otherwise_are_refused(text: str, column: str) -> None:
+    assert refused({**GOOD, column: text}) == (
+        f"data row 1, column {column!r}: a list of messages that was written as text, and not as JSON (a CSV file does "
+        "that to lists): save the data as JSONL or Parquet"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["a", "b"]',
+        '[{"name": "x", "role": "admin"}]',
+        '[{"role": "admin", "content": "x"}]',
+        "[{'a': 1}]",
+        '{"role": "user", "content": "x"}',
+        "See [{'role': 'user'}].",
+        "[1] a footnote",
+    ],
+)
+def test_an_answer_that_is_data_stays_text(text: str) -> None:
+    assert one({**GOOD, "chosen": text}).chosen == ((Message("assistant", text),),)
+
+
+def test_real_messages_in_a_csv_and_as_json_text() -> None:
+    """The same fifty rows: as lists, as JSON text, and as ``Dataset.to_csv`` writes lists."""
+    folder = Path(os.environ.get("RMEVAL_SHARED", "/nowhere")) / "cases/08-conversations-in-csv-or-as-json-text"
+    if not folder.is_dir():
+        pytest.skip("no cases: RMEVAL_SHARED is not set")
+    lists, _ = to_examples(load_rows(str(folder / "rows.jsonl")), default_subset="all")
+    text, findings = to_examples(load_rows(str(folder / "json-text.jsonl")), default_subset="all")
+    assert fingerprint(text) == fingerprint(lists)
+    assert ("json-text", len(text)) in [(each.code, each.count) for each in findings]
+    with pytest.raises(
+        DataError, match=r"rows\.csv line 2, column 'chosen': a list of messages that was written as text"
+    ):
+        to_examples(load_rows(str(folder / "rows.csv")), default_subset="all")
 
 
 def test_the_place_is_that_of_the_file(tmp_path: Path) -> None:
@@ -198,17 +280,32 @@ def test_subsets() -> None:
     assert to_examples(rows, subset_column="absent", default_subset="all")[0][0].subset == "all"
 
 
+@pytest.mark.parametrize(
+    ("value", "subset"), [(3, "3"), (2.0, "2"), (0.5, "0.5"), (False, "False"), (None, "(none)"), ("", "(none)")]
+)
+def test_a_subset_need_not_be_a_string(value: object, subset: str) -> None:
+    examples, findings = to_examples(
+        Rows("data", [{**GOOD, "subset": "s"}, {**GOOD, "subset": value}]), default_subset=""
+    )
+    assert [example.subset for example in examples] == ["s", subset]
+    assert [(each.code, each.count) for each in findings] == ([("no-subset", 1)] if subset == "(none)" else [])
+
+
 @pytest.mark.parametrize("ids", [[3, "4"], ["a", "b"], [0, -1]])
 def test_the_id_column(ids: list[object]) -> None:
     rows = Rows("data", [{**GOOD, "chosen": str(value), "id": value} for value in ids])
     assert [example.id for example in to_examples(rows, default_subset="all")[0]] == [str(value) for value in ids]
 
 
-@pytest.mark.parametrize("ids", [[1, 1], [1, "1"], [1, None], ["a", ""], [True, 2], [1.5, 2]])
-def test_an_id_column_that_does_not_do(ids: list[object]) -> None:
+@pytest.mark.parametrize(
+    ("ids", "unusable"),
+    [([7, "7"], "7"), ([1, None], None), (["a", ""], ""), ([True, 2], True), ([1.5, 2], 1.5)],
+)
+def test_an_id_column_that_does_not_do(ids: list[object], unusable: object) -> None:
     rows = Rows("data", [{**GOOD, "chosen": str(row), "id": value} for row, value in enumerate(ids)])
-    examples, _ = to_examples(rows, default_subset="all")
+    examples, findings = to_examples(rows, default_subset="all")
     assert all(len(example.id) == 16 for example in examples)
+    assert findings == [Finding("ids-not-used", "warning", 1, (examples[ids.index(unusable)].id,))]
 
 
 def test_content_ids_and_duplicates() -> None:
@@ -235,7 +332,16 @@ def test_identical_completions_are_kept_and_counted() -> None:
     rows.append({**GOOD, "id": 8})
     examples, findings = to_examples(Rows("data", rows), default_subset="all")
     assert len(examples) == 9
-    assert findings == [Finding("identical-completions", "warning", 8, ("0", "1", "2", "3", "4"))]
+    assert findings == [
+        Finding("identical-completions", "warning", 8, ("0", "1", "2", "3", "4")),
+        Finding("several-completions", "warning", 1, ("7",)),
+    ]
+
+
+def test_blank_completions_are_counted() -> None:
+    rows = [{**GOOD, "id": 1, "chosen": " \n"}, {**GOOD, "id": 2}, {**GOOD, "id": 3, "rejected": said("assistant: ")}]
+    _, findings = to_examples(Rows("data", rows), default_subset="all")
+    assert findings == [Finding("blank-completion", "warning", 2, ("1", "3"))]
 
 
 def test_broken_unicode_is_mended_and_counted() -> None:
@@ -290,7 +396,8 @@ def test_the_fingerprint() -> None:
 )
 def test_the_fingerprint_sees_every_part(change: dict[str, object]) -> None:
     row = {**GOOD, "id": 1, "subset": "s"}
-    assert fingerprint([one(row)]) != fingerprint([one({**row, **change})])
+    codes = ["several-completions"] if isinstance(change.get("rejected"), list) else []
+    assert fingerprint([one(row)]) != fingerprint([one({**row, **change}, *codes)])
 
 
 # --- anything at all --------------------------------------------------------------------------------------------
@@ -352,7 +459,10 @@ def real(path: Path) -> tuple[list[dict[str, str]], list[Example], list[Finding]
 
 def test_real_transcripts(shared_data: Path) -> None:
     raw, examples, findings = real(shared_data / "preferences/hh-rlhf-harmless-base-test.jsonl")
-    assert (len(raw), len(examples), findings) == (2312, 2312, [])
+    assert (len(raw), len(examples)) == (2312, 2312)
+    # Told apart without the parser: rows with an answer that ends where it begins.
+    blank = sum(any(row[side].rstrip().endswith("Assistant:") for side in ("chosen", "rejected")) for row in raw)
+    assert [(each.code, each.count) for each in findings] == [("blank-completion", blank)]
     assert all(example.prompt for example in examples)
     # Told apart without the parser: rows of which what comes before the last answer differs.
     differ = [row for row, each in enumerate(raw) if before(each["chosen"]) != before(each["rejected"])]
@@ -370,7 +480,9 @@ def before(transcript: str) -> list[str]:
 def test_real_ultrafeedback(shared_data: Path, name: str, count: int, identical: int) -> None:
     raw, examples, findings = real(shared_data / f"preferences/ultrafeedback-binarized-{name}.jsonl")
     assert sum(row["chosen"] == row["rejected"] for row in raw) == identical
-    assert [(finding.code, finding.count) for finding in findings] == [("identical-completions", identical)]
+    blank = sum(not (row["chosen"].strip() and row["rejected"].strip()) for row in raw)
+    counts = {"identical-completions": identical, "blank-completion": blank}
+    assert {finding.code: finding.count for finding in findings} == {code: n for code, n in counts.items() if n}
     assert len(examples) == count
     for row, example in zip(raw, examples, strict=True):
         assert example.prompt == (Message("user", row["prompt"]),)

@@ -123,6 +123,23 @@ def test_a_row_shows_the_subsets_numbers(tmp_path: Path, capsys: pytest.CaptureF
     assert len(row) == 7
 
 
+def test_lists_say_what_a_right_example_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the console and in the audit; ready pairs need no such word."""
+    data = tmp_path / "lists.jsonl"
+    rows = [{"prompt": f"p{i}", "chosen": ["a", "b", "c"], "rejected": ["d", "e", "f"]} for i in range(2)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = evaluate("baseline:longest", "pairs", dataset=str(data))
+    out = printed(run, capsys)
+    assert "(2 examples, 3 chosen × 3 rejected: right only if every chosen beats every rejected)" in out
+    assert [(each.code, each.severity, each.count) for each in run.info.audit] == [
+        ("several-completions", "warning", 2)
+    ]
+    data.write_text(json.dumps(rows[0]) + "\n" + json.dumps({**rows[1], "chosen": "a"}) + "\n")
+    mixed = printed(evaluate("baseline:longest", "pairs", dataset=str(data)), capsys)
+    assert "1 to 3 chosen × 3 rejected: right only if" in mixed
+    assert "right only if" not in printed(evaluate("baseline:longest", "mini", limit=3), capsys)
+
+
 def test_scores_without_a_number_are_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Nothing(Named):
         def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:

@@ -171,6 +171,14 @@ def test_several_right_or_wrong_answers(run: RunRecord, completions: tuple[int, 
     assert len(index["runs"][0]["scores"]) == 6 * (chosen + rejected)
 
 
+def test_lists_say_what_a_right_example_is(run: RunRecord, tmp_path: Path) -> None:
+    lists = [{"prompt": f"p{i}", "chosen": ["a", "b"], "rejected": ["d", "e", "f"]} for i in range(3)]
+    several = evaluate(Hashed(), "pairs", dataset=str(write_rows(tmp_path / "lists.jsonl", lists)))
+    said = "3 examples, 2 chosen × 3 rejected: right only if every chosen beats every rejected"
+    assert said in report_page([several])
+    assert "right only if" not in report_page([run])
+
+
 def test_rows_of_scores_in_another_order_are_refused(run: RunRecord) -> None:
     order = pa.array(range(run.scores_table.num_rows - 1, -1, -1))
     with pytest.raises(RunError, match="order"):

@@ -12,6 +12,14 @@ CODES: dict[str, tuple[Severity, str]] = {
     "identical-completions": ("warning", "a right and a wrong completion are the same text: the example can only tie"),
     "duplicate-rows": ("warning", "the same example occurs more than once in the data"),
     "invalid-unicode": ("warning", "the text holds a broken character (a lone surrogate); it was replaced by U+FFFD"),
+    "blank-completion": ("warning", "a completion says nothing: it is empty or white space"),
+    "several-completions": (
+        "warning",
+        "several chosen or rejected completions: right only if every chosen one beats every rejected one",
+    ),
+    "json-text": ("info", "the messages stand in the data as JSON text; they were read as messages"),
+    "no-subset": ("info", "the row names no subset, where others do: it is counted as (none)"),
+    "ids-not-used": ("warning", "the column id has values that repeat or are missing: ids are made of the content"),
     # Encoding.
     "truncated": ("warning", "longer than the maximum length: the beginning of the conversation was cut off"),
     "system-folded": ("info", "the chat template takes no system message: it was put before the first user message"),
@@ -106,7 +114,7 @@ def finding(code: str, count: int, places: tuple[str, ...] = ()) -> Finding:
     Raises:
         KeyError: if the table has no such code.
     """
-    return Finding(code, CODES[code][0], count, places[:_PLACES])
+    return Finding(code, CODES[code][0], count, tuple(dict.fromkeys(places))[:_PLACES])
 
 
 class Audit:
@@ -120,7 +128,7 @@ class Audit:
         """Count one occurrence of ``code``, at ``place`` if there is one to name."""
         self._counts[code] = self._counts.get(code, 0) + 1
         places = self._places.setdefault(code, [])
-        if place and len(places) < _PLACES:
+        if place and place not in places and len(places) < _PLACES:
             places.append(place)
 
     def merge(self, other: Audit) -> None:
@@ -128,7 +136,7 @@ class Audit:
         for code, count in other._counts.items():
             self._counts[code] = self._counts.get(code, 0) + count
             places = self._places.setdefault(code, [])
-            places += other._places[code][: _PLACES - len(places)]
+            places += [place for place in other._places[code] if place not in places][: _PLACES - len(places)]
 
     def findings(self) -> list[Finding]:
         """Return what was counted, in the table's order."""

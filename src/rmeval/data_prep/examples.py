@@ -9,7 +9,9 @@ chosen, rejected               message lists; the prompt is their longest common
 chosen, rejected               hh-rlhf transcripts; parsed, then the same
 =============================  =======================================================================================
 
-``chosen`` and ``rejected`` may each be a list of several completions.
+``chosen`` and ``rejected`` may each be a list of several completions: the example is right only if every chosen one
+beats every rejected one. Messages may stand in a cell as JSON text, as CSV and Parquet exports hold them; lists that
+became text in another way are refused.
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rmeval.data_prep.audit import finding
 from rmeval.data_prep.row_reader import RowReader, mend
 from rmeval.data_prep.rows import Rows
-from rmeval.errors import DataError
+from rmeval.errors import DataError, did_you_mean
 from rmeval.types import Conversation, Example, Finding, Messages
 
-__all__ = ["conversations", "fingerprint", "to_examples"]
+__all__ = ["NO_SUBSET", "conversations", "fingerprint", "to_examples"]
+
+NO_SUBSET = "(none)"
+"""The subset of rows that name none, where others do."""
 
 
 def to_examples(
@@ -39,8 +44,7 @@ def to_examples(
         default_subset: the subset of all rows where there is no such column.
 
     Returns:
-        As many examples as rows, and what was noticed: ``duplicate-rows``, ``identical-completions`` and
-        ``invalid-unicode``, all warnings.
+        As many examples as rows, and what was noticed: the codes of rows in ``rmeval.data_prep.audit``.
 
     Raises:
         DataError: if a column is missing or a value is not what it should be; the message names row and column.
@@ -48,19 +52,33 @@ def to_examples(
     columns = rows.columns
     for column in ("chosen", "rejected"):
         if column not in columns:
-            raise DataError(f"{rows.name} has no column {column!r} (it has: {', '.join(map(repr, columns)) or 'none'})")
+            raise DataError(_lacking(rows.name, column, columns))
     contents = []
-    broken: list[int] = []  # rows with text that is not Unicode
+    noticed: dict[str, list[int]] = {"invalid-unicode": [], "json-text": [], "no-subset": []}
     for index, row in enumerate(rows.rows):
         reader = RowReader(row, rows.locate(index))
-        subset = reader.text(subset_column) if subset_column in columns else default_subset
-        contents.append((subset, *reader.sides(explicit="prompt" in columns)))
-        if reader.mended:
-            broken.append(index)
+        subset = reader.name(subset_column) if subset_column in columns else default_subset
+        contents.append((subset or NO_SUBSET, *reader.sides(explicit="prompt" in columns)))
+        for code, holds in (
+            ("invalid-unicode", reader.mended),
+            ("json-text", reader.parsed),
+            ("no-subset", not subset),
+        ):
+            if holds:
+                noticed[code].append(index)
     digests = [_digest(*content) for content in contents]
-    ids = _column_ids(rows) or _numbered(digests)
+    own, unusable = _column_ids(rows)
+    noticed["ids-not-used"] = unusable if "id" in columns else []
+    ids = _numbered(digests) if unusable else own
     examples = [Example(ids[row], row, *content) for row, content in enumerate(contents)]
-    return examples, _findings(examples, digests, broken)
+    return examples, _findings(examples, digests, noticed)
+
+
+def _lacking(name: str, column: str, columns: Sequence[str]) -> str:
+    """Say that a column is missing, which may be meant, and what a row has to have."""
+    meant, there = did_you_mean(column, columns), ", ".join(map(repr, columns)) or "none"
+    needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations"
+    return f"{name} has no column {column!r} (it has: {there}){meant}{' A' if meant else '; a'} {needed}"
 
 
 def conversations(examples: Iterable[Example]) -> list[Conversation]:
@@ -81,13 +99,18 @@ def fingerprint(examples: Iterable[Example]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _column_ids(rows: Rows) -> list[str] | None:
-    """Return the values of the ``id`` column, or None where one is missing, empty or not unique."""
-    values = [row.get("id") for row in rows.rows]
-    if any(not isinstance(value, (str, int)) or isinstance(value, bool) or value == "" for value in values):
-        return None
-    ids = [mend(str(value)) for value in values]
-    return ids if len(set(ids)) == len(ids) else None
+def _column_ids(rows: Rows) -> tuple[list[str], list[int]]:
+    """Return the values of the ``id`` column, and the rows whose value is missing, empty or another row's too."""
+    ids: list[str] = []
+    seen: set[str] = set()
+    unusable = []
+    for row, value in enumerate(each.get("id") for each in rows.rows):
+        usable = isinstance(value, (str, int)) and not isinstance(value, bool) and value != ""
+        ids.append(mend(str(value)))
+        if not usable or ids[-1] in seen:
+            unusable.append(row)
+        seen.add(ids[-1])
+    return ids, unusable
 
 
 def _numbered(digests: Iterable[str]) -> list[str]:
@@ -101,18 +124,26 @@ def _numbered(digests: Iterable[str]) -> list[str]:
     return ids
 
 
-def _findings(examples: Sequence[Example], digests: Sequence[str], broken: Sequence[int]) -> list[Finding]:
+def _findings(
+    examples: Sequence[Example], digests: Sequence[str], noticed: Mapping[str, Sequence[int]]
+) -> list[Finding]:
     first: dict[str, int] = {}
     places = {
         "duplicate-rows": [row for row, digest in enumerate(digests) if first.setdefault(digest, row) != row],
         "identical-completions": [e.row for e in examples if not set(e.chosen).isdisjoint(e.rejected)],
-        "invalid-unicode": broken,
+        "blank-completion": [e.row for e in examples if any(map(_is_blank, e.completions))],
+        "several-completions": [e.row for e in examples if len(e.completions) > 2],
+        **noticed,
     }
     return [
         finding(code, len(found), tuple(examples[row].id for row in found[:5]))
         for code, found in places.items()
         if found
     ]
+
+
+def _is_blank(completion: Messages) -> bool:
+    return not any(message.content.strip() for message in completion)
 
 
 def _content(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -15,6 +17,14 @@ __all__ = ["RowReader", "kind", "mend"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_TRANSCRIPT = r"neither an hh-rlhf transcript ('\n\nHuman: …') nor a list of messages"
+_PROMPT_NAMES = ("question", "instruction", "input", "query", "user", "context", "problem")
+"""What other data sets call the prompt."""
+_ROLES = ("user", "assistant", "system", "developer", "tool", "function", "human", "gpt")
+_BECAME_TEXT = re.compile(
+    r"""\s*(?:array\()?\[[\s\[(]*(?:array\(\[)?\{\s*(?=['"](?:role|from|content|value)['"]\s*:)"""
+    rf"""(?s:.*?)(['"])(?:role|from)\1\s*:\s*(['"])(?:{"|".join(_ROLES)})\2"""
+)
+"""A list of messages that was written as text: as JSON, or as Python or NumPy show it."""
 
 
 class RowReader:
@@ -24,6 +34,8 @@ class RowReader:
         self.row, self.place = row, place
         self.mended = False
         """True once a text was not valid Unicode and had to be mended."""
+        self.parsed = False
+        """True once messages stood in the row as JSON text."""
 
     def sides(self, *, explicit: bool) -> tuple[Messages, tuple[Messages, ...], tuple[Messages, ...]]:
         """Return the prompt, the chosen and the rejected completions."""
@@ -44,6 +56,18 @@ class RowReader:
             raise self.error(column, f"expected a string that is not empty, found {kind(value)}")
         return self._mend(value)
 
+    def name(self, column: str) -> str:
+        """Return the column's value as a name: a string or a number; empty where there is none."""
+        value = self.row.get(column)
+        if value is None or (isinstance(value, float) and math.isnan(value)):  # NaN: null in a column of numbers.
+            return ""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, str | int | float):
+            raise self.error(column, f"expected a string or a number, found {kind(value)}")
+        text = self._mend(str(value))
+        return text if text.strip() else ""
+
     def prompt(self) -> Messages:
         """Return the column ``prompt``: messages, or a string that is the user's one message."""
         value = self.value("prompt")
@@ -58,11 +82,12 @@ class RowReader:
 
     def several(self, column: str) -> bool:
         """Return whether the column holds a list of completions, not one that is a string or a list of messages."""
-        value = self.row.get(column)
+        value = self._messages_of(self.row.get(column), column)
         return isinstance(value, list) and bool(value) and not isinstance(value[0], Mapping)
 
     def completion(self, value: object, column: str, *, explicit: bool) -> Messages:
         """Return one completion; a string is the answer alone where the prompt is ``explicit``, else a transcript."""
+        value = self._messages_of(value, column)
         if isinstance(value, list):
             return self.messages(value, column)
         if not isinstance(value, str):
@@ -71,7 +96,7 @@ class RowReader:
         if explicit:
             return (Message("assistant", text),)
         if not is_transcript(text):
-            raise self.error(column, f"there is no column 'prompt', and this is {_NO_TRANSCRIPT}")
+            raise self.error(column, self._promptless())
         return parse_transcript(text)
 
     def messages(self, value: Sequence[object], column: str) -> Messages:
@@ -111,10 +136,34 @@ class RowReader:
         return value
 
     def value(self, column: str) -> object:
-        """Return the column's value, which must not be null."""
+        """Return the column's value, which must not be null; JSON text of messages as messages."""
         if self.row.get(column) is None:
             raise self.error(column, "null" if column in self.row else "missing")
-        return self.row[column]
+        return self._messages_of(self.row[column], column)
+
+    def _messages_of(self, value: object, column: str) -> object:
+        """Return JSON text of messages, or of several lists of them, as what it says; any other value as it is."""
+        if not isinstance(value, str) or not _BECAME_TEXT.match(value):
+            return value
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            found = None
+        if not (_is_messages(found) or (isinstance(found, list) and found and all(map(_is_messages, found)))):
+            raise self.error(
+                column,
+                "a list of messages that was written as text, and not as JSON (a CSV file does that to lists): "
+                "save the data as JSONL or Parquet",
+            )
+        self.parsed = True
+        return found
+
+    def _promptless(self) -> str:
+        """Say why a string needs a prompt, and which column may be it."""
+        other = next((name for name in _PROMPT_NAMES if isinstance(self.row.get(name), str)), None)
+        if other is not None:
+            return f"there is no column 'prompt', but there is {other!r}: rename it to 'prompt'"
+        return f"there is no column 'prompt', and this is {_NO_TRANSCRIPT}"
 
     def _mend(self, text: str) -> str:
         mended = mend(text)
@@ -124,6 +173,10 @@ class RowReader:
     def error(self, column: str, problem: str) -> DataError:
         """Return what to raise for a problem with a column."""
         return DataError(f"{self.place}, column {column!r}: {problem}")
+
+
+def _is_messages(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(e, Mapping) and e.get("role") for e in value)
 
 
 def _common_beginning(completions: Sequence[Messages]) -> Messages:

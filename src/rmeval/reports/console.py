@@ -12,7 +12,7 @@ from rich.text import Text
 from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import get_suite
 from rmeval.records import RunRecord
-from rmeval.reports.summary import describe, title
+from rmeval.reports.summary import describe, right_means, title
 from rmeval.types import Results, SubsetResult
 
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
@@ -39,7 +39,8 @@ def print_run(run: RunRecord) -> None:
     source = " ".join(filter(None, (info.data.dataset, info.data.split, (info.data.revision or "")[:12])))
     console.print(plain(title(run), "bold"))
     console.print(plain(f"model    {info.model.name}{f'  ({how})' if how else ''}"))
-    console.print(plain(f"data     {source}  ({info.data.rows:,} examples)"))
+    rows = ", ".join(filter(None, (f"{info.data.rows:,} examples", right_means(run))))
+    console.print(plain(f"data     {source}  ({rows})"), soft_wrap=True)
     for reason in info.partial_reasons:
         console.print(plain(f"partial  {reason}", "yellow"))
     for item in info.audit:

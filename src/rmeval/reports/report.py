@@ -15,7 +15,7 @@ from rmeval.reports.measured import Measured, measure
 from rmeval.reports.page import render_page, write_page
 from rmeval.reports.plots import draw_plots
 from rmeval.reports.provenance import Group, command_line, provenance
-from rmeval.reports.summary import describe, title
+from rmeval.reports.summary import describe, right_means, title
 from rmeval.reports.svg import Plot
 from rmeval.types import Estimate, RunInfo, SubsetResult
 
@@ -124,6 +124,8 @@ class RunView:
     """Empty where there is one run only."""
     name: str
     title: str
+    right_means: str
+    """What makes an example right where it has several completions of a side; else empty."""
     info: RunInfo
     overall: Bar | None
     sections: Sequence[Bar]
@@ -146,6 +148,7 @@ def _view(run: RunRecord, measured: Measured, label: str, place: int, *, several
         letter=chr(ord("A") + place) if several else "",
         name=info.model.name,
         title=title(run),
+        right_means=right_means(run),
         info=info,
         overall=Bar("Overall", overall, {name: each.overall for name, each in rulers.items()}) if overall else None,
         sections=[

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
+
 from rmeval.data_prep.audit import CODES
 from rmeval.eval.suites import get_suite
 from rmeval.records import RunRecord
@@ -29,6 +32,25 @@ def summary(run: RunRecord) -> dict[str, Any]:
         "warnings": warnings(run),
         "path": str(run.path) if run.path else None,
     }
+
+
+def right_means(run: RunRecord) -> str:
+    """Return what makes an example right where it has several chosen or rejected completions; else nothing.
+
+    Such as ``3 chosen × 3 rejected: right only if every chosen beats every rejected``.
+    """
+    completions = run.examples_table.column("completion_chars").combine_chunks()
+    sizes = completions.value_lengths().to_numpy(zero_copy_only=False)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    is_chosen = pc.equal(run.scores_table.column("role"), "chosen").to_numpy(zero_copy_only=False)
+    if not len(sizes) or len(is_chosen) != sizes.sum():
+        return ""
+    chosen = np.add.reduceat(is_chosen.astype(np.int64), starts)
+    rejected = sizes - chosen
+    if max(chosen.max(), rejected.max()) < 2:
+        return ""
+    counts = (f"{own.min()} to {own.max()}" if own.min() < own.max() else f"{own.min()}" for own in (chosen, rejected))
+    return f"{' chosen × '.join(counts)} rejected: right only if every chosen beats every rejected"
 
 
 def title(run: RunRecord) -> str:
