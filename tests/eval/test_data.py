@@ -287,3 +287,19 @@ def test_options_that_cannot_be(suite: str, options: DataOptions, words: str) ->
         load_dataset(get_suite(suite), options)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_subset_may_have_a_star(tmp_path: Path) -> None:
+    names = ["harm/a", "harm/b", "help/a", "h*"]
+    data = write(tmp_path / "rows.jsonl", [row for name in names for row in subset_rows(name, 2)])
+
+    def kept(*patterns: str) -> list[str]:
+        found = load_dataset(get_suite("pairs"), DataOptions(data, subsets=patterns))
+        assert found.partial_reasons == (f"only the subsets {', '.join(patterns)}",)
+        return sorted({example.subset for example in found.examples})
+
+    assert kept("harm/*") == ["harm/a", "harm/b"]
+    assert kept("*/a", "harm/b") == ["harm/a", "harm/b", "help/a"]
+    assert kept("h*") == ["h*"]  # A name is a name first.
+    with pytest.raises(UsageError, match=r"no subset 'nothing/\*' in the data"):
+        kept("nothing/*")

@@ -42,7 +42,9 @@ AllowUntrainedHead: TypeAlias = Annotated[bool, _option(_MODEL, "Go on with a ra
 DatasetName: TypeAlias = Annotated[str | None, _option(_DATA, "Hub id, file, folder or mini. Default: the suite's.")]
 DatasetRevision: TypeAlias = Annotated[str | None, _option(_DATA, "Branch, tag or commit of a Hub data set.")]
 Split: TypeAlias = Annotated[str | None, _option(_DATA, "Split of the data set.")]
-Subset: TypeAlias = Annotated[list[str] | None, _option(_DATA, "Only this subset; may be repeated.")]
+Subset: TypeAlias = Annotated[
+    list[str] | None, _option(_DATA, "Only this subset; * stands for anything. May be repeated.")
+]
 Limit: TypeAlias = Annotated[int | None, _option(_DATA, "Only the first N examples, after --subset.")]
 PriorSets: TypeAlias = Annotated[
     bool, _option(_DATA, "rewardbench: score allenai/preference-test-sets too.", "--include-prior-sets")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from rmeval.data_prep.examples import fingerprint, to_examples
 from rmeval.data_prep.rows import Rows, load_rows
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.rules import named
 from rmeval.eval.suites import Suite
 from rmeval.eval.suites.mini import MINI, mini_path
 from rmeval.eval.suites.rewardbench import PRIOR_SETS, PRIOR_SUBSETS
@@ -25,7 +26,7 @@ class DataOptions:
     """Branch, tag or commit of a Hub data set."""
     split: str | None = None
     subsets: tuple[str, ...] = ()
-    """Only these subsets; empty for all."""
+    """Only these subsets, ``*`` in a name standing for anything; empty for all."""
     limit: int | None = None
     """Only the first so many examples, after ``subsets``."""
     include_prior_sets: bool = False
@@ -106,10 +107,15 @@ def _prior_sets(suite: Suite) -> tuple[list[Example], list[Finding], str | None]
 
 def _filter(examples: Sequence[Example], options: DataOptions) -> list[Example]:
     names = list(dict.fromkeys(example.subset for example in examples))
-    for name in options.subsets:
-        if name not in names:
-            raise UsageError(f"no subset {name!r} in the data{did_you_mean(name, names)} (it has: {', '.join(names)})")
-    kept = [example for example in examples if not options.subsets or example.subset in options.subsets]
+    wanted: set[str] = set()
+    for pattern in options.subsets:
+        found = named(pattern, names)
+        if not found:
+            raise UsageError(
+                f"no subset {pattern!r} in the data{did_you_mean(pattern, names)} (it has: {', '.join(names)})"
+            )
+        wanted.update(found)
+    kept = [example for example in examples if not options.subsets or example.subset in wanted]
     return kept[: options.limit]
 
 

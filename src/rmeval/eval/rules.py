@@ -31,6 +31,7 @@ __all__ = [
     "Settings",
     "find_settings",
     "matching",
+    "named",
     "parse_rule",
     "parse_share",
     "read_floors",
@@ -129,17 +130,21 @@ def matching(rule: Rule, known: Sequence[str]) -> list[str]:
         UsageError: if there is none, unless it asks for all there are.
     """
     pattern = str(rule.name)
-    exact = [name for name in known if name == pattern]
-    if exact:
-        return exact
-    regex = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-    found = [name for name in known if regex.fullmatch(name)]
+    found = named(pattern, known)
     if not found and pattern != "*":
         names = ", ".join(known) or "none"
         raise UsageError(
             f"rule {rule.text!r}: no {rule.kind} {pattern!r}{did_you_mean(pattern, known)} (known: {names})"
         )
     return found
+
+
+def named(pattern: str, known: Sequence[str]) -> list[str]:
+    """Return the names that a pattern means: the one that it is, else all that fit it, ``*`` standing for anything."""
+    if pattern in known:
+        return [pattern]
+    regex = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    return [name for name in known if regex.fullmatch(name)]
 
 
 # --- files ------------------------------------------------------------------------------------------------------
