@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -13,6 +15,7 @@ from scipy.stats import multivariate_normal
 from rmeval.eval.compare import PairedOutcome, differences
 from rmeval.eval.ranks import Block, Ranking, rank
 from rmeval.eval.suites import get_suite
+from rmeval.records import prompt_hash
 from rmeval.reports.board import letters
 from tests.ranking import World, simulate
 
@@ -126,6 +129,34 @@ def test_clusters_are_summed() -> None:
     assert found.size.tolist() == [2, 2]
     with pytest.raises(ValueError, match="prompts"):
         block("++", cluster=["a"])
+
+
+def test_a_prompt_in_several_subsets_has_one_weight() -> None:
+    """60 prompts in three subsets, the same outcome in each: as much as 60 rows, not as 180."""
+    a, b = "+" * 48 + "-" * 12, "-" * 3 + "+" * 39 + "-" * 18
+    same = [f"prompt {row}" for row in range(60)]
+    shared = rank([block(a, b, weight=1 / 3, name=name, cluster=same) for name in "xyz"])
+    apart = rank([block(a, b, weight=1 / 3, name=name, cluster=[f"{name}{p}" for p in same]) for name in "xyz"])
+    few = rank([block(a, b)])
+    assert shared.error[0, 1] == pytest.approx(few.error[0, 1], rel=0.05)
+    assert shared.error[0, 1] > 1.6 * apart.error[0, 1]
+
+
+def test_rows_without_a_prompt_are_not_one_prompt() -> None:
+    a, b = "+" * 160 + "-" * 40, "-" * 60 + "+" * 60 + "-" * 80
+    blank = rank([block(a, b, cluster=[prompt_hash(())] * 200)])
+    assert blank.error[0, 1] == pytest.approx(rank([block(a, b)]).error[0, 1], rel=0.05)
+    assert blank.better[0, 1]
+
+
+def test_equal_results_are_equal() -> None:
+    """208 of 350 each, differently spread over subsets."""
+    blocks = [
+        block("+" * x + "-" * (n - x), "+" * y + "-" * (n - y), weight=n / 350, name=name)
+        for name, n, x, y in (("a", 101, 60, 71), ("b", 113, 70, 60), ("c", 136, 78, 77))
+    ]
+    exact = [replace(each, weight=Fraction(len(each.size), 350)) for each in blocks]
+    assert rank(exact).accuracy.tolist() == [208 / 350] * 2
 
 
 @given(st.data())

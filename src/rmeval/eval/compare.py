@@ -33,6 +33,7 @@ __all__ = [
     "Flips",
     "PairedOutcome",
     "compare",
+    "difference",
     "differences",
     "differences_of",
 ]
@@ -239,7 +240,7 @@ def differences_of(suite: Suite, weights: str | None, prompts: Prompts) -> Diffe
     sections, overall = shares(suite, weights, dict(zip(prompts.subsets, prompts.n.tolist(), strict=True)))
 
     def number(weights: Mapping[str, Fraction]) -> Difference:
-        return _difference(prompts, [weights.get(name, Fraction(0)) for name in prompts.subsets])
+        return difference(prompts, weights)
 
     return Differences(
         overall=number(overall) if overall else None,
@@ -248,8 +249,18 @@ def differences_of(suite: Suite, weights: str | None, prompts: Prompts) -> Diffe
     )
 
 
-def _difference(everything: Prompts, weights: Sequence[Fraction]) -> Difference:
-    changes = Changes(everything.only(weights), tuple(weight for weight in weights if weight))
+def difference(everything: Prompts, weights: Mapping[str, Fraction]) -> Difference:
+    """Compute one number's difference.
+
+    Args:
+        everything: As in ``differences_of``.
+        weights: Of each subset that the number counts; they add up to 1.
+    """
+    given = [weights.get(name, Fraction(0)) for name in everything.subsets]
+    return _difference(Changes(everything.only(given), tuple(weight for weight in given if weight)))
+
+
+def _difference(changes: Changes) -> Difference:
     prompts, weights = changes.prompts, changes.weights
     exact = prompts.mean(_CANDIDATE, weights) - prompts.mean(_BASELINE, weights)
     p_drop, p_rise = sign_flip(changes.by_prompt())

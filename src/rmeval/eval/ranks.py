@@ -137,13 +137,58 @@ def rank(blocks: Sequence[Block], *, seed: int = 0, draws: int = DRAWS, confiden
         draws: How many.
         confidence: Of all intervals together.
     """
-    accuracy = _accuracy(blocks)
-    drawn = _draw(blocks, accuracy, seed, draws)
+    accuracy, together = _accuracy(blocks), _Together.of(blocks)
+    drawn = _draw(blocks, together, accuracy, seed, draws)
     covariance = np.cov(drawn, ddof=0).reshape(len(accuracy), len(accuracy))
     variance = np.diag(covariance)
     error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, 0.0))
     np.fill_diagonal(error, 0.0)
-    return Ranking(accuracy, error, _few(blocks, _critical(drawn.astype(np.float32), error, confidence)))
+    return Ranking(accuracy, error, _few(together, _critical(drawn.astype(np.float32), error, confidence)))
+
+
+@dataclass(frozen=True)
+class _Together:
+    """All subsets' prompts together."""
+
+    rows: list[NDArray[np.int64]]
+    """Of each block, the places of its prompts among all."""
+    reach: NDArray[np.float64]
+    """By how much a whole prompt moves the overall number: shape (prompts,)."""
+    moved: NDArray[np.float64]
+    """By how much it does under each model: shape (prompts, models)."""
+
+    @staticmethod
+    def of(blocks: Sequence[Block]) -> _Together:
+        place: dict[str, int] = {}
+        rows = [np.array([place.setdefault(prompt, len(place)) for prompt in block.prompts]) for block in blocks]
+        reach, moved = np.zeros(len(place)), np.zeros((len(place), blocks[0].right.shape[1]))
+        for block, own in zip(blocks, rows, strict=True):
+            unit = float(block.weight) / float(block.size.sum())
+            reach[own] += unit * block.size
+            moved[own] += unit * block.right
+        return _Together(rows, reach, moved)
+
+    def noise(self) -> float:
+        """Return half the variance of two pseudo-flips: of a prompt of the weightier ones, as far as it flips whole."""
+        models = self.moved.shape[1]
+        # Over all pairs of models: each one's number is added once for every one below it, taken away for each above.
+        flips = np.sort(self.moved, axis=1) @ (2.0 * np.arange(models) - models + 1)
+        squares = models * (self.moved**2).sum(axis=1) - self.moved.sum(axis=1) ** 2
+        whole = float(flips @ self.reach)
+        alike = float(squares.sum()) / whole if whole > 0 else 1.0
+        return alike**2 * float((self.reach**3).sum())
+
+    def effective(self) -> float:
+        """Return the effective number of prompts (Kish)."""
+        return float((self.reach**2).sum() ** 2 / (self.reach**4).sum())
+
+
+def _few(together: _Together, critical: float) -> float:
+    """Return Student's t that has the tail of a normal ``critical`` value: standard errors of few prompts vary.
+
+    The degrees of freedom are one less than the prompts that count, at least 3.
+    """
+    return -float(stdtrit(max(3.0, together.effective() - 1), ndtr(-critical)))
 
 
 def _accuracy(blocks: Sequence[Block]) -> NDArray[np.float64]:
@@ -154,32 +199,16 @@ def _accuracy(blocks: Sequence[Block]) -> NDArray[np.float64]:
     return np.array([float(each) for each in exact])
 
 
-def _few(blocks: Sequence[Block], critical: float) -> float:
-    """Return Student's t that has the tail of a normal ``critical`` value: standard errors of few prompts vary.
-
-    The degrees of freedom are one less than the prompts that count (Kish's effective number of them), at least 3.
-    """
-    reach: dict[str, float] = {}
-    for block in blocks:
-        moved = float(block.weight) * block.size / block.size.sum()
-        for prompt, own in zip(block.prompts, moved.tolist(), strict=True):
-            reach[prompt] = reach.get(prompt, 0.0) + own
-    square = np.array(list(reach.values())) ** 2
-    effective = float(square.sum() ** 2 / (square**2).sum())
-    return -float(stdtrit(max(3.0, effective - 1), ndtr(-critical)))
-
-
-def _draw(blocks: Sequence[Block], accuracy: NDArray[np.float64], seed: int, draws: int) -> NDArray[np.float64]:
+def _draw(
+    blocks: Sequence[Block], together: _Together, accuracy: NDArray[np.float64], seed: int, draws: int
+) -> NDArray[np.float64]:
     """Draw how far each model's overall number is from its own mean: shape (models, draws)."""
-    place: dict[str, int] = {}
-    rows = [np.array([place.setdefault(prompt, len(place)) for prompt in block.prompts]) for block in blocks]
-    random, together = _generator(seed), _flips_together(blocks)
-    noise = sum(float(b.weight) ** 3 * (together / float(b.size.sum())) ** 2 for b in blocks)
-    found = random.normal(0.0, math.sqrt(noise), (draws, len(accuracy)))
+    random = _generator(seed)
+    found = random.normal(0.0, math.sqrt(together.noise()), (draws, len(accuracy)))
     for start in range(0, draws, _CHUNK):
         piece = found[start : start + _CHUNK]
-        weights = random.standard_exponential((len(piece), len(place)))
-        for block, own in zip(blocks, rows, strict=True):
+        weights = random.standard_exponential((len(piece), len(together.reach)))
+        for block, own in zip(blocks, together.rows, strict=True):
             piece += _moved(block, weights[:, own], accuracy)
     return np.ascontiguousarray((found - found.mean(axis=0)).T)
 
@@ -205,17 +234,6 @@ def _moved(block: Block, weights: NDArray[np.float64], accuracy: NDArray[np.floa
 def _generator(seed: int) -> np.random.Generator:
     digest = hashlib.sha256(f"ranks\x1f{seed}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
-
-
-def _flips_together(blocks: Sequence[Block]) -> float:
-    """Return how many flips a pseudo-flip makes: those of a prompt that differs between two models, on average."""
-    flips = squares = 0.0
-    for block in blocks:
-        right, models = block.right, block.right.shape[1]
-        # Over all pairs: each model's count is added once for every model below it, taken away once for each above.
-        flips += float((np.sort(right, axis=1) @ (2.0 * np.arange(models) - models + 1)).sum())
-        squares += float(models * (right**2).sum() - (right.sum(axis=1) ** 2).sum())
-    return squares / flips if flips else 1.0
 
 
 def _critical(drawn: NDArray[np.float32], error: NDArray[np.float64], confidence: float) -> float:

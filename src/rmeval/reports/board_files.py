@@ -14,9 +14,9 @@ from rmeval.reports.page import NONE, interval, percent, visible
 __all__ = ["HOW", "board_csv", "board_json", "board_markdown"]
 
 HOW = (
-    "Ranks come from one paired bootstrap of all models measured here: examples are drawn together, by prompt within"
-    " subset, with the suite's weights. All pairs are compared at once (max-t), so that with 95% confidence every rank"
-    " range on the page holds."
+    "Ranks come from one paired bootstrap of all models measured here: a prompt has one weight for all models and in"
+    " all subsets, and subsets have the suite's weights. All pairs are compared at once (max-t), so that with 95%"
+    " confidence every rank range on the page holds."
 )
 """How ranks are made, in two sentences: on every page and in every file."""
 

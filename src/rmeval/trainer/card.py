@@ -102,7 +102,7 @@ def _results(record: TrainingRecord) -> str:
     for result in record.results:
         name = _text(_public(result.name))
         if result.subsets:
-            lines += ["", f"By subset of {name}, with Wilson's intervals:", ""]
+            lines += ["", f"By subset of {name}, with 95% intervals:", ""]
             lines += ["| subset | n | accuracy | 95% interval |"]
             lines += ["| --- | ---: | ---: | ---: |"]
             lines += [

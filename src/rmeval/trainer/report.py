@@ -49,7 +49,7 @@ class PairResult:
     metrics: dict[str, float]
     """``rmeval.trainer.metrics`` of the margins."""
     subsets: dict[str, tuple[int, float | None, float | None, float | None]]
-    """Subset -> n, accuracy, low, high (Wilson)."""
+    """Subset -> n, accuracy, and the ends of its 95% interval."""
 
 
 def overlaps(datasets: Sequence[str], train: Sequence[Example]) -> dict[str, int]:
