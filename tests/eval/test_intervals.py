@@ -108,6 +108,15 @@ def test_a_section_of_five_rows_is_not_lost_among_others() -> None:
     assert high == 1
 
 
+@pytest.mark.parametrize("right", [58, 50, 29])
+def test_subsets_of_one_row_each_are_taken_together(right: int) -> None:
+    """As where a column that names every row is taken for the subset."""
+    rows = counted(*((int(place < right), 1) for place in range(58)))
+    expected = stats.binomtest(right, 58).proportion_ci(0.95, method="exact")
+    found = limits(rows, [Fraction(1, 58)] * 58, 0, 0.95)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 30)), min_size=1, max_size=5), st.integers(1, 3))
 @settings(deadline=None)
 def test_an_interval_is_no_point_and_holds_the_share(rows: list[tuple[int, int]], together: int) -> None:

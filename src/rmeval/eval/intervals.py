@@ -6,7 +6,8 @@ one subset of prompts that do not repeat it is Clopper and Pearson's own. The ef
 
 - weights: each subset's variance p(1 − p) / (n − 1 + u). Two right and two wrong pseudo-examples (Agresti and Coull,
   1998, The American Statistician 52(2)), shared among the subsets by the part ``u`` that each has in the variance, keep
-  a subset that is all right, or nearly so, from having none. A subset of one example has at most 1/4.
+  a subset that is all right, or nearly so, from having none. Subsets of one example say nothing of their variance: they
+  are taken for one subset if there are three, else each has 1/4 at most.
 - prompts that repeat, in one subset or in several: the variance between prompts, which is the bootstrap's in closed
   form (linearised: one residual a prompt over all subsets, each subset's times n / (n − 1)). With it are averaged, by
   the weight of one wrong example, what it is if all of a prompt's examples turn out alike; few prompts also get
@@ -40,6 +41,8 @@ __all__ = ["CONFIDENCE", "estimate", "limits", "limits_of_difference"]
 CONFIDENCE = 0.95
 _PSEUDO = 2.0
 """Pseudo-examples that are right, and as many that are wrong."""
+_POOLED = 3
+"""Subsets of one example at least that stand in for each other."""
 _FEWEST = 3.0
 """Degrees of freedom at least; with fewer, t would make every interval reach from 0 to 1."""
 _TINY = 1e-12
@@ -76,7 +79,13 @@ def _effective(prompts: Prompts, weights: NDArray[np.float64], thing: int, confi
     pseudo = _PSEUDO * part
     smooth = (n * share + pseudo) / (n + 2 * pseudo)
     variance = smooth * (1 - smooth) / (n - 1 + part)
-    variance = np.where(n == 1, np.minimum(variance, 0.25), variance)
+    alone = n == 1
+    if alone.sum() < _POOLED:
+        variance[alone] = np.minimum(variance[alone], 0.25)
+    else:
+        count, own = float(alone.sum()), float(part[alone].sum())
+        smooth[alone] = (share[alone].sum() + _PSEUDO * own) / (count + 2 * _PSEUDO * own)
+        variance[alone] = smooth[alone] * (1 - smooth[alone]) * count / (count - 1 + own)
     mean = float(weights @ smooth)
     size = mean * (1 - mean) / float(weights**2 @ variance)
     step = float(n @ unit**3 / (n @ unit**2))
