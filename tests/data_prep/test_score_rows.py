@@ -122,10 +122,10 @@ def test_one_form_a_data_set(tmp_path: Path) -> None:
 
 def test_broken_unicode_is_mended_for_the_scorer_alone(tmp_path: Path) -> None:
     found = one(tmp_path, {"prompt": "Hi", "completions": ["\ud800"]})
-    assert found.mended
+    assert found.noticed == ("invalid-unicode",)
     assert found.conversations[0].completion[0].content == "\ufffd"
     assert found.row["completions"] == ["\ud800"]
-    assert not one(tmp_path, PAIRS[0]).mended
+    assert one(tmp_path, PAIRS[0]).noticed == ()
 
 
 def test_the_name_is_the_place_without_the_data_set(tmp_path: Path) -> None:

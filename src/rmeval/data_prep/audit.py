@@ -20,6 +20,8 @@ CODES: dict[str, tuple[Severity, str]] = {
     "json-text": ("info", "the messages stand in the data as JSON text; they were read as messages"),
     "no-subset": ("info", "the row names no subset, where others do: it is counted as (none)"),
     "ids-not-used": ("warning", "the column id has values that repeat or are missing: ids are made of the content"),
+    "prompt-repeated": ("warning", "all completions of a row begin with the text of its prompt: it was read once"),
+    "unread-columns": ("warning", "columns or keys of messages that belong to the conversation were not read"),
     # Encoding.
     "truncated": ("warning", "longer than the maximum length: the beginning of the conversation was cut off"),
     "system-folded": ("info", "the chat template takes no system message: it was put before the first user message"),

@@ -9,9 +9,10 @@ chosen, rejected               message lists; the prompt is their longest common
 chosen, rejected               hh-rlhf transcripts; parsed, then the same
 =============================  =======================================================================================
 
-``chosen`` and ``rejected`` may each be a list of several completions: the example is right only if every chosen one
-beats every rejected one. Messages may stand in a cell as JSON text, as CSV and Parquet exports hold them; lists that
-became text in another way are refused.
+A column ``system`` is the first message. Texts that all begin with the text of the prompt lose it there. A ``prompt``
+that is an hh-rlhf transcript up to ``Assistant:`` is parsed. ``chosen`` and ``rejected`` may each be a list of several
+completions: the example is right only if every chosen one beats every rejected one. Messages may stand in a cell as
+JSON text, as CSV and Parquet exports hold them; lists that became text in another way are refused.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def to_examples(
         if column not in columns:
             raise DataError(_lacking(rows.name, column, columns))
     contents = []
-    noticed: dict[str, list[int]] = {"invalid-unicode": [], "json-text": [], "no-subset": []}
+    noticed: dict[str, list[int]] = {"invalid-unicode": [], "json-text": [], "prompt-repeated": [], "no-subset": []}
+    unread: Counter[str] = Counter()
     for index, row in enumerate(rows.rows):
         reader = RowReader(row, rows.locate(index))
         subset = reader.name(subset_column) if subset_column in columns else default_subset
@@ -62,16 +64,21 @@ def to_examples(
         for code, holds in (
             ("invalid-unicode", reader.mended),
             ("json-text", reader.parsed),
+            ("prompt-repeated", reader.repeated),
             ("no-subset", not subset),
         ):
             if holds:
                 noticed[code].append(index)
+        unread.update(reader.unread)
     digests = [_digest(*content) for content in contents]
     own, unusable = _column_ids(rows)
     noticed["ids-not-used"] = unusable if "id" in columns else []
     ids = _numbered(digests) if unusable else own
     examples = [Example(ids[row], row, *content) for row, content in enumerate(contents)]
-    return examples, _findings(examples, digests, noticed)
+    findings = _findings(examples, digests, noticed)
+    if unread:
+        findings.append(finding("unread-columns", max(unread.values()), tuple(sorted(unread))))
+    return examples, findings
 
 
 def _lacking(name: str, column: str, columns: Sequence[str]) -> str:

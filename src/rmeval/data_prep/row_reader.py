@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from rmeval.data_prep.files import Row
-from rmeval.data_prep.transcripts import is_transcript, parse_transcript
+from rmeval.data_prep.transcripts import is_open_transcript, is_transcript, parse_transcript
 from rmeval.errors import DataError
 from rmeval.types import Message, Messages
 
@@ -19,6 +19,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_TRANSCRIPT = r"neither an hh-rlhf transcript ('\n\nHuman: …') nor a list of messages"
 _PROMPT_NAMES = ("question", "instruction", "input", "query", "user", "context", "problem")
 """What other data sets call the prompt."""
+_SYSTEM = ("system", "system_prompt")
+"""Columns that hold the system message."""
+_UNREAD = ("history", "tools", "functions", "documents", "image", "images", "video", "videos", "audio", "audios")
+"""Columns that belong to a conversation and are not read."""
+_READ = ("role", "content", "tool_calls")
+_WORDS = 4
+"""Words that a prompt must have for a text that begins with it to repeat it."""
 _ROLES = ("user", "assistant", "system", "developer", "tool", "function", "human", "gpt")
 _BECAME_TEXT = re.compile(
     r"""\s*(?:array\()?\[[\s\[(]*(?:array\(\[)?\{\s*(?=['"](?:role|from|content|value)['"]\s*:)"""
@@ -36,18 +43,28 @@ class RowReader:
         """True once a text was not valid Unicode and had to be mended."""
         self.parsed = False
         """True once messages stood in the row as JSON text."""
+        self.repeated = False
+        """True once texts began with the text of the prompt, which was cut off."""
+        self.unread: set[str] = set()
+        """Columns, and keys of messages, that are part of the conversation and were not read."""
+        self._repeat = ""
+        """What is cut off the beginning of each text."""
+        self._open = False
+        """True where the prompt is a transcript that an answer goes on."""
 
     def sides(self, *, explicit: bool) -> tuple[Messages, tuple[Messages, ...], tuple[Messages, ...]]:
         """Return the prompt, the chosen and the rejected completions."""
+        prompt = self.prompt() if explicit else ()
+        if explicit:
+            self.look_for_prompt([*self._values("chosen"), *self._values("rejected")])
         chosen, rejected = self._completions("chosen", explicit), self._completions("rejected", explicit)
         if explicit:
-            prompt = self.prompt()
             chosen = [self.without_prompt(each, prompt, "chosen") for each in chosen]
             rejected = [self.without_prompt(each, prompt, "rejected") for each in rejected]
         else:
             prompt = _common_beginning([*chosen, *rejected])
             chosen, rejected = [c[len(prompt) :] for c in chosen], [r[len(prompt) :] for r in rejected]
-        return prompt, tuple(chosen), tuple(rejected)
+        return self.with_system(prompt), tuple(chosen), tuple(rejected)
 
     def text(self, column: str) -> str:
         """Return the column's value, which must be a string and not empty."""
@@ -73,12 +90,35 @@ class RowReader:
         value = self.value("prompt")
         if isinstance(value, list):
             return self.messages(value, "prompt")
-        return (Message("user", self.text("prompt")),)
+        text = self.text("prompt")
+        self._open = is_open_transcript(text)
+        return parse_transcript(text)[:-1] if self._open else (Message("user", text),)
+
+    def look_for_prompt(self, values: Sequence[object]) -> None:
+        """See whether all these completions are texts that begin with the text of the prompt."""
+        prompt = self.row.get("prompt")
+        if not isinstance(prompt, str) or (len(prompt.split()) < _WORDS and not self._open):
+            return  # "Hello" may well be answered with "Hello!".
+        prompt = self._mend(prompt)
+        if all(isinstance(each, str) and each.startswith(prompt) and each[len(prompt) :].strip() for each in values):
+            self.repeated, self._repeat = True, prompt
+
+    def with_system(self, prompt: Messages) -> Messages:
+        """Return a prompt with what the row has in a column of its own: the system message; note what is not read."""
+        for name in _UNREAD:
+            if self.row.get(name) not in (None, "", [], {}):
+                self.unread.add(name)
+        text = next((each for each in map(self.row.get, _SYSTEM) if isinstance(each, str) and each.strip()), None)
+        if text is None or (prompt and prompt[0].role == "system"):
+            return prompt
+        return (Message("system", self._mend(text)), *prompt)
+
+    def _values(self, column: str) -> list[object]:
+        return self.items(column) if self.several(column) else [self.value(column)]
 
     def _completions(self, column: str, explicit: bool) -> list[Messages]:
         """Return the column's completions: a string, a list of messages, or a list of several of either."""
-        values = self.items(column) if self.several(column) else [self.value(column)]
-        return [self.completion(each, column, explicit=explicit) for each in values]
+        return [self.completion(each, column, explicit=explicit) for each in self._values(column)]
 
     def several(self, column: str) -> bool:
         """Return whether the column holds a list of completions, not one that is a string or a list of messages."""
@@ -94,6 +134,10 @@ class RowReader:
             raise self.error(column, f"expected a string or a list of messages, found {kind(value)}")
         text = self._mend(value)
         if explicit:
+            if self._repeat:
+                text = text.removeprefix(self._repeat).lstrip()
+            if self._open:
+                return parse_transcript(text) if is_transcript(text) else (Message("assistant", text.strip()),)
             return (Message("assistant", text),)
         if not is_transcript(text):
             raise self.error(column, self._promptless())
@@ -107,6 +151,13 @@ class RowReader:
         for number, each in enumerate(value, start=1):
             if not isinstance(each, Mapping):
                 raise self.error(column, f"message {number} is {kind(each)}, not an object with 'role' and 'content'")
+            if each.get("tool_calls"):
+                raise self.error(
+                    column,
+                    f"message {number} has tool_calls, which are not read: write the call into its content as the chat "
+                    "template would, or leave the row out",
+                )
+            self.unread.update(f"{column}[].{key}" for key in each if key not in _READ and each[key] is not None)
             for key in ("role", "content"):
                 if not isinstance(each.get(key), str):
                     found = kind(each[key]) if key in each else "none"

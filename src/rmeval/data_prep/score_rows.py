@@ -42,8 +42,10 @@ class ScorableRow:
     conversations: tuple[Conversation, ...]
     columns: _Columns
     """Each new column with the length of its list; None where it is one float."""
-    mended: bool
-    """True where a text held half a surrogate pair; the scorer sees U+FFFD in its place."""
+    noticed: tuple[str, ...]
+    """Codes of the audit that the row gave."""
+    unread: tuple[str, ...]
+    """Columns and keys of messages that belong to its conversations and were not read."""
 
     def with_scores(self, scores: Sequence[float]) -> dict[str, object]:
         """Return the row with the scores of its conversations in the new columns."""
@@ -76,8 +78,10 @@ def scorable_rows(source: Source) -> Iterator[ScorableRow]:
             if column in row:
                 raise DataError(f"{place}: there is a column {column!r} already, where the score would go: rename it")
         name = place.removeprefix(source.name.rstrip("/")).lstrip(" /")
+        notices = {"invalid-unicode": reader.mended, "json-text": reader.parsed, "prompt-repeated": reader.repeated}
+        noticed = tuple(code for code, holds in notices.items() if holds)
         conversations = tuple(Conversation(prompt, each, name, index) for index, each in enumerate(completions))
-        yield ScorableRow(row, place, name, conversations, columns, reader.mended)
+        yield ScorableRow(row, place, name, conversations, columns, noticed, tuple(sorted(reader.unread)))
 
 
 def _form(row: Row) -> str:
@@ -113,15 +117,16 @@ def _split(reader: RowReader, column: str) -> tuple[Messages, Messages]:
         start -= 1
     if start == len(messages):
         raise reader.error(column, f"ends with a {messages[-1].role!r} message: there is no completion to score")
-    return messages[:start], messages[start:]
+    return reader.with_system(messages[:start]), messages[start:]
 
 
 def _prompted(reader: RowReader) -> tuple[Messages, list[Messages]]:
     """Return the prompt and every one of the completions."""
     prompt = reader.prompt()
     completions = []
+    reader.look_for_prompt(reader.items("completions"))
     for number, value in enumerate(reader.items("completions")):
         column = f"completions[{number}]"
         completion = reader.completion(value, column, explicit=True)
         completions.append(reader.without_prompt(completion, prompt, column))
-    return prompt, completions
+    return reader.with_system(prompt), completions

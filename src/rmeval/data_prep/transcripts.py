@@ -7,7 +7,7 @@ import re
 from rmeval.errors import DataError
 from rmeval.types import Message
 
-__all__ = ["is_transcript", "parse_transcript"]
+__all__ = ["is_open_transcript", "is_transcript", "parse_transcript"]
 
 _MARKER = re.compile(r"\n\n(Human|Assistant):")
 _START = re.compile(r"\s*(Human|Assistant):")
@@ -20,6 +20,11 @@ def is_transcript(text: str) -> bool:
     Within a transcript the marker stands after a blank line; at its beginning many copies have lost it.
     """
     return _START.match(text) is not None
+
+
+def is_open_transcript(text: str) -> bool:
+    """Return whether ``text`` is a transcript up to the assistant's marker, behind which an answer would come."""
+    return is_transcript(text) and text.rstrip().endswith("\n\nAssistant:")
 
 
 def parse_transcript(text: str) -> tuple[Message, ...]:

@@ -232,8 +232,10 @@ def _rows_done(progress: Progress, done: int, size: int, total: int) -> Progress
 
 def _note(audit: Audit, rows: Sequence[ScorableRow], values: Sequence[Sequence[float]]) -> None:
     for row, own in zip(rows, values, strict=True):
-        if row.mended:
-            audit.note("invalid-unicode", row.name)
+        for code in row.noticed:
+            audit.note(code, row.name)
+        if row.unread:
+            audit.note("unread-columns", f"{row.name}: {', '.join(row.unread)}")
         for number in range(sum(not math.isfinite(value) for value in own)):
             audit.note("non-finite-score", "" if number else row.name)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoded, Encoder
 from rmeval.data_prep.examples import conversations
+from rmeval.errors import ModelError
 from rmeval.files import replacing
 from rmeval.types import Example, Progress
 
@@ -39,7 +40,8 @@ def write_encoded(
     (lists of int32) and, with margins, ``margin`` (float32).
 
     Raises:
-        ModelError: if the chat template fails on one of them.
+        ModelError: if the chat template fails on one of them or writes nothing of a message, or if all are twice the
+            same tokens.
     """
     schema = pa.schema({"chosen_ids": _IDS, "rejected_ids": _IDS} | ({"margin": pa.float32()} if margins else {}))
     with (
@@ -71,15 +73,34 @@ def _batches(
     margins: Sequence[float] | None,
     progress: Progress | None,
 ) -> Iterator[pa.RecordBatch]:
+    same = 0
     for start in range(0, len(pairs), _CHUNK):
         chunk = pairs[start : start + _CHUNK]
         encoded = list(encoder.encode(conversations(chunk), audit))
+        same += _check(chunk, encoded, audit)
+        if same == start + len(chunk) == len(pairs):
+            raise ModelError(
+                "chosen and rejected are the same tokens in every pair, so that there is nothing to learn: the chat "
+                "template or the tokenizer leaves out what they differ in"
+            )
         columns = [_ids(encoded[::2]), _ids(encoded[1::2])]
         if margins is not None:
             columns.append(pa.array(margins[start : start + len(chunk)], pa.float32()))
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         if progress:
             progress(start + len(chunk), len(pairs))
+
+
+def _check(pairs: Sequence[Example], encoded: Sequence[Encoded], audit: Audit) -> int:
+    """See that nothing of a pair is lost on its way to the model; return how many are twice the same tokens."""
+    same = 0
+    for pair, chosen, rejected in zip(pairs, encoded[::2], encoded[1::2], strict=True):
+        if lost := chosen.lost or rejected.lost:
+            raise ModelError(f"pair {pair.id} cannot train: {lost}; rename the role or leave the row out")
+        if np.array_equal(chosen.ids, rejected.ids):
+            same += 1
+            audit.note("same-tokens", pair.id)
+    return same
 
 
 def _ids(encoded: Sequence[Encoded]) -> pa.Array:
