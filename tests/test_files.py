@@ -144,6 +144,16 @@ def test_what_is_removed_leaves_no_empty_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_list_that_leads_out_of_the_folder_deletes_nothing_there(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "done").touch()
+    names_of = ["../mine", str(tmp_path / "mine"), "sub/../../mine"]
+    with opened(tmp_path / "out", overwrite=True, written=lambda: names_of) as folder:
+        folder.remove([*names_of, "done"])
+    assert names(tmp_path) == ["mine"]
+
+
 def test_one_that_is_used_as_a_whole_holds_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(RunError, match=r"holds other files and no thing \(notes.txt\)"), opened(tmp_path, alone=True):

@@ -8,7 +8,6 @@ not written by rmeval is never replaced and never deleted, whatever it is called
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -18,18 +17,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rmeval.errors import RmevalError, RunError
+from rmeval.locks import LOCK, check_not_held, claims, is_of, lock, note, writing_to
 
 __all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "room", "write_text"]
 
-LOCK = ".rmeval.lock"
-"""One JSON object a line: who writes, or which files it takes. A last line that a kill cut off does not count."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TORCH = ("PytorchStreamWriter failed writing", "inline_container.cc")
 """What torch says where a file could not be written to its end, whatever the reason."""
 _NAMED = 3
 """Files that a message names."""
-_held: set[Path] = set()
-"""Folders that this process holds: locks of the system do not keep a process from itself."""
 
 
 # --- files ------------------------------------------------------------------------------------------------------
@@ -131,7 +127,7 @@ class OutputFolder:
         new = sorted(set(names) - self.owned)
         self.check(new)
         if new:
-            _note(self._stream, self.path, {"what": self._what, "files": new})
+            note(self._stream, self.path, {"what": self._what, "files": new})
             self.owned.update(new)
 
     def remove(self, names: Iterable[str]) -> None:
@@ -179,25 +175,27 @@ def output_folder(
         RunError: if another process writes there, if it holds a finished output that may not be replaced or files of
             somebody else's, or cannot be written.
     """
-    with _readable(path):
+    with writing_to(path):
         existed = path.exists()
-        _check_not_held(path)
+        check_not_held(path)
         _check_finished(path, what, mark, overwrite)
         signs = [path / each for each in (mark, unfinished) if each is not None]
         if alone and existed and not any(map(Path.exists, signs)):
             _check_alone(path, what)
         path.mkdir(parents=True, exist_ok=True)
     try:
-        with _lock(path) as stream:
+        with lock(path) as stream:
             _check_finished(path, what, mark, overwrite)  # Another one may have finished meanwhile.
-            folder = OutputFolder(path, what, stream, _claims(path / LOCK, stream, what))
+            folder = OutputFolder(path, what, stream, claims(path / LOCK, stream, what))
             try:
                 if (path / mark).exists():
                     folder.owned.update((mark, *written()))
                 if unfinished is not None and (path / unfinished).exists():
                     folder.owned.add(Path(unfinished).parts[0])
+                # A list in a file may be anybody's: no name of it leads out of the folder.
+                folder.owned = {name for name in folder.owned if _is_below(Path(name))}
                 owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now(UTC):%F %T} UTC"}
-                _note(stream, path, {"what": what, **owner, "files": sorted(folder.owned)})
+                note(stream, path, {"what": what, **owner, "files": sorted(folder.owned)})
                 yield folder
             finally:
                 left = any((path / each).exists() for each in folder.owned)
@@ -210,12 +208,6 @@ def output_folder(
                 path.rmdir()
 
 
-def _check_not_held(path: Path) -> None:
-    """Before a file of the folder is opened: to close a file is to let go of all locks that a process has on it."""
-    if path.resolve() in _held:
-        raise RunError(f"another rmeval is writing to {path}: this process itself, which has not finished there")
-
-
 def _check_finished(path: Path, what: str, mark: str, overwrite: bool) -> None:
     if path.exists() and not path.is_dir():
         raise RunError(f"cannot write to the output folder {path}: it is a file; --output-dir takes a folder")
@@ -225,122 +217,13 @@ def _check_finished(path: Path, what: str, mark: str, overwrite: bool) -> None:
 
 def _check_alone(path: Path, what: str) -> None:
     others = sorted(each.name for each in path.iterdir() if not each.name.startswith("."))
-    if others and not _is_of(path / LOCK, what):
+    if others and not is_of(path / LOCK, what):
         raise RunError(f"{path} holds other files and no {what} ({_some(others)}); choose another --output-dir")
+
+
+def _is_below(name: Path) -> bool:
+    return not name.is_absolute() and ".." not in name.parts
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn an error of the file system into one line about the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
-
-
-# --- the lock ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[BinaryIO]:
-    """Hold the lock of a folder.
-
-    Raises:
-        RunError: if another process, or this one, has it; or if the folder cannot be written.
-    """
-    place = path.resolve()
-    with _readable(path):
-        stream = _take(path / LOCK)
-    if stream is None:
-        raise RunError(f"another rmeval is writing to {path}{_holder(path / LOCK)}: wait for it, or stop it")
-    _held.add(place)
-    try:
-        yield stream
-    finally:
-        _held.discard(place)
-        stream.close()
-
-
-def _take(file: Path) -> BinaryIO | None:
-    """Open a file and lock it; None where another process has it."""
-    while True:
-        stream = file.open("a+b")
-        if not _try(stream):
-            stream.close()
-            return None
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(stream.fileno()), file.stat()):
-                return stream
-        stream.close()  # The one before deleted the file that was opened here: there is a new one, or none.
-
-
-def _try(stream: BinaryIO) -> bool:
-    """Lock a stream's file for this process alone; return whether that could be done.
-
-    POSIX locks (``fcntl.lockf``), not ``flock`` as of the package filelock: the workers that a process forks inherit a
-    ``flock``, and those that outlive a killed parent would keep it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows: there, two at once are the user's to avoid.
-        return True
-    try:
-        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # A file system that knows no locks; two at once are the user's to avoid, as on Windows.
-        return True
-    return True
-
-
-def _note(stream: BinaryIO, path: Path, entry: dict[str, object]) -> None:
-    with _readable(path):
-        stream.write(json.dumps(entry).encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _entries(content: bytes) -> list[dict[str, object]]:
-    """Return the notes in a lock's file."""
-    found = []
-    for line in content.splitlines():
-        with suppress(ValueError):
-            entry = json.loads(line)
-            if isinstance(entry, dict):
-                found.append(entry)
-    return found
-
-
-def _claims(file: Path, stream: BinaryIO, what: str) -> set[str]:
-    """Return the files that an unfinished output of this kind had taken."""
-    stream.seek(0)
-    content = stream.read()
-    if content and not content.endswith(b"\n"):  # Cut off by a kill.
-        with _readable(file.parent):
-            stream.write(b"\n")
-    claims = [entry.get("files") for entry in _entries(content) if entry.get("what") == what]
-    return {name for names in claims if isinstance(names, list) for name in names if isinstance(name, str)}
-
-
-def _is_of(file: Path, what: str) -> bool:
-    """Return whether an unfinished output of this kind is there. Not for a folder that this process holds."""
-    try:
-        return any(entry.get("what") == what for entry in _entries(file.read_bytes()))
-    except OSError:
-        return False
-
-
-def _holder(file: Path) -> str:
-    """Say who has a lock, as far as its file tells."""
-    try:
-        owners = [entry for entry in _entries(file.read_bytes()) if "pid" in entry]
-    except OSError:
-        owners = []
-    if not owners:
-        return ""
-    last = owners[-1]
-    return f" (process {last.get('pid')} on {last.get('host')}, since {last.get('since')})"

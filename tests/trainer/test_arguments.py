@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from transformers.trainer_pt_utils import AcceleratorConfig
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.trainer.arguments import reward_config
@@ -43,6 +44,7 @@ def test_the_cards_recipe_is_composed_as_the_card_says(
     assert {name: getattr(arguments, name) for name in CARD} == CARD
     assert arguments.per_device_train_batch_size * devices * arguments.gradient_accumulation_steps == 512
     # Gradients wait for the last batch of a step, save where they would be whole on each device.
+    assert isinstance(arguments.accelerator_config, AcceleratorConfig)
     assert arguments.accelerator_config.gradient_accumulation_kwargs == {"sync_each_batch": fsdp}
     # These change what is computed; all else is how it is carried out.
     assert set(changed) & {"max_length", "label_smoothing_factor", "neftune_noise_alpha", "group_by_length"} == {
