@@ -25,10 +25,11 @@ with output_folder(Path(sys.argv[1]), what=sys.argv[3], mark="done", overwrite=F
     folder.claim(["half"])
     (folder.path / "half").write_text("x")
     for _ in range(int(sys.argv[2])):
-        if os.fork() == 0:
-            print("child", os.getpid(), flush=True)
+        child = os.fork()
+        if child == 0:
             time.sleep(60)
             os._exit(0)
+        print("child", child, flush=True)
     print("held", flush=True)
     time.sleep(60)
 """
