@@ -87,7 +87,7 @@ def test_score_strips_the_prompt_as_pairs_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["system", "system_prompt"])
 def test_a_system_column_is_the_first_message(tmp_path: Path, column: str) -> None:
     system = Message("system", "Be brief.")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {column: "Be brief.", "prompt": QUESTION, "chosen": "Paris.", "rejected": "Rome."},
         {column: " ", "prompt": QUESTION, "chosen": "Paris.", "rejected": "Rome."},
         {
@@ -120,7 +120,7 @@ def test_without_a_prompt_column_a_system_column_counts_too(tmp_path: Path) -> N
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "prompt": [HELLO],
             "chosen": [{**WELL, "reasoning_content": "hm"}],
@@ -135,7 +135,7 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     _, findings = read(tmp_path, *rows)
     assert findings["unread-columns"].examples == ("chosen[].reasoning_content", "history", "tools")
     assert findings["unread-columns"].severity == "warning"
-    plain = [{"prompt": [HELLO], "chosen": [WELL], "rejected": "no", "tools": []}]
+    plain: list[dict[str, Any]] = [{"prompt": [HELLO], "chosen": [WELL], "rejected": "no", "tools": []}]
     assert "unread-columns" not in read(tmp_path, *plain)[1]
 
 

@@ -213,6 +213,8 @@ class LoadedModel:
         """How it computes."""
         found = [each.examples for each in self._audit.findings() if each.code == "not-compiled"]
         path = self._engine.path
+        if self._batch_size == 1:  # One at a time is what was asked for.
+            path = path.removesuffix("-single")
         return "packed (not compiled)" if found and path.startswith("packed") else path.removesuffix("-compiled")
 
     @property
