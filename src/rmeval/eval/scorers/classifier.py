@@ -112,7 +112,7 @@ class ClassifierScorer:
         """Which model this is, and what it computes in: that may change with the first conversations."""
         engine, precision = self._engine, self._precision
         packed = engine.path.startswith("packed")
-        fast = "packed-flex" if self._info.device != "cpu" else "packed"
+        fast = "packed-flex" if (self._info.device or "").startswith("cuda") else "packed"
         return replace(
             self._info,
             dtype=_name(precision.active),
