@@ -9,6 +9,7 @@ import pytest
 
 from rmeval.cli import app
 from rmeval.data_prep.audit import CODES
+from rmeval.data_prep.remedies import REMEDIES
 from tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -26,8 +27,21 @@ def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_audit_page_has_the_table_of_codes() -> None:
     page = (DOCS / "audit.md").read_text()
-    listed = re.findall(r"^\| `([^`]+)` \| (\w+) \| (.+) \|$", page, re.MULTILINE)
-    assert listed == [(code, severity, meaning) for code, (severity, meaning) in CODES.items()]
+    listed = re.findall(r"^\| `([^`]+)` \| (\w+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert listed == [(code, severity, meaning, REMEDIES[code]) for code, (severity, meaning) in CODES.items()]
+    assert list(REMEDIES) == list(CODES)
+
+
+def test_every_option_that_advice_names_is_there() -> None:
+    """Of all commands: a remedy that cannot be typed is none."""
+    from typer.main import get_command
+
+    command = get_command(app)
+    parameters = [one for each in command.commands.values() for one in each.params]  # type: ignore[attr-defined]
+    options = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
+    for advice in REMEDIES.values():
+        for option in re.findall(r"--[a-z][a-z-]+", advice):
+            assert option in options, f"{advice!r} names {option}"
 
 
 def test_every_command_is_in_the_docs() -> None:
