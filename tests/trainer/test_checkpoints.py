@@ -11,7 +11,8 @@ def make(folder: Path, step: int, *, whole: bool = True) -> Path:
     path.mkdir()
     (path / "model.safetensors").write_text("weights")
     (path / "training_args.bin").write_text("pickle")
-    (path / "trainer_state.json").write_text(json.dumps({"best_global_step": 10, "log_history": [{"step": step}]}))
+    state = {"best_global_step": 10, "log_history": [{"step": step}], "global_step": step, "max_steps": 20}
+    (path / "trainer_state.json").write_text(json.dumps(state))
     if whole:
         checkpoints.seal(path)
     return path
@@ -50,3 +51,5 @@ def test_a_sealed_one_has_no_pickle_and_tells_its_state(tmp_path: Path) -> None:
     assert not (path / "training_args.bin").exists()
     assert checkpoints.best_step(path) == 10
     assert checkpoints.history(path) == [{"step": 20}]
+    assert (checkpoints.steps(path), checkpoints.is_over(path)) == (20, True)
+    assert not checkpoints.is_over(make(tmp_path, 15))

@@ -227,6 +227,23 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(
     assert done.record["curves"] == trained.record["curves"]
 
 
+def test_stopped_when_training_is_over_it_takes_no_step_more(
+    setting: Setting, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with monkeypatch.context() as context:
+            context.setattr("rmeval.trainer.session.write_model", stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(str(setting.recipe), tmp_path / "over")
+    done = train(str(setting.recipe), tmp_path / "over")
+    assert done is not None
+    assert (done.record["steps"], done.record["curves"]) == (10, trained.record["curves"])
+    assert weights(done.path) == weights(trained.path)
+
+
 def test_what_was_killed_as_something_else_is_refused(setting: Setting, tmp_path: Path) -> None:
     output = tmp_path / "out"
 

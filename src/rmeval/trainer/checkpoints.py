@@ -21,9 +21,11 @@ __all__ = [
     "complete",
     "drop_incomplete",
     "history",
+    "is_over",
     "last_complete",
     "prune",
     "seal",
+    "steps",
 ]
 
 _MARKER = "complete"
@@ -85,6 +87,17 @@ def best_step(path: Path) -> int | None:
     """Return the step whose held-out metric was the best when a checkpoint was written; None if none was measured."""
     step = _state(path).get("best_global_step")
     return int(step) if step is not None else None
+
+
+def is_over(path: Path) -> bool:
+    """Return whether a checkpoint is that of the last step: transformers' loop would take one more."""
+    state = _state(path)
+    return int(state["global_step"]) >= int(state["max_steps"])
+
+
+def steps(path: Path) -> int:
+    """Return how many steps had been taken when a checkpoint was written."""
+    return int(_state(path)["global_step"])
 
 
 def history(path: Path) -> list[dict[str, float]]:

@@ -195,12 +195,14 @@ def _learn(
     if last is not None and note:
         note(f"going on from {last}")
     trainable = record.trainable if recipe.lora is None else trainer.exact_trainable()
-    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if last is None or not checkpoints.is_over(last):
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
     trainer.accelerator.wait_for_everyone()
+    last, best = checkpoints.best(output.checkpoints)
     if launched().sharded:
-        merge_shards(output, checkpoints.best(output.checkpoints)[1])
+        merge_shards(output, best)
     tokens = Tokens(int(sizes.sum()), batches.padded_tokens(), 0)
-    return _Learned(replace(record, trainable=trainable), tokens, trainer.state.global_step)
+    return _Learned(replace(record, trainable=trainable), tokens, checkpoints.steps(last))
 
 
 def _finish(
