@@ -30,6 +30,14 @@ def environment() -> dict[str, str | int | float | None]:
     return found
 
 
+def versions() -> str:
+    """Return the versions of what computes, as part of a key: another version may give other scores."""
+    import torch
+    import transformers  # Here: it may put another module in its own place while it is imported.
+
+    return f"torch {torch.__version__}\0transformers {transformers.__version__}"
+
+
 def one_line() -> str:
     """Return what computes, and the day, on one line: what is kept beside scores in the journal."""
     found = environment()

@@ -21,6 +21,7 @@ from rmeval.eval.engine.journal import Journal, key
 from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.engine.ways import Ways
+from rmeval.eval.environment import versions
 from rmeval.eval.scorers.options import CompileMode
 from rmeval.types import Accounting, Progress
 
@@ -85,7 +86,7 @@ class Engine:
         self._precision = precision
         self._batch_size = batch_size
         self._journal = journal
-        self._context = f"{context}\0{_versions()}"
+        self._context = f"{context}\0{versions()}"
         self._audit = audit
         self._budget = PACK_TOKENS.get(model.device.type, PACK_TOKENS["cpu"])
         self._text_config = model.config.get_text_config()
@@ -296,9 +297,3 @@ class Engine:
         # Of a model that no test has held against its own forward, more is looked at.
         spread = 0 if self._ways.first.shares_prefixes else _SPREAD_ROWS
         return check_sample([item.ids for item in encoded], lengths_that_matter(self._text_config), spread=spread)
-
-
-def _versions() -> str:
-    import transformers  # Here: it may put another module in its own place while it is imported.
-
-    return f"torch {torch.__version__}\0transformers {transformers.__version__}"
