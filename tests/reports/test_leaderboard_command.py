@@ -59,7 +59,7 @@ def test_json(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["none", "--output-dir", "site"], "no run in none"),
         (["--import", "none.csv", "--output-dir", "site"], "cannot import none.csv"),
         (["{runs}", "--weights", "2024", "--output-dir", "site"], "no suite has weights '2024'"),
-        (["{runs}", "--output-dir", "{runs}/rows.jsonl"], "not a folder"),
+        (["{runs}", "--output-dir", "{runs}/rows.jsonl"], "it is a file; --output-dir takes a folder"),
     ],
 )
 def test_mistakes_are_one_line(
