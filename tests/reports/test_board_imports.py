@@ -108,6 +108,20 @@ def test_the_whole_folder(published: Path, tmp_path: Path) -> None:
 # --- made up ----------------------------------------------------------------------------------------------------------
 
 
+def test_other_files_in_a_folder_are_passed_over_and_named(tmp_path: Path) -> None:
+    """One stray file is no reason to lose the rest; named by itself it is a mistake."""
+    folder = tmp_path / "published"
+    write(folder / "m.json", {"model": "m", **EVAL})
+    strays = [write(folder / "list.json", []), write(folder / "table.csv", "Model Name,Overall\nm,80\n")]
+    board = leaderboard([], tmp_path / "site", imports=[folder])
+    assert [row.entry.model for table in board.tables for row in table.rows] == ["m"]
+    assert {Path(name).name for name in board.ignored} == {"list.json", "table.csv"}
+    for stray in strays:
+        assert "no" in refused(stray)
+    (folder / "m.json").unlink()
+    assert "no file of published results in it" in refused(folder)
+
+
 def test_files_of_a_model_are_joined(tmp_path: Path) -> None:
     whole = write(tmp_path / "eval-set" / "org" / "m.json", {"model": "m", "chat_template": "x", "steps": 7, **EVAL})
     prior = write(tmp_path / "pref-sets" / "org" / "m.json", {"model": "m", "trust_remote_code": True, **PRIOR})

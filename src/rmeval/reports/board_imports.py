@@ -36,6 +36,10 @@ _KNOWN = {name for section in REWARDBENCH.sections("today").values() for name in
 _SLACK = 1e-9
 
 
+class _OtherKindError(DataError):
+    """A whole file, of something else than published results."""
+
+
 def read_imports(paths: Iterable[Path], weights: str, csv_weights: str | None) -> tuple[list[Entry], list[str]]:
     """Read published results.
 
@@ -48,16 +52,25 @@ def read_imports(paths: Iterable[Path], weights: str, csv_weights: str | None) -
         The entries, in the order of the files, and the files in folders that are no results.
 
     Raises:
-        DataError: if a file is missing, damaged, or not what it should be.
+        DataError: if a file is missing, damaged, or not what it should be; in a folder, other files may lie about.
     """
+    paths = list(paths)
     files, ignored = _files(paths)
+    named = {path.resolve() for path in paths}
     entries: list[Entry] = []
     loose: list[_PerSubset] = []
     for file in files:
-        if file.suffix.lower() == ".csv":
-            entries += _read_csv(file, csv_weights)
-        else:
-            loose.append(_read_json(file))
+        try:
+            if file.suffix.lower() == ".csv":
+                entries += _read_csv(file, csv_weights)
+            else:
+                loose.append(_read_json(file))
+        except _OtherKindError:
+            if file.resolve() in named:
+                raise
+            ignored.append(str(file))
+    if paths and not entries and not loose:
+        raise DataError(f"cannot import {', '.join(map(str, paths))}: no file of published results in it")
     return [*_join(loose, weights), *entries], ignored
 
 
@@ -65,7 +78,8 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
     found: dict[Path, Path] = {}
     ignored: list[str] = []
     for path in paths:
-        own = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+        visible = (item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+        own = sorted(visible) if path.is_dir() else [path]
         results = [item for item in own if item.suffix.lower() in (".json", ".csv")]
         if not results:
             kind = "no .json or .csv file in it" if path.is_dir() else "not a .json or .csv file"
@@ -115,10 +129,10 @@ def _read_json(file: Path) -> _PerSubset:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not JSON that can be imported ({reason(error)})") from None
     if not isinstance(value, dict) or not isinstance(value.get("model"), str) or not value["model"].strip():
-        raise DataError(f'{file}: not a file of published results: it names no "model"')
+        raise _OtherKindError(f'{file}: not a file of published results: it names no "model"')
     known = {name: _accuracy(item, name, file) for name, item in value.items() if name in _KNOWN}
     if not known:
-        raise DataError(f"{file}: it has the accuracy of no subset of {REWARDBENCH.title}")
+        raise _OtherKindError(f"{file}: it has the accuracy of no subset of {REWARDBENCH.title}")
     others = tuple(name for name, item in value.items() if name not in _KNOWN and type(item) in (int, float))
     return _PerSubset(value["model"], known, others, file)
 
@@ -201,6 +215,8 @@ def _read_csv(file: Path, weights: str | None) -> list[Entry]:
 
 def _check_columns(row: Mapping[str, object], file: Path) -> None:
     known = ["model", "avg", *_COLUMNS]
+    if not any(name in row for name in known):
+        raise _OtherKindError(f"{file}: it has no column 'model' (known: {', '.join(known)})")
     for name in row:
         if name not in known:
             raise DataError(f"{file}: unknown column {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})")
