@@ -43,6 +43,21 @@ def openings_of(folder: Path, split: str) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("/elsewhere/cache.arrow", "cannot use /elsewhere/cache.arrow: Permission denied"), ("data", "cannot write to")],
+)
+def test_an_error_of_the_file_system_names_the_file_that_it_is_of(
+    tmp_path: Path, paths: dict[str, str], where: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "out" / where))  # An absolute one stays itself.
+
+    monkeypatch.setattr("rmeval.data_prep.prepare.build_source", denied)
+    with pytest.raises(RmevalError, match=message):
+        prepare(mixture_of(paths, 10), tmp_path / "out")
+
+
 # --- the whole way ----------------------------------------------------------------------------------------------
 
 

@@ -271,4 +271,7 @@ def _output_folder(path: Path, *, overwrite: bool) -> Iterator[OutputFolder]:
             with room(path):
                 yield output
         except OSError as error:
-            raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
+            reason = error.strerror or error
+            if error.filename is not None and not Path(error.filename).resolve().is_relative_to(path.resolve()):
+                raise DataError(f"cannot use {error.filename}: {reason}") from None
+            raise RunError(f"cannot write to the output folder {path}: {reason}") from None
