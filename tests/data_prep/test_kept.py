@@ -83,6 +83,37 @@ def test_a_template_that_reads_the_last_message_only() -> None:
     assert encoded.lost == "the chat template writes nothing of a message of role 'user'"
 
 
+def test_a_message_is_missed_though_its_text_stands_elsewhere() -> None:
+    """The answer is in the question, the tool's result too, and the system message in what follows."""
+    assert encode(ZEPHYR, ("user", "Which is right, A or B?"), ("model", "A"))[0].lost is not None
+    assert encode(ZEPHYR, ("user", "Is it 42?"), ("tool", "42"), ("assistant", "yes"))[0].lost is not None
+    every, others = "in messages %}", "in messages if message.role != 'system' %}"
+    no_system = CHATML.replace(every, others)
+    _, found, text = encode(no_system, ("system", "Q"), ("user", "Q2"), ("assistant", "yes"))
+    assert found == [("system-folded", ("e1",))]
+    assert "Q\n\nQ2" in text
+
+
+@pytest.mark.parametrize("change", ["upper", "lower", "title", "capitalize"])
+def test_another_case_is_no_loss(change: str) -> None:
+    template = CHATML.replace("+ message['content'] +", f"+ message['content'] | {change} +")
+    encoded, found, _ = encode(template, ("user", "Is it so?"), ("assistant", "It is, NATO said"))
+    assert (encoded.lost, found) == (None, [])
+
+
+@pytest.mark.parametrize("answer", ["<think>hm</think>answer", "<think>hm\n</think>answer"])
+def test_parts_are_never_read_as_their_own_text(answer: str) -> None:
+    """A template that prints whatever content is would print the list of parts."""
+    template = (
+        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+        "{% set content = message['content'] %}{% if content is string %}"
+        "{% set content = content.split('</think>')[-1] %}{% endif %}{{ content }}{{ '<|im_end|>' }}{% endfor %}"
+    )
+    _, found, text = encode(template, ("user", "Q"), ("assistant", answer))
+    assert found == [("text-cut", ("e1 (assistant)",))]
+    assert text == "<|im_start|>user\nQ<|im_end|><|im_start|>assistant\nanswer<|im_end|>"
+
+
 def test_reasoning_that_is_stripped_is_a_part() -> None:
     encoded, found, text = encode(R1, ("user", "2 + 2?"), ("assistant", "<think>two and two</think>4"))
     assert encoded.lost is None

@@ -33,7 +33,7 @@ def texts(example: Example) -> list[str]:
 # --- the prompt, a second time ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("between", ["", " ", "\n\n"])
+@pytest.mark.parametrize("between", [" ", "\n\n", " \n"])
 def test_texts_that_begin_with_the_prompt_lose_it(tmp_path: Path, between: str) -> None:
     row = {"prompt": QUESTION, "chosen": f"{QUESTION}{between}Paris.", "rejected": f"{QUESTION}{between}Rome."}
     (example,), findings = read(tmp_path, row)
@@ -48,6 +48,7 @@ def test_texts_that_begin_with_the_prompt_lose_it(tmp_path: Path, between: str) 
         (QUESTION, f"{QUESTION} Paris.", "Rome."),  # One of them quotes it.
         ("Hello", "Hello! How are you?", "Hello there."),  # Few words, which an answer may well begin with.
         (QUESTION, QUESTION, f"{QUESTION} Rome."),  # Nothing would be left of the one.
+        (QUESTION[:-1], f"{QUESTION} Paris.", f"{QUESTION[:-1]}-Comte? Besançon."),  # It goes on within a word.
     ],
 )
 def test_texts_that_only_seem_to_repeat_the_prompt_are_kept(
@@ -56,6 +57,20 @@ def test_texts_that_only_seem_to_repeat_the_prompt_are_kept(
     (example,), findings = read(tmp_path, {"prompt": prompt, "chosen": chosen, "rejected": rejected})
     assert texts(example) == [chosen, rejected]
     assert "prompt-repeated" not in findings
+
+
+def test_indentation_behind_a_repeated_prompt_is_the_answers(tmp_path: Path) -> None:
+    prompt = 'def f(x):\n    """Return one more than x."""\n'
+    (example,), _ = read(
+        tmp_path, {"prompt": prompt, "chosen": f"{prompt}    return x + 1", "rejected": f"{prompt}return x + 1"}
+    )
+    assert texts(example) == ["    return x + 1", "return x + 1"]
+
+
+@pytest.mark.parametrize("prompt", ["\n\nAssistant:", "Assistant:"])
+def test_a_transcript_without_a_question_is_text(tmp_path: Path, prompt: str) -> None:
+    (example,), _ = read(tmp_path, {"prompt": prompt, "chosen": "a", "rejected": "b"})
+    assert example.prompt == (Message("user", prompt),)
 
 
 DIALOGUE = "\n\nHuman: Hi.\n\nAssistant: Hello!\n\nHuman: Why?\n\nAssistant:"
@@ -103,7 +118,8 @@ def test_a_system_column_is_the_first_message(tmp_path: Path, column: str) -> No
             "rejected": [HELLO, {**WELL, "content": "no"}],
         },
     ]
-    examples, _ = read(tmp_path, *rows)
+    examples, findings = read(tmp_path, *rows)
+    assert (findings["system-column"].severity, findings["system-column"].count) == ("info", 2)
     assert [example.prompt[0] == system for example in examples] == [True, False, False, True]
     assert [len(example.prompt) for example in examples] == [2, 1, 2, 2]
     assert [len(example.chosen[0]) for example in examples] == [1, 1, 1, 1]
@@ -144,3 +160,18 @@ def test_tool_calls_are_refused(tmp_path: Path, content: str | None) -> None:
     call = {"role": "assistant", "content": content, "tool_calls": [{"function": {"name": "weather"}}]}
     with pytest.raises(DataError, match=r"line 1, column 'chosen': message 1 has tool_calls, which are not read"):
         read(tmp_path, {"prompt": QUESTION, "chosen": [call], "rejected": [WELL]})
+
+
+# --- answers that look like messages ----------------------------------------------------------------------------
+
+
+def test_an_answer_that_only_begins_like_messages_is_text(tmp_path: Path) -> None:
+    text = """[{"role": "user", "content": "x"}] is what you need."""
+    (example,), _ = read(tmp_path, {"prompt": QUESTION, "chosen": text, "rejected": "no"})
+    assert texts(example) == [text, "no"]
+
+
+def test_sharegpts_keys_in_json_text_are_named(tmp_path: Path) -> None:
+    text = json.dumps([{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}])
+    with pytest.raises(DataError, match="messages with 'from' and 'value': rename them to 'role' and 'content'"):
+        read(tmp_path, {"chosen": text, "rejected": text})

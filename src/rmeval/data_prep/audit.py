@@ -21,6 +21,10 @@ CODES: dict[str, tuple[Severity, str]] = {
     "no-subset": ("info", "the row names no subset, where others do: it is counted as (none)"),
     "ids-not-used": ("warning", "the column id has values that repeat or are missing: ids are made of the content"),
     "prompt-repeated": ("warning", "all completions of a row begin with the text of its prompt: it was read once"),
+    "system-column": (
+        "info",
+        "a column of its own holds the system message: it was read as the first message",
+    ),
     "unread-columns": ("warning", "columns or keys of messages that belong to the conversation were not read"),
     # Encoding.
     "truncated": ("warning", "longer than the maximum length: the beginning of the conversation was cut off"),

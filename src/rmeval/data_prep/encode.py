@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.kept import first_not_kept, survives, without
+from rmeval.data_prep.kept import is_in, probes, survives, written
 from rmeval.data_prep.template import TEMPLATE_DATE, HeldClock, Template
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Message, Messages
@@ -37,6 +38,8 @@ _CHUNK = 256
 """Conversations tokenized at a time."""
 _TRIED = 16
 """Conversations whose tokens are spelled out again to see that the text is in them."""
+_PARTS = re.compile(r"""['"]type['"]\s*:\s*['"]text['"]""")
+"""What a template writes of parts that it takes for text."""
 _NEAR = 4
 """How many tokens behind the first one a second BOS is looked for."""
 _TAIL = 3
@@ -111,7 +114,10 @@ class Encoder:
         special = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
         special |= dict(zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=True))
         self._special_ids = np.array(sorted(special), dtype=np.int32)
-        self._special_tokens = tuple(special.values())
+        spelled = "|".join(map(re.escape, sorted(filter(None, special.values()), key=len, reverse=True)))
+        self._special = re.compile(spelled or "(?!)")
+        self._writes: dict[tuple[str, ...], tuple[bool, ...]] = {}
+        """Which messages the template writes at all, by the roles of a conversation."""
         self._unknown = np.array([*self._special_ids, tokenizer.unk_token_id or -1], dtype=np.int32)
         self._to_try = _TRIED
         self._lock = threading.Lock()
@@ -146,7 +152,7 @@ class Encoder:
         messages = conversation.messages
         asked = self._clock.asked
         text, problem = self._render(messages)
-        if (problem or _drops_system(messages, text)) and messages and messages[0].role == "system":
+        if messages and messages[0].role == "system" and (problem or self._drops_system(messages, text)):
             messages = _fold_system(messages)
             text, problem = self._render(messages)
             audit.note("system-folded", conversation.example_id)
@@ -164,19 +170,32 @@ class Encoder:
 
     def _whole(self, messages: Messages, text: str, place: str, audit: Audit) -> tuple[str, str | None]:
         """See that every message is in the text; return the text, and what is not there at all."""
-        missing = first_not_kept(messages, text, lambda changed: self._render(changed)[0])
-        if missing is None:
-            return text, None
-        parts = self._render(messages, as_parts=True)[0]
-        if parts and first_not_kept(messages, parts, lambda changed: self._render(changed, as_parts=True)[0]) is None:
-            audit.note("content-as-parts", place)
-            return parts, None
-        message, kept = missing
-        if kept == "part":
-            audit.note("text-cut", f"{place} ({message.role})".strip())
-            return text, None
-        audit.note("text-dropped", f"{place} ({message.role})".strip())
-        return text, f"the chat template writes nothing of a message of role {message.role!r}"
+        writes = self._written(messages)
+        dropped = [message for message, there in zip(messages, writes, strict=True) if not there and message.content]
+        if dropped:
+            parts = self._render(messages, as_parts=True)[0]
+            if parts and not _PARTS.search(parts) and all(is_in(message.content, parts) for message in messages):
+                audit.note("content-as-parts", place)
+                return parts, None
+            role = dropped[0].role
+            audit.note("text-dropped", f"{place} ({role})".strip())
+            return text, f"the chat template writes nothing of a message of role {role!r}"
+        cut = next((message for message in messages if not is_in(message.content, text)), None)
+        if cut is not None:
+            audit.note("text-cut", f"{place} ({cut.role})".strip())
+        return text, None
+
+    def _written(self, messages: Messages) -> tuple[bool, ...]:
+        """Return which messages the template writes at all: what they say may stand elsewhere in the text."""
+        roles = tuple(message.role for message in messages)
+        if roles not in self._writes:
+            asked = probes(roles)
+            text, problem = self._render(asked)  # A template may refuse a probe that is no JSON.
+            self._writes[roles] = (True,) * len(roles) if problem else written(asked, text)
+        return self._writes[roles]
+
+    def _drops_system(self, messages: Messages, text: str) -> bool:
+        return messages[0].content.strip() not in text or not self._written(messages)[0]
 
     def _render(self, messages: Messages, *, as_parts: bool = False) -> tuple[str, str]:
         """Return (text, "") or, where the template fails, ("", the reason).
@@ -219,15 +238,14 @@ class Encoder:
     def _lost_in_tokens(self, text: str, ids: list[int], place: str, audit: Audit) -> str | None:
         """See that a text became tokens; return why not."""
         known = ~np.isin(np.asarray(ids, dtype=np.int32), self._unknown)
-        bare = without(text, self._special_tokens)
-        if not known.any() and any(map(str.isalnum, bare)):
+        if not known.any() and any(map(str.isalnum, self._special.sub(" ", text))):
             audit.note("text-dropped", place)
             return f"the tokenizer, of {len(self._tokenizer):,} tokens, makes none of the text"
         if 2 * known.sum() < len(ids) and self._tokenizer.unk_token_id in ids:
             audit.note("unknown-tokens", place)
         if self._to_try > 0:  # Decoding takes time, and a damaged tokenizer shows it on any text.
             self._to_try -= 1
-            if not survives(bare, str(self._tokenizer.decode(ids, skip_special_tokens=True))):
+            if not survives(self._special.sub(" ", text), str(self._tokenizer.decode(ids, skip_special_tokens=True))):
                 audit.note("text-lost-in-tokens", place)
         return None
 
@@ -247,8 +265,12 @@ class Encoder:
             note("missing-eos", place)
         if pooled != len(ids) - 1:
             note("pooled-not-last", place)
-        if any(token in message.content for message in conversation.messages for token in self._special_tokens):
+        if any(self._special.search(message.content) for message in conversation.messages):
             note("special-token-in-text", place)
+
+    def look_again(self) -> None:
+        """Look at the tokens of the next conversations as if they were the first ones."""
+        self._to_try = _TRIED
 
     def _second_bos(self, ids: NDArray[np.int32], bos: int) -> bool:
         """Return whether a second BOS comes before anything that can be read, such as after a byte order mark."""
@@ -276,10 +298,6 @@ def _first_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     full: list[int] = tokenizer("a")["input_ids"]
     return full[0] if full and full[:1] != bare[:1] else None
-
-
-def _drops_system(messages: Messages, text: str) -> bool:
-    return bool(messages) and messages[0].role == "system" and messages[0].content.strip() not in text
 
 
 def _fold_system(messages: Messages) -> Messages:

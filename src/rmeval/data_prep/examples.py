@@ -55,7 +55,13 @@ def to_examples(
         if column not in columns:
             raise DataError(_lacking(rows.name, column, columns))
     contents = []
-    noticed: dict[str, list[int]] = {"invalid-unicode": [], "json-text": [], "prompt-repeated": [], "no-subset": []}
+    noticed: dict[str, list[int]] = {
+        "invalid-unicode": [],
+        "json-text": [],
+        "prompt-repeated": [],
+        "system-column": [],
+        "no-subset": [],
+    }
     unread: Counter[str] = Counter()
     for index, row in enumerate(rows.rows):
         reader = RowReader(row, rows.locate(index))
@@ -65,6 +71,7 @@ def to_examples(
             ("invalid-unicode", reader.mended),
             ("json-text", reader.parsed),
             ("prompt-repeated", reader.repeated),
+            ("system-column", reader.system),
             ("no-subset", not subset),
         ):
             if holds:

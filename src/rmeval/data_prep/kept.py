@@ -8,45 +8,31 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
 
 from rmeval.types import Message, Messages
 
-Kept: TypeAlias = Literal["all", "part", "nothing"]
-
-_PROBE = "rmeval asks whether this is written"
 _LETTERS = 0.5
 """Share of a text's letters and digits that must come back from its tokens.
 
 Tokenizers change case and accents, and some leave out scripts that they have never seen."""
 
 
-def first_not_kept(messages: Messages, text: str, render: Callable[[Messages], str]) -> tuple[Message, Kept] | None:
-    """Return the first message that a template did not write whole, or the first of which it wrote nothing.
-
-    Args:
-        messages: The conversation.
-        text: What the template made of it.
-        render: The template; called only where a message seems to be missing.
-    """
-    found: tuple[Message, Kept] | None = None
-    for place, message in enumerate(messages):
-        if _is_in(message.content, text):
-            continue
-        probe = replace(message, content=_PROBE)
-        written = _PROBE in render((*messages[:place], probe, *messages[place + 1 :]))
-        if not written:
-            return message, "nothing"
-        found = found or (message, "part")
-    return found
+def probes(roles: Sequence[str]) -> Messages:
+    """Return messages of these roles whose texts are found again wherever a template writes them."""
+    return tuple(Message(role, f"rmeval asks for {place};") for place, role in enumerate(roles))
 
 
-def _is_in(content: str, text: str) -> bool:
+def written(messages: Messages, text: str) -> tuple[bool, ...]:
+    """Return which of some probes a template wrote, in whatever case."""
+    folded = text.casefold()
+    return tuple(message.content.casefold() in folded for message in messages)
+
+
+def is_in(content: str, text: str) -> bool:
+    """Return whether a message's text is in what a template wrote; white space and case are the template's to set."""
     stripped = content.strip()
-    # Templates may set white space as they like.
-    return stripped in text or " ".join(stripped.split()) in " ".join(text.split())
+    return stripped in text or " ".join(stripped.casefold().split()) in " ".join(text.casefold().split())
 
 
 def share_back(text: str, decoded: str) -> float:
@@ -58,13 +44,6 @@ def share_back(text: str, decoded: str) -> float:
 def survives(text: str, decoded: str) -> bool:
     """Return whether enough of a text is left in its tokens."""
     return share_back(text, decoded) >= _LETTERS
-
-
-def without(text: str, tokens: Sequence[str]) -> str:
-    """Return a text without the special tokens that it spells."""
-    for token in tokens:
-        text = text.replace(token, " ")
-    return text
 
 
 def _letters(text: str) -> Counter[str]:

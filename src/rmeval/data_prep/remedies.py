@@ -12,6 +12,7 @@ REMEDIES: dict[str, str] = {
     "no-subset": "give them a subset, if their number should stand by itself",
     "ids-not-used": "make the ids unique, so that runs of an edited file can be matched",
     "prompt-repeated": "nothing: scores are those of rows without the repetition",
+    "system-column": "rename the column, if it holds something else than a system message",
     "unread-columns": "write what belongs to the conversation into its messages",
     "truncated": "raise --max-length, if the model takes more; compare only with runs at the same length",
     "system-folded": "nothing; a template of your own can be given with --chat-template FILE",

@@ -24,6 +24,8 @@ _SYSTEM = ("system", "system_prompt")
 _UNREAD = ("history", "tools", "functions", "documents", "image", "images", "video", "videos", "audio", "audios")
 """Columns that belong to a conversation and are not read."""
 _READ = ("role", "content", "tool_calls")
+_BREAK = re.compile(r"\A(?:(?:[ \t]*\r?\n)+| )")
+"""What stands between a prompt and an answer, and is of neither; the indentation of code is the answer's."""
 _WORDS = 4
 """Words that a prompt must have for a text that begins with it to repeat it."""
 _ROLES = ("user", "assistant", "system", "developer", "tool", "function", "human", "gpt")
@@ -45,6 +47,8 @@ class RowReader:
         """True once messages stood in the row as JSON text."""
         self.repeated = False
         """True once texts began with the text of the prompt, which was cut off."""
+        self.system = False
+        """True once a column of its own gave the system message."""
         self.unread: set[str] = set()
         """Columns, and keys of messages, that are part of the conversation and were not read."""
         self._repeat = ""
@@ -91,8 +95,9 @@ class RowReader:
         if isinstance(value, list):
             return self.messages(value, "prompt")
         text = self.text("prompt")
-        self._open = is_open_transcript(text)
-        return parse_transcript(text)[:-1] if self._open else (Message("user", text),)
+        turns = parse_transcript(text)[:-1] if is_open_transcript(text) else ()
+        self._open = bool(turns)
+        return turns or (Message("user", text),)
 
     def look_for_prompt(self, values: Sequence[object]) -> None:
         """See whether all these completions are texts that begin with the text of the prompt."""
@@ -100,7 +105,7 @@ class RowReader:
         if not isinstance(prompt, str) or (len(prompt.split()) < _WORDS and not self._open):
             return  # "Hello" may well be answered with "Hello!".
         prompt = self._mend(prompt)
-        if all(isinstance(each, str) and each.startswith(prompt) and each[len(prompt) :].strip() for each in values):
+        if all(isinstance(each, str) and _goes_on(prompt, self._mend(each)) for each in values):
             self.repeated, self._repeat = True, prompt
 
     def with_system(self, prompt: Messages) -> Messages:
@@ -111,6 +116,7 @@ class RowReader:
         text = next((each for each in map(self.row.get, _SYSTEM) if isinstance(each, str) and each.strip()), None)
         if text is None or (prompt and prompt[0].role == "system"):
             return prompt
+        self.system = True
         return (Message("system", self._mend(text)), *prompt)
 
     def _values(self, column: str) -> list[object]:
@@ -135,7 +141,8 @@ class RowReader:
         text = self._mend(value)
         if explicit:
             if self._repeat:
-                text = text.removeprefix(self._repeat).lstrip()
+                text = text.removeprefix(self._repeat)
+                text = text if self._repeat[-1:].isspace() else _BREAK.sub("", text, count=1)
             if self._open:
                 return parse_transcript(text) if is_transcript(text) else (Message("assistant", text.strip()),)
             return (Message("assistant", text),)
@@ -194,12 +201,14 @@ class RowReader:
 
     def _messages_of(self, value: object, column: str) -> object:
         """Return JSON text of messages, or of several lists of them, as what it says; any other value as it is."""
-        if not isinstance(value, str) or not _BECAME_TEXT.match(value):
+        if not isinstance(value, str) or not _BECAME_TEXT.match(value) or value.rstrip()[-1] not in "])":
             return value
         try:
             found = json.loads(value)
         except (ValueError, RecursionError):
             found = None
+        if isinstance(found, list) and found and isinstance(found[0], Mapping) and "from" in found[0]:
+            raise self.error(column, "messages with 'from' and 'value': rename them to 'role' and 'content'")
         if not (_is_messages(found) or (isinstance(found, list) and found and all(map(_is_messages, found)))):
             raise self.error(
                 column,
@@ -224,6 +233,12 @@ class RowReader:
     def error(self, column: str, problem: str) -> DataError:
         """Return what to raise for a problem with a column."""
         return DataError(f"{self.place}, column {column!r}: {problem}")
+
+
+def _goes_on(prompt: str, text: str) -> bool:
+    """Return whether a text is the prompt, the end of a word or line, and something more."""
+    rest = text[len(prompt) :]
+    return text.startswith(prompt) and bool(rest.strip()) and (prompt[-1].isspace() or rest[0].isspace())
 
 
 def _is_messages(value: object) -> bool:

@@ -78,7 +78,12 @@ def scorable_rows(source: Source) -> Iterator[ScorableRow]:
             if column in row:
                 raise DataError(f"{place}: there is a column {column!r} already, where the score would go: rename it")
         name = place.removeprefix(source.name.rstrip("/")).lstrip(" /")
-        notices = {"invalid-unicode": reader.mended, "json-text": reader.parsed, "prompt-repeated": reader.repeated}
+        notices = {
+            "invalid-unicode": reader.mended,
+            "json-text": reader.parsed,
+            "prompt-repeated": reader.repeated,
+            "system-column": reader.system,
+        }
         noticed = tuple(code for code, holds in notices.items() if holds)
         conversations = tuple(Conversation(prompt, each, name, index) for index, each in enumerate(completions))
         yield ScorableRow(row, place, name, conversations, columns, noticed, tuple(sorted(reader.unread)))

@@ -15,12 +15,12 @@ from pathlib import Path
 from rmeval import records
 from rmeval.data_prep.audit import finding
 from rmeval.data_prep.examples import conversations
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.errors import ModelError, UsageError, did_you_mean
 from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
 from rmeval.eval.metrics import compute_results
 from rmeval.eval.refine import Refinable, Settling, refine, settle_precision
-from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers import ModelOptions, load_scorer, lost
 from rmeval.eval.suites import Suite, get_suite
 from rmeval.records import RunRecord
 from rmeval.types import Example, Finding, Progress, Results, RunInfo, Score, Scorer, Timing
@@ -103,6 +103,8 @@ def _evaluate(
     scores = scorer.score(items, progress)
     if len(scores) != len(items):
         raise UsageError(f"the scorer gave {len(scores)} scores for {len(items)} conversations")
+    if reason := lost(scorer):
+        raise ModelError(reason)
     scored = time.perf_counter()
     drift: float | None = getattr(scorer, "drift", None)  # A scorer of the user's own need not know its drift.
     unknown = drift is not None and not math.isfinite(drift)

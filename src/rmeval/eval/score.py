@@ -18,12 +18,12 @@ from pathlib import Path
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.score_rows import ScorableRow, scorable_rows
 from rmeval.data_prep.stream import Source, open_source
-from rmeval.errors import DataError, UsageError
+from rmeval.errors import DataError, ModelError, UsageError
 from rmeval.eval.best_of_n import best_pair, pairable, refine_best
 from rmeval.eval.chunks import Chunk, ahead, grouped, row_bytes
 from rmeval.eval.partial import Partial
 from rmeval.eval.refine import Settling
-from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers import ModelOptions, identity, load_scorer, lost
 from rmeval.eval.sinks import OUTPUT_SUFFIXES
 from rmeval.eval.suites.mini import MINI, mini_path
 from rmeval.types import Finding, Progress, Scorer
@@ -102,7 +102,7 @@ def score(
         scorer: Scorer | None = None
         if partial.state.finished:
             source, scorer = _open(dataset, split, paths), _load(model, options)
-            partial.confirm(asdict(scorer.info), _digest(source, limit, partial.state.rows))
+            partial.confirm(asdict(identity(scorer)), _digest(source, limit, partial.state.rows))
         if not partial.state.finished:
             partial.open()
             source = _open(dataset, split, paths)
@@ -182,7 +182,7 @@ def _score_rows(
     if not sum(1 for _ in islice(rows(), LOOK)):
         raise DataError(f"{source.name} has no rows")
     scorer = _load(model, options)
-    partial.begin(asdict(scorer.info), source)
+    partial.begin(asdict(identity(scorer)), source)
     chunks = _chunks(rows, partial, source.name)
     resumed, saved = partial.state.rows, partial.state.findings
     before = scorer.findings() if resumed else ()  # What loading notices is in what was saved.
@@ -196,6 +196,8 @@ def _score_rows(
         scores = scorer.score(conversations, report)
         if len(scores) != len(conversations):
             raise UsageError(f"the scorer gave {len(scores)} scores for {len(conversations)} conversations")
+        if not partial.state.rows and (reason := lost(scorer)):
+            raise ModelError(reason)
         in_vain = False
         if len(partial.sinks) > 1 and options.refine:
             scores, in_vain = refine_best(chunk.rows, conversations, scores, scorer)

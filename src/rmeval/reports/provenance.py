@@ -27,7 +27,9 @@ def command_line(info: RunInfo) -> str | None:
     if not info.command:
         return None
     command = list(info.command)
-    for option, commit in (("--revision", info.model.revision), ("--dataset-revision", info.data.revision)):
+    own = info.model.fingerprint.removeprefix("hub:")  # That of an adapter names two commits, none of them asked for.
+    model = info.model.revision or (own if own != info.model.fingerprint and "+" not in own else None)
+    for option, commit in (("--revision", model), ("--dataset-revision", info.data.revision)):
         if commit:
             command = [*_without(command, option), option, commit]
     return shlex.join(command)

@@ -96,7 +96,7 @@ def _check(pairs: Sequence[Example], encoded: Sequence[Encoded], audit: Audit) -
     same = 0
     for pair, chosen, rejected in zip(pairs, encoded[::2], encoded[1::2], strict=True):
         if lost := chosen.lost or rejected.lost:
-            raise ModelError(f"pair {pair.id} cannot train: {lost}; rename the role or leave the row out")
+            raise ModelError(f"pair {pair.id} cannot train: {lost}; mend the row or leave it out")
         if np.array_equal(chosen.ids, rejected.ids):
             same += 1
             audit.note("same-tokens", pair.id)

@@ -16,7 +16,7 @@ from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Example, Message
 
 
-class StoppedError(Exception):
+class StoppedError(BaseException):
     """In place of a kill: nothing after it is done."""
 
 

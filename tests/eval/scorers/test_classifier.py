@@ -13,10 +13,11 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
+from rmeval import evaluate, score
 from rmeval.data_prep.examples import conversations, to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.errors import ModelError, UsageError
-from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers import ModelOptions, load_scorer, lost
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation, Message, Scorer
 from tests.tiny import CHATML, MISTRAL, edit_config, save_tiny_model
@@ -219,12 +220,70 @@ def test_answers_that_the_template_drops_are_invalid_and_all_of_them_an_error(tm
     found = scorer.score([*pair("a", "yes", "no"), *pair("b", "yes", "no", role="gpt")])
     assert [math.isfinite(score.value) for score in found] == [True, True, False, False]
     (finding,) = [each for each in scorer.findings() if each.code == "text-dropped"]
-    assert (finding.severity, finding.count, finding.examples) == ("error", 2, ("b (gpt)", "b (gpt)"))
-    with pytest.raises(
-        ModelError, match=r"nothing of a message of role 'gpt' \(example b\); rename the role"
-    ) as caught:
-        load_scorer(str(folder), FLOAT32).score(pair("b", "yes", "no", role="gpt"))
+    assert (finding.severity, finding.count, finding.examples) == ("error", 2, ("b (gpt)",))
+    assert lost(scorer) is None
+    scorer.score(pair("b", "yes", "no", role="gpt"))
+    assert "of a message of role 'gpt' (example b); rename the role" in str(lost(scorer))
+    answers = [[{"role": "gpt", "content": text}] for text in ("a", "b")]
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"prompt": "q", "chosen": answers[0], "rejected": answers[1]}))
+    with pytest.raises(ModelError, match="no conversation reaches the model whole") as caught:
+        evaluate(str(folder), "pairs", dataset=str(file), model_options=FLOAT32)
     assert "\n" not in str(caught.value)
+
+
+def messages_file(folder: Path, count: int, *others: list[dict[str, str]]) -> Path:
+    """Write so many conversations, then others."""
+    asked = {"role": "user", "content": "q"}
+    rows = [[asked, {"role": "assistant", "content": f"a{number}"}] for number in range(count)]
+    file = folder / "rows.jsonl"
+    file.write_text("".join(json.dumps({"messages": messages}) + "\n" for messages in [*rows, *others]))
+    return file
+
+
+def test_a_last_chunk_that_is_lost_does_not_end_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight good rows and one of a role that the template does not know: its score is null."""
+    monkeypatch.setattr("rmeval.eval.chunks.CHUNK", 4)
+    folder = save_tiny_model(tmp_path / "m", template=KNOWS_TWO)
+    odd = [{"role": "tool", "content": "t"}, {"role": "assistant", "content": "a"}]
+    output = tmp_path / "out.jsonl"
+    score(str(folder), str(messages_file(tmp_path, 8, odd)), output, model_options=FLOAT32)
+    found = [json.loads(line)["score"] for line in output.read_text().splitlines()]
+    assert [value is None for value in found] == [False] * 8 + [True]
+
+
+def test_an_interrupted_score_goes_on_with_the_same_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it computes in, and whether its template asks for the date, is known after the first chunk only."""
+    monkeypatch.setattr("rmeval.eval.chunks.CHUNK", 4)
+    folder = save_tiny_model(tmp_path / "m", template="{{ strftime_now('%d %B %Y') }}" + CHATML)
+    file, output = messages_file(tmp_path, 12), tmp_path / "out.jsonl"
+    scorer = ClassifierScorer(str(folder), FLOAT32)
+    first, real, calls = scorer.info, scorer.score, []
+
+    def stop(*arguments: Any) -> Any:
+        calls.append(0)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(scorer, "score", stop)
+    with pytest.raises(KeyboardInterrupt):
+        score(scorer, str(file), output)
+    assert scorer.info != first
+    assert score(scorer, str(file), output).resumed == 4
+    assert len(output.read_text().splitlines()) == 12
+
+
+def test_trying_a_precision_out_hides_no_finding(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    file = folder / "tokenizer.json"
+    core = json.loads(file.read_text())
+    core["normalizer"] = {"type": "Replace", "pattern": {"Regex": "[a-z]"}, "content": ""}
+    file.write_text(json.dumps(core))
+    scorer = ClassifierScorer(str(folder), ModelOptions(dtype="bfloat16", device="cpu", cache=False))
+    assert scorer.try_out(sample(20)) is not None
+    scorer.score(sample(20))
+    assert "text-lost-in-tokens" in codes(scorer)
 
 
 def test_answers_that_became_the_same_tokens_are_counted(tmp_path: Path) -> None:
@@ -233,7 +292,7 @@ def test_answers_that_became_the_same_tokens_are_counted(tmp_path: Path) -> None
     scorer.score([*pair("a", "one</think>4", "two</think>4"), *pair("b", "4", "5"), *pair("c", "4", "4")])
     found = {each.code: (each.count, each.examples) for each in scorer.findings()}
     assert found["same-tokens"] == (1, ("a",))
-    assert found["text-cut"] == (2, ("a (assistant)", "a (assistant)"))
+    assert found["text-cut"] == (2, ("a (assistant)",))
 
 
 @pytest.mark.parametrize("kind", ["Qwen2Tokenizer", "LlamaTokenizerFast"])
@@ -244,7 +303,7 @@ def test_a_tokenizer_without_its_vocabulary_is_refused(tmp_path: Path, kind: str
     file = folder / "tokenizer_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "tokenizer_class": kind}))
     with pytest.raises(ModelError) as caught:
-        load_scorer(str(folder), FLOAT32).score(sample(4))
+        evaluate(str(folder), "mini", limit=4, model_options=FLOAT32)
     assert "\n" not in str(caught.value)
     assert "tokenizer" in str(caught.value)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PACK_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Rows a pack: enough to keep the device busy, little enough for its caches and memory."""
-CHECK_BOUND = {"packed": 1e-4, "packed-compiled": 1e-4, "plain": 5e-6, "plain-single": 5e-6}
+CHECK_BOUND = {"packed": 1e-4, "packed-compiled": 1e-4, "plain": 1e-5, "plain-single": 1e-5}
 """Largest difference of a way from the model's own unpadded forward, in float32, relative to max(1, |score|)."""
 LOW_CHECK_BOUND = 0.1
 """The same where float32 does not fit and both are in low precision."""

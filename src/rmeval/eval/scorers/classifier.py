@@ -100,12 +100,16 @@ class ClassifierScorer:
             tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
             untrained_head=untrained,
         )
+        self.lost: str | None = None
+        """Why nothing of the last ``score`` is a score of what was asked; None where some is."""
         self.accounting: Accounting | None = None
         """Where the tokens of the last ``score`` went."""
         self.plan_seconds = 0.0
         """How long the last ``score`` planned and checked itself."""
         self._last: tuple[list[Encoded], Values] | None = None
         self._ahead: dict[int, tuple[Sequence[Conversation], list[Encoded], Audit]] = {}
+        self.identity = self.info
+        """Which model this is, whatever it turns out to compute in."""
 
     @property
     def info(self) -> ModelInfo:
@@ -165,6 +169,7 @@ class ClassifierScorer:
         Nothing of it is kept in the journal, or counted. None where the journal has them: then others like them, too.
         """
         encoded = list(self.encoder.encode(conversations, Audit()))
+        self.encoder.look_again()  # What it looks at in the first ones must be told to the audit.
         if self._engine.knows(encoded):
             return None
         with self._engine.unkept():
@@ -202,24 +207,23 @@ class ClassifierScorer:
         return encoded
 
     def _note_losses(self, conversations: Sequence[Conversation], encoded: Sequence[Encoded]) -> None:
-        """See that the answers are there, and that those of an example can be told apart.
-
-        Raises:
-            ModelError: if nothing is left of any of them.
-        """
+        """See that the answers are there, and that those of an example, which stand together, can be told apart."""
         lost = [item.lost for item in encoded if item.lost]
+        self.lost = None
         if lost and len(lost) == len(encoded):
-            raise ModelError(
+            self.lost = (
                 f"no conversation reaches the model whole: {lost[0]} (example {conversations[0].example_id or 1}); "
                 "rename the role, give the right template with --chat-template FILE, or mend the tokenizer's folder"
             )
-        seen: dict[tuple[str, bytes], Conversation] = {}
-        noted: set[str] = set()
+        example, noted = "", False
+        seen: dict[bytes, Conversation] = {}
         for conversation, item in zip(conversations, encoded, strict=True):
-            twin = seen.setdefault((conversation.example_id, item.ids.tobytes()), conversation)
-            if twin.completion != conversation.completion and not item.lost and conversation.example_id not in noted:
-                noted.add(conversation.example_id)
-                self._audit.note("same-tokens", conversation.example_id)
+            if conversation.example_id != example:
+                example, noted, seen = conversation.example_id, False, {}
+            twin = seen.setdefault(item.ids.tobytes(), conversation)
+            if twin.completion != conversation.completion and not item.lost and not noted:
+                noted = True
+                self._audit.note("same-tokens", example)
 
     def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
         """Score each conversation in float32, whatever the dtype is otherwise."""
