@@ -102,7 +102,7 @@ def test_columns_with_the_keyboard(visit: Visit, board: Leaderboard) -> None:
     assert all(re.fullmatch(r"[\d.]+–[\d.]+|–", text) for text in shown)
     assert page.evaluate("decodeURIComponent(location.hash)") == "#columns-0=-rank,+Chat+Hard+interval"
     page.keyboard.press("Escape")
-    assert not page.locator("[data-board='0'] .columns fieldset").is_visible()
+    expect(page.locator("[data-board='0'] .columns fieldset")).to_be_hidden()
     assert (
         page.locator("#board-0 tfoot tr").first.locator("> :visible").count()
         == page.locator("#board-0 thead th:visible").count()

@@ -164,8 +164,8 @@ def test_open_an_example(visit: Visit, single: Path, runs: Sequence[RunRecord]) 
     page.keyboard.press("ArrowRight")
     expect(dialog.locator("h2")).to_have_text(second)
     page.keyboard.press("Escape")
-    assert not dialog.is_visible()
-    assert "#example" not in page.url
+    expect(dialog).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("#example"))
 
 
 def test_deep_link(visit: Visit, single: Path) -> None:

@@ -114,7 +114,10 @@ def test_a_run_that_could_not_refine_says_why(
 # --- what a run says of itself ----------------------------------------------------------------------------------
 
 
-def test_a_run_says_what_computed_it_and_what_the_journal_gave(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_run_says_what_computed_it_and_what_the_journal_gave(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RMEVAL_CACHE", str(tmp_path / "cache"))  # Other tests score the same conversations.
     other = save_tiny_model(tmp_path / "tokenizer", seed=9)
     options = ModelOptions(dtype="float32", device="cpu", max_length=200, tokenizer=str(other))
     first, again = (
