@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("playwright", reason="no browser tests: playwright is not installed")
 
+from playwright.sync_api import expect
+
 from rmeval import leaderboard, load_run
 from rmeval.eval.evaluate import recompute
 from rmeval.eval.suites import get_suite

@@ -153,7 +153,7 @@ def test_open_an_example(visit: Visit, single: Path, runs: Sequence[RunRecord]) 
     first, second = listed(page)[:2]
     page.locator("#list a").first.click()
     dialog = page.locator("dialog#example")
-    assert dialog.locator("h2").inner_text() == first
+    expect(dialog.locator("h2")).to_have_text(first)
     row = runs[0].scores[runs[0].scores.example_id == first]
     for role, own in row.groupby("role"):
         (score,), (tokens,) = own.score, own.tokens

@@ -221,7 +221,7 @@ def test_json_text_of_several_conversations() -> None:
         json.dumps(CHOSEN)[:-9],  # Cut short.
         str([CHOSEN]),
         str([{"content": "Hi", "role": "user"}]),
-        json.dumps([{"from": "human", "value": "Hi"}]),
+        str([{"from": "human", "value": "Hi"}]),
     ],
 )
 @pytest.mark.parametrize("column", ["prompt", "chosen", "rejected"])

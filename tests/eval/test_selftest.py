@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,13 @@ def test_a_model_that_was_saved_without_its_cache_pads_in_low_precision_too(tiny
 
 
 def test_a_padding_that_leaks_is_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The leak is one that the engine's own check, on fewer conversations, does not see."""
+    """The leak is one that the engine's own check does not see: it comes with the third padded batch."""
     score = PlainExecutor.score
+    batches: Counter[int] = Counter()
 
     def leaking(self: PlainExecutor, pack: Pack) -> Values:
-        return score(self, pack) * (-1.0 if len(pack.segments) > 7 else 1.0)
+        batches[id(self)] += len(pack.segments) > 1
+        return score(self, pack) * (-1.0 if len(pack.segments) > 1 and batches[id(self)] > 2 else 1.0)
 
     monkeypatch.setattr(PlainExecutor, "score", leaking)
     found = selftest(str(tiny_model), model_options=ModelOptions(dtype="float32", device="cpu", max_length=300))

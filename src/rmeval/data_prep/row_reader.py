@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -201,7 +202,7 @@ class RowReader:
 
     def _messages_of(self, value: object, column: str) -> object:
         """Return JSON text of messages, or of several lists of them, as what it says; any other value as it is."""
-        if not isinstance(value, str) or not _BECAME_TEXT.match(value) or value.rstrip()[-1] not in "])":
+        if not isinstance(value, str) or not _BECAME_TEXT.match(value) or _goes_on_as_text(value):
             return value
         try:
             found = json.loads(value)
@@ -239,6 +240,18 @@ def _goes_on(prompt: str, text: str) -> bool:
     """Return whether a text is the prompt, the end of a word or line, and something more."""
     rest = text[len(prompt) :]
     return text.startswith(prompt) and bool(rest.strip()) and (prompt[-1].isspace() or rest[0].isspace())
+
+
+def _goes_on_as_text(value: str) -> bool:
+    """Return whether a list of messages, as JSON or Python write it, is followed by something else."""
+    head, end, tail = value.rpartition("]")
+    if not end or not tail.strip(" )\n"):
+        return False
+    try:
+        ast.literal_eval(head.strip() + end)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _is_messages(value: object) -> bool:
