@@ -38,6 +38,8 @@ class Scored:
     """What one way to run a model gave."""
 
     scores: list[float]
+    refined: int
+    """How many of them were scored again in float32, because they overflowed."""
     path: str | None
     dtype: str | None
     residual_dtype: str | None
@@ -53,10 +55,11 @@ def run(folder: Path, items: list[Conversation], dtype: str = "float32", batch_s
     """
     options = ModelOptions(dtype=dtype, device="cpu", batch_size=batch_size, cache=False)
     scorer = ClassifierScorer(str(folder), options)
-    scores = [score.value for score in scorer.score(items)]
+    found = scorer.score(items)
     reasons = {each.code: (each.examples or ("",))[0] for each in scorer.findings()}
     info = scorer.info
-    return Scored(scores, info.path, info.dtype, info.residual_dtype, reasons)
+    scores, refined = [score.value for score in found], sum(score.refined for score in found)
+    return Scored(scores, refined, info.path, info.dtype, info.residual_dtype, reasons)
 
 
 def furthest(scores: list[float], own: list[float]) -> float:

@@ -58,7 +58,8 @@ def _test(model_type: str, folder: Path) -> None:
             assert furthest(low.scores, own) <= BOUND
         else:
             assert low.dtype == dtype
-            assert low.scores != own
+            # MobileBERT overflows in float16 altogether: then all of it is float32's.
+            assert low.scores != own or low.refined == len(items)
 
 
 @pytest.mark.parametrize("model_type", SAMPLE)
