@@ -80,7 +80,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unused-weights": ("warning", "the folder holds weights that the model does not use"),
     "journal": ("warning", "the journal of scores could not be used as it was"),
     # Engine.
-    "slow-path": ("info", "the fast path is not proved for this model: its own forward was used, which is slower"),
+    "slow-path": ("info", "the model's own forward was used, which is slower than the fast path"),
     "one-at-a-time": (
         "warning",
         "the model's own forward gives other scores in a padded batch: conversations were scored one at a time",

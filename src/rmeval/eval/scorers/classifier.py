@@ -60,10 +60,8 @@ class ClassifierScorer:
         # Only a decoder picks a token by its pad id; an encoder has a pooling token of its own.
         decoder = is_decoder(model)
         pad = model.config.get_text_config().pad_token_id
-        if decoder and pad is None:
-            self._audit.note("no-pad-token")
-        if decoder and pad is not None and pad == tokenizer.eos_token_id:
-            self._audit.note("pad-is-eos")
+        if decoder:
+            _note_pad(pad, tokenizer.eos_token_id, self._audit)
         self.encoder = Encoder(tokenizer, template, max_length, pad if decoder else None, today)
         self._rows = embedding_rows(model)
         self._tokenizer = tokenizer
@@ -255,6 +253,14 @@ def _check(options: ModelOptions) -> date:
         return date.fromisoformat(options.template_date)
     except ValueError:
         raise UsageError(f"--template-date takes a date such as 2024-07-26, not {options.template_date!r}") from None
+
+
+def _note_pad(pad: int | None, eos: int | None, audit: Audit) -> None:
+    """Tell the audit of a decoder's pad token that is missing, or that ends a text as well."""
+    if pad is None:
+        audit.note("no-pad-token")
+    elif pad == eos:
+        audit.note("pad-is-eos")
 
 
 def _context(folder: ModelFolder, model: PreTrainedModel, untrained: bool) -> str:
