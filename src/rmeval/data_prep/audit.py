@@ -17,6 +17,7 @@ CODES: dict[str, tuple[Severity, str]] = {
         "warning",
         "several chosen or rejected completions: right only if every chosen one beats every rejected one",
     ),
+    "label-ties": ("info", "the label of a row says that neither answer is better: the row was left out"),
     "json-text": ("info", "the messages stand in the data as JSON text; they were read as messages"),
     "no-subset": ("info", "the row names no subset, where others do: it is counted as (none)"),
     "ids-not-used": ("warning", "the column id has values that repeat or are missing: ids are made of the content"),

@@ -8,6 +8,7 @@ REMEDIES: dict[str, str] = {
     "invalid-unicode": "mend the file's encoding; the score is of the text with U+FFFD",
     "blank-completion": "leave such rows out, or see what their export lost",
     "several-completions": "split the rows into pairs if each pair should count for itself",
+    "label-ties": "nothing, if such labels are ties; else say which label means what (chosen-when, rejected-when)",
     "json-text": "nothing: it was read as messages",
     "no-subset": "give them a subset, if their number should stand by itself",
     "ids-not-used": "make the ids unique, so that runs of an edited file can be matched",

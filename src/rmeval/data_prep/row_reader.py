@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from rmeval.data_prep.files import Row
+from rmeval.data_prep.message_forms import plain
 from rmeval.data_prep.transcripts import is_open_transcript, is_transcript, parse_transcript
 from rmeval.errors import DataError
 from rmeval.types import Message, Messages
@@ -203,13 +204,12 @@ class RowReader:
     def _messages_of(self, value: object, column: str) -> object:
         """Return JSON text of messages, or of several lists of them, as what it says; any other value as it is."""
         if not isinstance(value, str) or not _BECAME_TEXT.match(value) or _goes_on_as_text(value):
-            return value
+            return plain(value)
         try:
             found = json.loads(value)
         except (ValueError, RecursionError):
             found = None
-        if isinstance(found, list) and found and isinstance(found[0], Mapping) and "from" in found[0]:
-            raise self.error(column, "messages with 'from' and 'value': rename them to 'role' and 'content'")
+        found = plain(found)
         if not (_is_messages(found) or (isinstance(found, list) and found and all(map(_is_messages, found)))):
             raise self.error(
                 column,

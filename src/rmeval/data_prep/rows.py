@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
-from rmeval.data_prep.files import Row
+from rmeval.data_prep.files import Row, reason
 from rmeval.data_prep.stream import open_source
 from rmeval.errors import DataError
 
-__all__ = ["Rows", "load_rows"]
+if TYPE_CHECKING:
+    import datasets
+    import pandas as pd
+
+__all__ = ["IN_MEMORY", "Rows", "RowsLike", "load_rows", "rows_in_memory"]
+
+RowsLike: TypeAlias = Union[Iterable[Mapping[str, object]], "pd.DataFrame", "datasets.Dataset"]
+"""Rows that a Python program has at hand."""
+IN_MEMORY = "rows in memory"
+"""What such rows are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +71,33 @@ def load_rows(
     if not rows:
         raise DataError(f"{source} has no rows" + (f" in split {found.split!r}" if found.split is not None else ""))
     return Rows(source, rows, found.split, found.revision, places)
+
+
+def rows_in_memory(source: RowsLike) -> Rows:
+    """Return rows that a Python program has at hand: a list of mappings, a DataFrame or a ``datasets.Dataset``.
+
+    Raises:
+        DataError: if there is none, or one is not a mapping.
+    """
+    rows = _frame_rows(source) if _is_frame(source) else list(source)
+    if not rows:
+        raise DataError(f"{IN_MEMORY}: there is none")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise DataError(f"{IN_MEMORY} row {number}: a {type(row).__name__}, not a mapping of columns to values")
+    return Rows(IN_MEMORY, rows)
+
+
+def _is_frame(source: object) -> TypeGuard[pd.DataFrame]:
+    return type(source).__module__.startswith("pandas.") and type(source).__name__ == "DataFrame"
+
+
+def _frame_rows(frame: pd.DataFrame) -> list[Row]:
+    """Return a DataFrame's rows: arrays in cells as lists, what pandas calls missing as null."""
+    import pyarrow as pa
+
+    try:
+        rows: list[Row] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+    except pa.ArrowException as error:
+        raise DataError(f"{IN_MEMORY}: a column of the DataFrame mixes types ({reason(error)})") from error
+    return rows

@@ -1,0 +1,143 @@
+"""Columns of any names: paths, lists, the first that is there, pairs by label, patterns, rows at a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from rmeval.data_prep.column_map import ColumnMap
+from rmeval.data_prep.examples import to_examples
+from rmeval.data_prep.rows import Rows
+from rmeval.errors import DataError, UsageError
+from rmeval.types import Example, Finding, Message
+
+
+def examples(data: list[Mapping[str, object]], **given: str) -> tuple[list[Example], list[Finding]]:
+    fields = {name.replace("_", "-"): path for name, path in given.items()}
+    mapped, noticed = ColumnMap.parse(fields).apply(Rows("data", data))
+    found, more = to_examples(mapped, default_subset="all")
+    return found, [*noticed, *more]
+
+
+def sides(example: Example) -> tuple[list[str], list[str]]:
+    chosen, rejected = ([each[0].content for each in side] for side in (example.chosen, example.rejected))
+    return chosen, rejected
+
+
+def test_nested_paths_and_lists() -> None:
+    """The shape of RMB's best-of-n rows."""
+    row = {
+        "conversation_input": [{"role": "user", "content": "q", "language": "English"}],
+        "bon_best": {"llm_name": "x", "answer": "best"},
+        "loser_list": [{"answer": "worse"}, {"answer": "worst"}],
+        "category_path": "Help/Open QA",
+    }
+    (found,), _ = examples(
+        [row],
+        prompt="conversation_input",
+        chosen="bon_best.answer",
+        rejected="loser_list[].answer",
+        subset="category_path~^[^/]+",
+    )
+    assert found.prompt == (Message("user", "q"),)
+    assert sides(found) == (["best"], ["worse", "worst"])
+    assert found.subset == "Help"
+
+
+def test_one_item_of_a_list_and_a_column_whose_name_has_a_dot() -> None:
+    row = {"turns": ["q", "r"], "a.b": "yes", "a": {"b": "other"}, "no[0]": "no"}
+    (found,), _ = examples([row], prompt="turns[0]", chosen="a.b", rejected="no[0]")
+    assert found.prompt[0].content == "q"
+    assert sides(found) == (["yes"], ["no"])
+
+
+def test_the_first_that_is_there() -> None:
+    rows: list[Mapping[str, object]] = [
+        {"question": "q1", "chosen": "a", "rejected": "b"},
+        {"instruction": "q2", "question": None, "chosen": "a", "rejected": "b"},
+    ]
+    found, _ = examples(rows, prompt="question | instruction")
+    assert [each.prompt[0].content for each in found] == ["q1", "q2"]
+
+
+def test_columns_that_the_map_does_not_name_are_read_as_ever() -> None:
+    row = {"prompt": "q", "best": "a", "rejected": "b", "subset": "s", "id": "i", "chosen": {"not": "this"}}
+    (found,), _ = examples([row], chosen="best")
+    assert (found.id, found.subset, sides(found)) == ("i", "s", (["a"], ["b"]))
+
+
+def test_pairs_by_label() -> None:
+    rows: list[Mapping[str, object]] = [
+        {"q": "1", "x": "a1", "y": "b1", "w": "model_a"},
+        {"q": "2", "x": "a2", "y": "b2", "w": "model_b"},
+        {"q": "3", "x": "a3", "y": "b3", "w": "tie (both bad)"},
+        {"q": "4", "x": "a4", "y": "b4", "w": None},
+    ]
+    found, noticed = examples(rows, prompt="q", a="x", b="y", label="w", chosen_when="model_a")
+    assert [sides(each) for each in found] == [(["a1"], ["b1"]), (["b2"], ["a2"])]
+    (ties,) = [each for each in noticed if each.code == "label-ties"]
+    assert (ties.count, ties.examples) == (2, ("data row 3", "data row 4"))
+
+
+@pytest.mark.parametrize("labels", [(1, 2), (1.0, 2.0), ("1", "2")])
+def test_labels_that_are_numbers(labels: tuple[object, object]) -> None:
+    rows: list[Mapping[str, object]] = [{"prompt": "q", "x": "a", "y": "b", "w": label} for label in labels]
+    found, _ = examples(rows, a="x", b="y", label="w", chosen_when="1")
+    assert [sides(each) for each in found] == [(["a"], ["b"]), (["b"], ["a"])]
+
+
+def test_labels_that_nobody_explained() -> None:
+    rows: list[Mapping[str, object]] = [{"prompt": "q", "x": "a", "y": "b", "w": label} for label in ("A", "B", "C")]
+    with pytest.raises(DataError, match="which label says that b is better, 'B', 'C'"):
+        examples(rows, a="x", b="y", label="w", chosen_when="A")
+    with pytest.raises(DataError, match="neither chosen-when nor rejected-when: 'C'"):
+        examples(rows, a="x", b="y", label="w", chosen_when="A", rejected_when="B")
+    with pytest.raises(DataError, match="no label is 'A>B'"):
+        examples([{**rows[0], "w": "tie"}], a="x", b="y", label="w", chosen_when="A>B")
+
+
+def test_rows_at_a_path() -> None:
+    whole = {"version": 1, "data": [{"prompt": "q", "chosen": "a", "rejected": "b"}] * 2}
+    found, _ = examples([whole], rows="data")
+    assert len(found) == 2
+    with pytest.raises(DataError, match=r"data row 1 item 2, column 'rejected': missing"):
+        examples([{"data": [whole["data"][0], {"prompt": "q", "chosen": "a"}]}], rows="data")  # type: ignore[index]
+    with pytest.raises(DataError, match="rows=version leads to no list of objects"):
+        examples([whole], rows="version")
+
+
+def test_other_forms_of_messages() -> None:
+    """ShareGPT's keys, one message that is no list, content in parts of text."""
+    row = {
+        "conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}],
+        "good": {"role": "assistant", "content": [{"type": "text", "text": "go"}, {"type": "text", "text": "od"}]},
+        "bad": {"from": "gpt", "value": "bad"},
+    }
+    (found,), _ = examples([row], prompt="conversations", chosen="good", rejected="bad")
+    assert found.prompt == (Message("system", "s"), Message("user", "q"))
+    assert found.chosen == ((Message("assistant", "good"),),)
+    assert found.rejected == ((Message("assistant", "bad"),),)
+
+
+def test_parts_that_are_no_text_are_refused() -> None:
+    message = {"role": "assistant", "content": [{"type": "image", "url": "x"}]}
+    with pytest.raises(DataError, match="message 1 needs a string as its 'content'"):
+        examples([{"prompt": "q", "chosen": message, "rejected": "b"}], prompt="prompt")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"chosn": "a"}, "no field 'chosn'; did you mean 'chosen'"),
+        ({"chosen": ""}, "chosen is empty"),
+        ({"chosen": ".a"}, "'.a' is no path"),
+        ({"chosen": "a[x]"}, r"'a\[x\]' is no path"),
+        ({"a": "x", "b": "y", "label": "w"}, "needs chosen-when as well"),
+        ({"a": "x", "b": "y", "label": "w", "chosen-when": "1", "chosen": "c"}, "chosen and a, b, label are two ways"),
+        ({"chosen-when": "1"}, "chosen-when needs a, b and label"),
+    ],
+)
+def test_maps_that_say_nothing_sensible(given: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        ColumnMap.parse(given)
