@@ -101,9 +101,10 @@ def _modules() -> dict[str, Path]:
 
 MODULES = _modules()
 BELOW: dict[str, set[str]] = {"types": set(), "errors": set(), "locks": {"errors"}, "files": {"locks", "errors"}}
+BELOW["yaml_files"] = {"errors"}
 """Room -> the rooms that it may import, besides itself."""
 BELOW["records"] = {"types", "files", *BELOW["files"]}
-BELOW["data_prep"] = {"records", *BELOW["records"]}
+BELOW["data_prep"] = {"records", "yaml_files", *BELOW["records"]}
 BELOW["eval"] = {"data_prep", *BELOW["data_prep"]}
 BELOW["reports"] = BELOW["bench"] = BELOW["trainer"] = {"eval", *BELOW["eval"]}
 BELOW["pytest_plugin"] = {"reports", *BELOW["reports"]}

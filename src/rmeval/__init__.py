@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rmeval.eval.score import ScoreSummary as ScoreSummary
     from rmeval.eval.score import score as score
     from rmeval.eval.scorers.options import ModelOptions as ModelOptions
+    from rmeval.eval.suites.base import Suite as Suite
     from rmeval.records import RunRecord as RunRecord
     from rmeval.records import load_run as load_run
     from rmeval.reports.board import Leaderboard as Leaderboard
@@ -42,6 +43,7 @@ _HOMES = {
     "Score": "rmeval.types",
     "ScoreSummary": "rmeval.eval.score",
     "Scorer": "rmeval.types",
+    "Suite": "rmeval.eval.suites.base",
     "compare": "rmeval.eval.compare",
     "evaluate": "rmeval.eval.evaluate",
     "leaderboard": "rmeval.reports.leaderboard",
@@ -64,6 +66,7 @@ __all__ = [
     "Score",
     "ScoreSummary",
     "Scorer",
+    "Suite",
     "compare",
     "evaluate",
     "leaderboard",

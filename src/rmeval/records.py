@@ -55,6 +55,8 @@ _EXAMPLES_SCHEMA = pa.schema(
         "completion_chars": pa.list_(pa.int32()),
     }
 )
+_TAG = pa.field("tag", pa.string())
+"""Only where a suite has tags."""
 _TEXT_COLUMNS = (pa.field("prompt", pa.string()), pa.field("completions", pa.string()))
 
 
@@ -115,6 +117,8 @@ def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Tab
 def examples_table(examples: Sequence[Example], *, keep_text: bool = True) -> pa.Table:
     """Build ``examples.parquet``; without text it keeps hashes and lengths."""
     schema = _EXAMPLES_SCHEMA
+    if any(example.tag for example in examples):
+        schema = schema.append(_TAG)
     if keep_text:
         for field in _TEXT_COLUMNS:
             schema = schema.append(field)
@@ -125,6 +129,7 @@ def examples_table(examples: Sequence[Example], *, keep_text: bool = True) -> pa
             "subset": example.subset,
             "prompt_hash": prompt_hash(example.prompt),
             "completion_hashes": [prompt_hash(completion) for completion in example.completions],
+            "tag": example.tag,
             "completion_chars": [sum(len(m.content) for m in completion) for completion in example.completions],
             "prompt": _messages_json(example.prompt),
             "completions": "[" + ",".join(map(_messages_json, example.completions)) + "]",
@@ -140,32 +145,41 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
     Raises:
         RunError: if the two tables do not fit together.
     """
-    scores: dict[str, list[dict[str, Any]]] = {}
-    for row in run.scores_table.to_pylist():
-        scores.setdefault(row["example_id"], []).append(row)
+    rows = run.scores_table.select(["example_id", "role", "score", "truncated", "refined"]).to_pydict()
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(rows["example_id"]):
+        places.setdefault(name, []).append(place)
     scored = []
-    for row in run.examples_table.select(_EXAMPLES_SCHEMA.names).to_pylist():
-        own = scores.pop(row["example_id"], [])
-        if len(own) != len(row["completion_chars"]):
-            raise RunError(f"{run.path}: example {row['example_id']} has {len(own)} scores in {SCORES}")
-        chosen = [item for item in own if item["role"] == "chosen"]
-        chars = row["completion_chars"]
+    for name, subset, prompt, hashes, chars, tag in zip(*_columns(run.examples_table), strict=True):
+        own = places.pop(name, [])
+        if len(own) != len(chars):
+            raise RunError(f"{run.path}: example {name} has {len(own)} scores in {SCORES}")
+        middle = sum(rows["role"][place] == "chosen" for place in own)
+        values = [rows["score"][place] for place in own]
         scored.append(
             ScoredExample(
-                id=row["example_id"],
-                subset=row["subset"],
-                prompt_hash=row["prompt_hash"],
-                chosen=tuple(item["score"] for item in chosen),
-                rejected=tuple(item["score"] for item in own[len(chosen) :]),
-                chosen_chars=tuple(chars[: len(chosen)]),
-                rejected_chars=tuple(chars[len(chosen) :]),
-                truncated=any(item["truncated"] for item in own),
-                exact=all(item["refined"] for item in own) or len(set(row["completion_hashes"])) == 1,
+                id=name,
+                subset=subset,
+                prompt_hash=prompt,
+                chosen=tuple(values[:middle]),
+                rejected=tuple(values[middle:]),
+                chosen_chars=tuple(chars[:middle]),
+                rejected_chars=tuple(chars[middle:]),
+                truncated=any(rows["truncated"][place] for place in own),
+                exact=all(rows["refined"][place] for place in own) or len(set(hashes)) == 1,
+                tag=tag,
             )
         )
-    if scores:
-        raise RunError(f"{run.path}: {SCORES} has scores of {len(scores)} examples that {EXAMPLES} lacks")
+    if places:
+        raise RunError(f"{run.path}: {SCORES} has scores of {len(places)} examples that {EXAMPLES} lacks")
     return scored
+
+
+def _columns(examples: pa.Table) -> list[list[Any]]:
+    """Return what metrics need of ``examples.parquet``, a list a column; only some suites have tags."""
+    names = ["example_id", "subset", "prompt_hash", "completion_hashes", "completion_chars"]
+    tags = examples.column(_TAG.name).to_pylist() if _TAG.name in examples.column_names else [""] * len(examples)
+    return [*(examples.column(name).to_pylist() for name in names), tags]
 
 
 @contextmanager
@@ -241,7 +255,8 @@ def load_run(path: str | Path, *, with_text: bool = True) -> RunRecord:
         try:
             if _sha256(file) != info.files.get(name):
                 raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
-            columns = None if with_text or name == SCORES else _EXAMPLES_SCHEMA.names
+            left_out = () if with_text or name == SCORES else [field.name for field in _TEXT_COLUMNS]
+            columns = [column for column in pq.read_schema(file).names if column not in left_out]
             tables.append(pq.read_table(file, columns=columns))
         except (OSError, pa.ArrowException) as error:
             raise RunError(f"cannot read {file}: {error}") from None
@@ -262,6 +277,9 @@ def _load_info(folder: Path) -> RunInfo:
         raise RunError(f"{file} is not a run of rmeval, or is damaged") from None
     if version != SCHEMA_VERSION:
         raise RunError(f"{file} has schema version {version}; this rmeval reads version {SCHEMA_VERSION}")
+    data = raw.get("data")
+    if isinstance(data, dict) and data.get("prior_sets"):  # What 0.1 called rows that an option of the suite added.
+        data["added"] = {"include-prior-sets": data["prior_sets"]}
     try:
         return TypeAdapter(RunInfo).validate_python(raw)
     except ValidationError as error:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
-OutcomeKind: TypeAlias = Literal["right", "wrong", "tie", "invalid"]
+OutcomeKind: TypeAlias = Literal["right", "wrong", "tie", "partial", "invalid", "unparsed"]
+Lists: TypeAlias = Literal["all", "each", "grid"]
+"""What m right and n wrong completions are: one example, an example a right one, or one for each of m × n pairs."""
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (work done, work in all), both in the same unit, while something long runs."""
 
@@ -39,6 +41,8 @@ class Example:
     """The right completions, at least one; each is a non-empty list of messages."""
     rejected: tuple[Messages, ...]
     """The wrong completions, at least one."""
+    tag: str = ""
+    """What the suite's rule or formula must know beside right and wrong; most suites need nothing."""
 
     @property
     def completions(self) -> tuple[Messages, ...]:
@@ -166,6 +170,8 @@ class ScoredExample:
     """True where at least one completion was truncated."""
     exact: bool = False
     """True where precision cannot change the outcome: scored again in float32, or all completions the same text."""
+    tag: str = ""
+    """That of the example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +179,17 @@ class Outcome:
     """How the scores of one example turned out."""
 
     kind: OutcomeKind
+    """``invalid`` leaves the denominator; ``unparsed`` is counted apart and is wrong."""
     margin: float
-    """Lowest score of a right completion minus highest of a wrong one; NaN where invalid."""
+    """What the outcome hangs on, such as the lowest score of a right completion minus the highest of a wrong one: by
+    how much scores may move before it changes. NaN where invalid."""
+    credit: float = 0.0
+    """What it counts in its subset's number, between 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """An accuracy with its 95% interval; all three are shares between 0 and 1."""
+    """An accuracy with its 95% interval; all three are shares of 1."""
 
     accuracy: float
     low: float
@@ -199,7 +209,7 @@ class SubsetResult:
     truncated: int
     """Examples of which at least one completion was truncated."""
     accuracy: float | None
-    """``right / n``; None where every example is invalid."""
+    """The mean credit, or what the subset's own formula gives; None where every example is invalid."""
     low: float | None
     high: float | None
     mean_margin: float | None
@@ -211,7 +221,11 @@ class SubsetResult:
     highest: float | None = None
     """The accuracy if float32 found every undecided example right."""
     expected: int | None = None
-    """Rows the whole subset has, where the suite knows it."""
+    """Examples the whole subset has, where the suite knows it."""
+    partial: int = 0
+    """Examples with a part of the credit that are no tie."""
+    unparsed: int = 0
+    """Examples whose verdict could not be read; in ``n``, and wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +268,8 @@ class DataInfo:
     subsets: tuple[str, ...] = ()
     """The ``--subset`` filter; empty for all."""
     limit: int | None = None
-    prior_sets: str | None = None
-    """The commit of the prior sets, where they were included."""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """What the suite's own options added: the option, and the commit of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,3 +329,5 @@ class RunInfo:
     accounting: Accounting | None
     files: Mapping[str, str]
     """sha256 of the run's other files."""
+    suite_file: str | None = None
+    """The text of the suite's file as JSON, where the suite came from a file: all that is needed to read the run."""

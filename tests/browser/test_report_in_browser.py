@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from rmeval import RunRecord, load_run
 from rmeval.eval.compare import compare
-from rmeval.eval.metrics import outcome
+from rmeval.eval.suites.rules import all_beat_all
 from rmeval.records import scored_examples
 from rmeval.reports.report import write_report
 from tests.reports.made import made_run
@@ -63,11 +63,11 @@ def listed(page: Page) -> list[str]:
 
 
 def margins(run: RunRecord) -> dict[str, float]:
-    return {each.id: outcome(each.chosen, each.rejected).margin for each in scored_examples(run)}
+    return {each.id: all_beat_all(each.chosen, each.rejected).margin for each in scored_examples(run)}
 
 
 def kinds(run: RunRecord, *wanted: str) -> set[str]:
-    return {each.id for each in scored_examples(run) if outcome(each.chosen, each.rejected).kind in wanted}
+    return {each.id for each in scored_examples(run) if all_beat_all(each.chosen, each.rejected).kind in wanted}
 
 
 # --- the table of subsets -----------------------------------------------------------------------------------------

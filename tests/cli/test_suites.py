@@ -56,7 +56,9 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     assert set(found["overall"]) == {"accuracy", "low", "high"}
     assert list(found["subsets"]) == MINI
     for item in found["subsets"].values():
-        assert set(item) == {"n", "accuracy", "low", "high", "ties", "invalid", "truncated"}
+        assert set(item) == {
+            "n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated",
+        }  # fmt: skip
         assert item["n"] == 32
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("rewardbench-baseline-longest-")

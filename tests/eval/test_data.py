@@ -18,10 +18,10 @@ from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.evaluate import recompute
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.mini import mini_path
-from rmeval.eval.suites.rewardbench import PRIOR_SUBSETS
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 REWARDBENCH = get_suite("rewardbench")
+PRIOR_SUBSETS = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PRIOR_COMMIT = "fedcba9876543210fedcba9876543210fedcba98"
 Row = dict[str, Any]
@@ -225,13 +225,13 @@ def test_prior_sets_count_half_as_much_as_a_section(cache: Path) -> None:
     """Four sections at 1 with weight 2 and prior sets at 2 of 4 with weight 1: (8 + 0.5) / 9."""
     hub_set(cache, "allenai/reward-bench", {"filtered": rewardbench_rows(), **RAW}, COMMIT)
     hub_set(cache, "allenai/preference-test-sets", prior_splits(), PRIOR_COMMIT)
-    run = evaluate(Prefers("shp", "summarize"), include_prior_sets=True)
+    run = evaluate(Prefers("shp", "summarize"), suite_options=("include-prior-sets",))
     assert sections(run) == pytest.approx({"Chat": 1, "Chat Hard": 1, "Safety": 1, "Reasoning": 1, "Prior Sets": 0.5})
     assert overall(run) == pytest.approx(8.5 / 9)
     assert {name: run.info.results.subsets[name].n for name in PRIOR_SUBSETS} == dict(
         zip(PRIOR_SUBSETS, (2, 3, 4, 5), strict=True)
     )
-    assert run.info.data.prior_sets == PRIOR_COMMIT
+    assert run.info.data.added == {"include-prior-sets": PRIOR_COMMIT}
     assert run.info.data.revision == COMMIT
     assert run.info.data.rows == 2985 + 14
     ids = run.examples_table["example_id"].to_pylist()
@@ -245,7 +245,7 @@ def test_findings_in_prior_sets_name_the_ids_of_the_run(cache: Path) -> None:
     splits = prior_splits()
     splits["shp"][1] = {**splits["shp"][1], "rejected": splits["shp"][1]["chosen"]}
     hub_set(cache, "allenai/preference-test-sets", splits, PRIOR_COMMIT)
-    data = load_dataset(REWARDBENCH, DataOptions(include_prior_sets=True))
+    data = load_dataset(REWARDBENCH, DataOptions(suite_options=("include-prior-sets",)))
     (found,) = [each for each in data.findings if each.code == "identical-completions"]
     assert found.examples == (f"shp/{splits['shp'][1]['id']}",)
     assert found.examples[0] in {example.id for example in data.examples}
@@ -253,19 +253,19 @@ def test_findings_in_prior_sets_name_the_ids_of_the_run(cache: Path) -> None:
 
 def test_prior_sets_belong_to_rewardbench(cache: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "rows.jsonl", subset_rows("a", 1))
-    with pytest.raises(UsageError, match="belongs to rewardbench, not to pairs"):
-        load_dataset(get_suite("pairs"), DataOptions(data, include_prior_sets=True))
-    with pytest.raises(UsageError, match="belongs to rewardbench, not to mini"):
-        load_dataset(REWARDBENCH, DataOptions("mini", include_prior_sets=True))
+    with pytest.raises(UsageError, match="pairs has no option --include-prior-sets of its own"):
+        load_dataset(get_suite("pairs"), DataOptions(data, suite_options=("include-prior-sets",)))
+    with pytest.raises(UsageError, match="mini has no option --include-prior-sets of its own"):
+        load_dataset(REWARDBENCH, DataOptions("mini", suite_options=("include-prior-sets",)))
 
 
 def test_prior_sets_that_are_not_there(cache: Path, tmp_path: Path) -> None:
     hub_set(cache, "allenai/reward-bench", {"filtered": rewardbench_rows(), **RAW}, COMMIT)
     with pytest.raises(DataError, match="'allenai/preference-test-sets' is not"):
-        load_dataset(REWARDBENCH, DataOptions(include_prior_sets=True))
+        load_dataset(REWARDBENCH, DataOptions(suite_options=("include-prior-sets",)))
     hub_set(cache, "allenai/preference-test-sets", {"shp": prior_splits()["shp"]}, PRIOR_COMMIT)
     with pytest.raises(DataError, match="no split 'anthropic_helpful'"):
-        load_dataset(REWARDBENCH, DataOptions(include_prior_sets=True))
+        load_dataset(REWARDBENCH, DataOptions(suite_options=("include-prior-sets",)))
 
 
 # --- what cannot be ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from rmeval import load_run
 from rmeval.errors import RunError
 from rmeval.eval.decisions import decide
-from rmeval.eval.metrics import outcome
+from rmeval.eval.suites.rules import all_beat_all
 from rmeval.records import RunRecord, scored_examples
 from tests.comparing import run_of, write_rows
 from tests.reports.made import made_run
@@ -20,16 +20,15 @@ from tests.reports.made import made_run
 
 def kinds(run: RunRecord) -> list[str]:
     found = decide(run)
-    return [
-        "invalid" if not valid else "right" if right else "tie" if tie else "wrong"
-        for right, tie, valid in zip(found.right, found.tie, found.valid, strict=True)
-    ]
+    assert found.counted.tolist() == [float(kind == "right") for kind in found.kind]
+    assert found.valid.tolist() == [kind != "invalid" for kind in found.kind]
+    return [str(kind) for kind in found.kind]
 
 
 def test_the_same_as_one_by_one(tmp_path: Path) -> None:
     run = made_run(tmp_path, 3, number=200)
     assert set(kinds(run)) == {"right", "wrong", "tie", "invalid"}
-    assert kinds(run) == [outcome(each.chosen, each.rejected).kind for each in scored_examples(run)]
+    assert kinds(run) == [all_beat_all(each.chosen, each.rejected).kind for each in scored_examples(run)]
 
 
 def test_several_completions(tmp_path: Path) -> None:
@@ -55,7 +54,7 @@ def test_subsets_and_clusters(tmp_path: Path) -> None:
     run = run_of(write_rows(tmp_path / "rows.jsonl", "abab", ["p", "q", "p", "p"]), "++--")
     found = decide(run)
     assert {name: places.tolist() for name, places in found.subsets().items()} == {"a": [0, 2], "b": [1, 3]}
-    own = found.prompts()
+    own = found.clusters
     assert own[0] == own[2] == own[3] != own[1]
     other = run_of(write_rows(tmp_path / "other.jsonl", "abab", ["p", "q", "p", "q"]), "++--")
     assert decide(other).digest != found.digest == decide(run_of(tmp_path / "rows.jsonl", "----")).digest
@@ -73,4 +72,4 @@ def test_a_run_is_read_without_its_texts(tmp_path: Path) -> None:
     assert run.path is not None
     light = load_run(run.path, with_text=False)
     assert "prompt" not in light.examples_table.column_names
-    assert np.array_equal(decide(light).right, decide(run).right)
+    assert np.array_equal(decide(light).kind, decide(run).kind)

@@ -9,10 +9,11 @@ from hypothesis import example as also
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmeval.eval.metrics import compute_results, outcome
+from rmeval.eval.metrics import compute_results
 from rmeval.eval.scorers.baseline import RULERS
 from rmeval.eval.statistics import weighted_mean
 from rmeval.eval.suites import get_suite
+from rmeval.eval.suites.rules import all_beat_all
 from rmeval.types import Results, ScoredExample
 
 NAN, INF = math.nan, math.inf
@@ -34,7 +35,7 @@ NAN, INF = math.nan, math.inf
     ],
 )
 def test_outcome(chosen: list[float], rejected: list[float], kind: str, margin: float) -> None:
-    judged = outcome(chosen, rejected)
+    judged = all_beat_all(chosen, rejected)
     assert judged.kind == kind
     assert judged.margin == pytest.approx(margin, nan_ok=True)
 

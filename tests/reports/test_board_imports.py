@@ -170,7 +170,7 @@ def test_an_average_within_rounding_is_not_flagged(tmp_path: Path) -> None:
         ("[]", 'it names no "model"'),
         ({**EVAL}, 'it names no "model"'),
         ({"model": " ", **EVAL}, 'it names no "model"'),
-        ({"model": "m", "chat": 0.5}, "no subset of RewardBench"),
+        ({"model": "m", "chat": 0.5}, "no subset of a suite"),
         ({"model": "m", **EVAL, "shp": "0.5"}, 'the accuracy of shp is no number but "0.5"'),
         ({"model": "m", **EVAL, "shp": None}, "no number but null"),
         ({"model": "m", **EVAL, "shp": True}, "no number but true"),

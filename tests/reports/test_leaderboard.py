@@ -13,8 +13,8 @@ import pytest
 
 from rmeval import leaderboard, load_run
 from rmeval.errors import RmevalError, RunError, UsageError
-from rmeval.eval.metrics import outcome
 from rmeval.eval.suites import get_suite
+from rmeval.eval.suites.rules import all_beat_all
 from rmeval.records import scored_examples
 from rmeval.reports.board import Leaderboard
 from tests.comparing import write_rows
@@ -110,7 +110,7 @@ def test_ranks_follow_from_the_examples(board: Leaderboard, runs: Path) -> None:
         assert row.entry.measured is not None
         right: dict[str, list[bool]] = {}
         for each in scored_examples(load_run(row.entry.measured.path)):
-            right.setdefault(each.subset, []).append(outcome(each.chosen, each.rejected).kind == "right")
+            right.setdefault(each.subset, []).append(all_beat_all(each.chosen, each.rejected).kind == "right")
         overall.append(np.mean([np.mean(own) for own in right.values()]))  # Here each section has one subset.
     assert table.ranking is not None
     assert table.ranking.accuracy == pytest.approx(overall)
@@ -136,7 +136,7 @@ def test_what_may_not_be_ranked_stands_apart_with_its_reason(board: Leaderboard)
 
 
 def test_a_table_a_suite(board: Leaderboard) -> None:
-    assert [(table.suite, table.weights, len(table.rows)) for table in board.tables] == [
+    assert [(table.suite.name, table.weights, len(table.rows)) for table in board.tables] == [
         ("rewardbench", "today", 7),
         ("pairs", None, 2),
     ]
@@ -163,10 +163,12 @@ def test_prior_sets_are_other_data(runs: Path, data: Path, tmp_path: Path) -> No
         "+" * 200,
         "with prior",
         "rewardbench",
-        data=replace(run.info.data, prior_sets="abc"),
+        data=replace(run.info.data, added={"include-prior-sets": "abc"}),
     )
     board = leaderboard([runs / "run-0", runs / "run-1", tmp_path / "prior"], tmp_path / "site")
-    assert board.apart[0].reasons == ("other data: it was scored with the prior sets, the table is without them",)
+    assert board.apart[0].reasons == (
+        "other data: it was scored with --include-prior-sets, the table is of runs with nothing added",
+    )
 
 
 def test_two_runs_of_a_model_on_the_same_day(data: Path, tmp_path: Path) -> None:
@@ -321,7 +323,7 @@ def test_mistakes(runs: Path, tmp_path: Path) -> None:
     assert "no run in" in refused(UsageError, [tmp_path / "gone"], site)
     assert "no run in" in refused(UsageError, [tmp_path / "gone" / "run.json"], site)
     assert "did you mean 'today'?" in refused(UsageError, [runs], site, weights="toady")
-    assert "known: today, 2024-05" in refused(UsageError, [runs], site, import_weights="equal")
+    assert "known: today, 2024-05, equal" in refused(UsageError, [runs], site, import_weights="even")
     assert not site.exists()
 
 

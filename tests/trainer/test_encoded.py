@@ -69,8 +69,8 @@ def test_pairs_that_became_the_same_tokens_teach_nothing(tmp_path: Path) -> None
     made = Encoder(tokenizer, load_template(tokenizer), 30, 2)
 
     def pair(number: int, chosen: str, rejected: str) -> Example:
-        answers = (((Message("assistant", text),),) for text in (chosen, rejected))
-        return Example(f"{number}", number, "pairs", (Message("user", "q"),), *answers)
+        yes, no = (((Message("assistant", text),),) for text in (chosen, rejected))
+        return Example(f"{number}", number, "pairs", (Message("user", "q"),), yes, no)
 
     audit = Audit()
     write_encoded(tmp_path / "pairs.arrow", [pair(1, "a#x", "b#x"), pair(2, "a#x", "b#y")], made, audit)

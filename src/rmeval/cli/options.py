@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import typer
 
-from rmeval.errors import UsageError
+from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.scorers.options import CompileMode, ModelOptions
+from rmeval.types import Lists
 
 _MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"
 
@@ -46,16 +48,53 @@ Subset: TypeAlias = Annotated[
     list[str] | None, _option(_DATA, "Only this subset; * stands for anything. May be repeated.")
 ]
 Limit: TypeAlias = Annotated[int | None, _option(_DATA, "Only the first N examples, after --subset.")]
-PriorSets: TypeAlias = Annotated[
-    bool, _option(_DATA, "rewardbench: score allenai/preference-test-sets too.", "--include-prior-sets")
+Map: TypeAlias = Annotated[
+    list[str] | None,
+    _option(_DATA, "FIELD=PATH: which column is what, such as prompt=question. May be repeated.", "--map"),
 ]
-Weights: TypeAlias = Annotated[str | None, _option(_DATA, "rewardbench: today, or 2024-05 for old leaderboards.")]
+ListsOption: TypeAlias = Annotated[
+    str, _option(_DATA, "Of several right and wrong answers: all (one example), each (right one), grid (pair).")
+]
 
 OutputDir: TypeAlias = Annotated[Path | None, _option(_OUTPUT, "The run's folder. Default: runs/SUITE-MODEL-TIME.")]
 Overwrite: TypeAlias = Annotated[bool, _option(_OUTPUT, "Replace a finished run there.", "--overwrite")]
 Text: TypeAlias = Annotated[bool, _option(_OUTPUT, "Keep prompts and answers in the run.", "--text/--no-text")]
 Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of baseline:random.")]
 Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
+
+
+def data_option(text: str, *flags: str) -> object:
+    """Return an option of the Data panel that one suite has."""
+    return _option(_DATA, text, *flags)
+
+
+def columns(given: Sequence[str]) -> dict[str, str]:
+    """Return what ``--map`` options say, each ``field=path``.
+
+    Raises:
+        UsageError: if one is not of this form, or a field stands there twice.
+    """
+    found: dict[str, str] = {}
+    for option in given:
+        name, marked, path = option.partition("=")
+        if not marked or not name:
+            raise UsageError(f"--map takes FIELD=PATH, such as prompt=question, not {option!r}")
+        if name in found:
+            raise UsageError(f"--map: {name} stands there twice")
+        found[name] = path
+    return found
+
+
+def lists(value: str) -> Lists:
+    """Return what ``--lists`` says.
+
+    Raises:
+        UsageError: if it is none of the three.
+    """
+    known: tuple[Lists, ...] = get_args(Lists)
+    if value not in known:
+        raise UsageError(f"--lists takes {', '.join(known)}, not {value!r}{did_you_mean(value, known)}")
+    return value
 
 
 def model_options(context: typer.Context) -> ModelOptions:

@@ -52,6 +52,7 @@ def command(
     allow_untrained_head: opt.AllowUntrainedHead = False,
     split: opt.Split = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N rows.", rich_help_panel=_DATA)] = None,
+    map: opt.Map = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -74,6 +75,7 @@ def command(
             best=best,
             split=split,
             limit=limit,
+            columns=opt.columns(map or ()),
             model_options=opt.model_options(context),
             overwrite=overwrite,
             progress=progress,

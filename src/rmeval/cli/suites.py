@@ -1,30 +1,37 @@
-"""``rmeval rewardbench``, ``rmeval pairs``, …: a command for each suite in the table."""
+"""``rmeval rewardbench``, ``rmeval pairs``, …: a command for each suite in the table; and ``rmeval suite FILE``."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rmeval.cli import options as opt
 from rmeval.errors import RmevalError
-from rmeval.eval.suites import SUITES
+from rmeval.eval.suites import SUITES, Suite
 
 if TYPE_CHECKING:
     from rmeval.records import RunRecord
 
+_File = Annotated[Path, typer.Argument(help="The suite file.", show_default=False)]
+
 
 def register(app: typer.Typer) -> None:
-    """Add a command for each suite."""
+    """Add a command for each suite, and the one for a suite file."""
     for suite in SUITES.values():
-        app.command(suite.name, help=f"Score {suite.description}.")(command)
+        app.command(suite.name, help=f"Score {suite.description}.")(_command(_suite_command(suite), own=_own(suite)))
+    app.command("suite", help="Score a suite of your own that a YAML file describes.")(
+        _command(_file_command, first={"file": _File}, without=("map", "lists"))
+    )
 
 
-def command(
-    context: typer.Context,
+def _options(
     model: opt.Model,
     revision: opt.Revision = None,
     tokenizer: opt.Tokenizer = None,
@@ -46,37 +53,116 @@ def command(
     split: opt.Split = None,
     subset: opt.Subset = None,
     limit: opt.Limit = None,
-    include_prior_sets: opt.PriorSets = False,
-    weights: opt.Weights = None,
+    map: opt.Map = None,
+    lists: opt.ListsOption = "all",
     output_dir: opt.OutputDir = None,
     overwrite: opt.Overwrite = False,
     text: opt.Text = True,
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
 ) -> None:
-    """Score a suite and write the run; the suite is the command's name."""
-    suite = str(context.info_name)
+    """Declare the options that all suites have, in the order of ``--help``."""
+
+
+def _own(suite: Suite) -> dict[str, Parameter]:
+    """Return the options that only this suite has."""
+    found = {}
+    for name, option in suite.options.items():
+        flag = Annotated[bool, opt.data_option(option.help, f"--{name}")]
+        found[name] = Parameter(_parameter(name), Parameter.KEYWORD_ONLY, default=False, annotation=flag)
+    if len(suite.weights) > 1:
+        table = Annotated[str | None, opt.data_option(f"Weights of the sections: {', '.join(suite.weights)}.")]
+        found["weights"] = Parameter("weights", Parameter.KEYWORD_ONLY, default=None, annotation=table)
+    return found
+
+
+def _parameter(option: str) -> str:
+    return option.replace("-", "_")
+
+
+def _command(
+    run: Callable[..., None],
+    *,
+    first: Mapping[str, object] | None = None,
+    own: Mapping[str, Parameter] | None = None,
+    without: tuple[str, ...] = (),
+) -> Callable[..., None]:
+    """Return a function that typer takes for one with the common options and these.
+
+    Args:
+        run: Takes the context and, by name, what the options say.
+        first: Arguments before them.
+        own: Options of this command only, after those of the data.
+        without: Common options that it does not have.
+    """
+
+    def called(context: typer.Context, **given: Any) -> None:
+        run(context, **given)
+
+    common = [each for each in signature(_options, eval_str=True).parameters.values() if each.name not in without]
+    place = [each.name for each in common].index("output_dir")
+    arguments = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in (first or {}).items()]
+    named = [*common[:place], *(own or {}).values(), *common[place:]]
+    context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    whole = [context, *arguments, *(each.replace(kind=Parameter.KEYWORD_ONLY) for each in named)]
+    # Typer reads what a command takes from these two.
+    called.__signature__ = Signature(whole)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in whole}
+    return called
+
+
+def _suite_command(suite: Suite) -> Callable[..., None]:
+    def run(context: typer.Context, **given: Any) -> None:
+        chosen = [name for name in suite.options if given.pop(_parameter(name))]
+        _score(suite, context, suite_options=chosen, **given)
+
+    return run
+
+
+def _file_command(context: typer.Context, *, file: Path, **given: Any) -> None:
+    from rmeval.eval.suites.file import load_suite
+
+    _score(load_suite(file, SUITES), context, **given)
+
+
+def _score(
+    suite: Suite,
+    context: typer.Context,
+    *,
+    model: str,
+    output_dir: Path | None,
+    as_json: bool,
+    suite_options: list[str] | None = None,
+    map: list[str] | None = None,
+    lists: str = "all",
+    weights: str | None = None,
+    **given: Any,
+) -> None:
+    """Score a suite, write the run and its page, and print it."""
     from rmeval.cli.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir, evaluate
     from rmeval.reports.console import print_run
     from rmeval.reports.summary import summary
 
+    columns, how = opt.columns(map or ()), opt.lists(lists)
     with progress_bar("scoring") as progress:
         run = evaluate(
             model,
             suite,
-            dataset=dataset,
-            dataset_revision=dataset_revision,
-            split=split,
-            subsets=subset or (),
-            limit=limit,
-            include_prior_sets=include_prior_sets,
+            dataset=given["dataset"],
+            dataset_revision=given["dataset_revision"],
+            split=given["split"],
+            subsets=given["subset"] or (),
+            limit=given["limit"],
+            suite_options=suite_options or (),
+            columns=columns,
+            lists=how,
             weights=weights,
             model_options=opt.model_options(context),
-            output_dir=output_dir or default_output_dir(suite, model),
-            overwrite=overwrite,
-            keep_text=text,
-            seed=seed,
+            output_dir=output_dir or default_output_dir(suite.name, model),
+            overwrite=given["overwrite"],
+            keep_text=given["text"],
+            seed=given["seed"],
             command=["rmeval", *sys.argv[1:]],
             progress=progress,
         )

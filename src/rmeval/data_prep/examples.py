@@ -21,14 +21,16 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rmeval.data_prep.audit import finding
 from rmeval.data_prep.row_reader import RowReader, mend
 from rmeval.data_prep.rows import Rows
 from rmeval.errors import DataError, did_you_mean
-from rmeval.types import Conversation, Example, Finding, Messages
+from rmeval.types import Conversation, Example, Finding, Lists, Messages
 
-__all__ = ["NO_SUBSET", "conversations", "fingerprint", "to_examples"]
+__all__ = ["NO_SUBSET", "conversations", "fingerprint", "to_examples", "unroll"]
+
 
 NO_SUBSET = "(none)"
 """The subset of rows that name none, where others do."""
@@ -88,6 +90,25 @@ def to_examples(
     return examples, findings
 
 
+def unroll(examples: Iterable[Example], lists: Lists) -> list[Example]:
+    """Return an example for each right completion, or for each pair of a right and a wrong one; or all as they are."""
+    if lists == "all":
+        return list(examples)
+    if lists == "each":
+        return [each for example in examples for each in _each(example)]
+    return [
+        replace(each, id=f"{each.id}-{place}", rejected=(wrong,))
+        for example in examples
+        for each in _each(example)
+        for place, wrong in enumerate(each.rejected)
+    ]
+
+
+def _each(example: Example) -> list[Example]:
+    """Return an example for each right completion; the id says which."""
+    return [replace(example, id=f"{example.id}/{place}", chosen=(right,)) for place, right in enumerate(example.chosen)]
+
+
 def _lacking(name: str, column: str, columns: Sequence[str]) -> str:
     """Say that a column is missing, which may be meant, and what a row has to have."""
     meant, there = did_you_mean(column, columns), ", ".join(map(repr, columns)) or "none"
@@ -109,7 +130,8 @@ def fingerprint(examples: Iterable[Example]) -> str:
     digest = hashlib.sha256()
     for example in examples:
         content = _content(example.subset, example.prompt, example.chosen, example.rejected)
-        digest.update(_canonical({"id": example.id, **content}) + b"\n")
+        tag = {"tag": example.tag} if example.tag else {}
+        digest.update(_canonical({"id": example.id, **tag, **content}) + b"\n")
     return f"sha256:{digest.hexdigest()}"
 
 

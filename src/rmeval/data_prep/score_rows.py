@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from rmeval.data_prep.column_map import ColumnMap
 from rmeval.data_prep.files import Row
 from rmeval.data_prep.row_reader import RowReader
 from rmeval.data_prep.stream import Source
@@ -35,6 +36,9 @@ class ScorableRow:
     """A row, the conversations that are scored for it, and where their scores go."""
 
     row: Row
+    """As it stands in the data: what is written again, with its scores."""
+    read: Row
+    """The same with the columns that a map names: what its conversations are of."""
     place: str
     """For errors: ``pairs.jsonl line 18``."""
     name: str
@@ -55,26 +59,32 @@ class ScorableRow:
         return row
 
 
-def scorable_rows(source: Source) -> Iterator[ScorableRow]:
+def scorable_rows(source: Source, columns: ColumnMap | None = None) -> Iterator[ScorableRow]:
     """Yield every row with its conversations, in order.
 
+    Args:
+        source: The rows.
+        columns: Which of their columns are what; None where they have the names of the table above.
+
     Raises:
+        UsageError: if the map makes pairs of two answers and a label.
         DataError: if a row cannot be read, has not the form of the first row, or has a column where a score would go.
     """
     first = ""
-    for place, row in source.rows():
-        form = _form(row)
+    placed = ((place, row, row) for place, row in source.rows()) if columns is None else columns.stream(source.rows())
+    for place, row, read in placed:
+        form = _form(read)
         first = first or form
         if not form:
             raise DataError(
                 f"{place}: nothing to score; a row needs 'messages', 'prompt' and 'completions', or 'chosen' and "
-                f"'rejected' (it has: {', '.join(map(repr, row)) or 'no columns'})"
+                f"'rejected' (it has: {', '.join(map(repr, read)) or 'no columns'})"
             )
         if form != first:
             raise DataError(f"{place}: a row with {form}, where the first row has {first}: give each form a file")
-        reader = RowReader(row, place)
-        prompt, completions, columns = _scored(reader, form)
-        for column, _ in columns:
+        reader = RowReader(read, place)
+        prompt, completions, scores = _scored(reader, form)
+        for column, _ in scores:
             if column in row:
                 raise DataError(f"{place}: there is a column {column!r} already, where the score would go: rename it")
         name = place.removeprefix(source.name.rstrip("/")).lstrip(" /")
@@ -86,7 +96,7 @@ def scorable_rows(source: Source) -> Iterator[ScorableRow]:
         }
         noticed = tuple(code for code, holds in notices.items() if holds)
         conversations = tuple(Conversation(prompt, each, name, index) for index, each in enumerate(completions))
-        yield ScorableRow(row, place, name, conversations, columns, noticed, tuple(sorted(reader.unread)))
+        yield ScorableRow(row, read, place, name, conversations, scores, noticed, tuple(sorted(reader.unread)))
 
 
 def _form(row: Row) -> str:

@@ -26,7 +26,7 @@ def pairable(row: ScorableRow) -> ScorableRow:
     if row.columns[0][0] != "scores":
         raise UsageError("--best needs rows with 'prompt' and 'completions'")
     for column in _COLUMNS:
-        if column in row.row:
+        if column in row.read:
             raise DataError(f"{row.place}: there is a column {column!r} already, which --best writes: rename it")
     return row
 
@@ -38,7 +38,7 @@ def best_pair(row: ScorableRow, values: Sequence[float]) -> dict[str, object] | 
     worst = min(finite, key=values.__getitem__, default=0)
     if not finite or values[best] == values[worst]:
         return None
-    kept = dict(row.row)
+    kept = dict(row.read)
     completions = cast("list[object]", kept.pop("completions"))
     pair = (completions[best], completions[worst], values[best], values[worst])
     return {**kept, **dict(zip(_COLUMNS, pair, strict=True))}

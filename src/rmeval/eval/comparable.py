@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rmeval.errors import RunError, UsageError
-from rmeval.eval.suites import Suite, get_suite
+from rmeval.eval.suites import Suite, suite_of
 from rmeval.records import RunRecord, scored_examples
 from rmeval.types import ScoredExample
 
@@ -29,7 +29,11 @@ def common_suite(baseline: RunRecord, candidate: RunRecord) -> Suite:
             f"the runs cannot be compared: the baseline has the weights {ours.weights}, the candidate {theirs.weights}"
             " (score one again with the other's --weights; the journal has the scores)"
         )
-    suite = get_suite(ours.suite)
+    if ours.suite_file != theirs.suite_file:
+        raise UsageError(
+            f"the runs cannot be compared: their suite files of {ours.suite} differ; score one again with the other's"
+        )
+    suite = suite_of(ours)
     if suite.weights and ours.weights not in suite.weights:
         raise RunError(f"{suite.name} has no weights {ours.weights!r} in this rmeval")
     return suite

@@ -16,10 +16,11 @@ import numpy as np
 
 from rmeval.errors import RunError
 from rmeval.eval.comparable import common_suite, pair, warnings
+from rmeval.eval.credits import Judged, judge
 from rmeval.eval.intervals import CONFIDENCE, limits_of_difference
-from rmeval.eval.metrics import outcome, shares
+from rmeval.eval.metrics import shares
 from rmeval.eval.paired import Sample, smallest_detectable
-from rmeval.eval.prompts import Prompts, keys
+from rmeval.eval.prompts import Prompts, exact, keys
 from rmeval.eval.signs import sign_flip
 from rmeval.eval.suites import Suite
 from rmeval.records import RunRecord
@@ -43,7 +44,7 @@ ALPHA = 0.05
 
 
 _BASELINE, _CANDIDATE, _GAIN, _LOSS = range(4)
-"""What ``Prompts.credit`` holds: right in the baseline, in the candidate, only in the latter, only in the former."""
+"""What ``Prompts.credit`` holds: the baseline's credit, the candidate's, by how much it rose, by how much it fell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Changes:
         net = self.prompts.credit[_GAIN] - self.prompts.credit[_LOSS]
         found: dict[Fraction, int] = {}
         for kind, count in zip(net.tolist(), self.prompts.count.tolist(), strict=True):
-            change = sum((Fraction(x) * unit for x, unit in zip(kind, units, strict=True) if x), Fraction(0))
+            change = sum((exact(x) * unit for x, unit in zip(kind, units, strict=True) if x), Fraction(0))
             found[change] = found.get(change, 0) + int(count)
         return found
 
@@ -99,9 +100,9 @@ class Difference:
     n: int
     """Examples that are valid in both runs."""
     flipped_to_right: int
-    """Examples that only the candidate has right."""
+    """Examples for which the candidate has more credit: that only it has right, where credit is 0 or 1."""
     flipped_to_wrong: int
-    """Examples that only the baseline has right."""
+    """Examples for which the baseline has more credit."""
     exact: Fraction = field(repr=False)
     """``difference`` without rounding: what is compared with a limit."""
     sample: Sample = field(repr=False)
@@ -160,9 +161,16 @@ class PairedOutcome:
 
     id: str
     prompt_hash: str
-    baseline: bool
-    """True where the baseline is right; a tie is not."""
-    candidate: bool
+    baseline: float
+    """What the example counts in the baseline: its credit, or its part in a subset's formula."""
+    candidate: float
+    turn: int | None = None
+    """1 where the candidate has more credit, -1 where the baseline has, else 0; None: as the numbers above say."""
+
+    @property
+    def change(self) -> int:
+        """The sign of the change of the example's credit."""
+        return (self.candidate > self.baseline) - (self.candidate < self.baseline) if self.turn is None else self.turn
 
 
 def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = False) -> Comparison:
@@ -179,35 +187,37 @@ def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = Fa
     """
     suite = common_suite(baseline, candidate)
     shared, not_common = pair(baseline, candidate, common_only)
-    groups: dict[str, list[PairedOutcome]] = {}
-    invalid: tuple[list[str], list[str]] = ([], [])
-    valid_in_baseline: dict[str, None] = {}
-    for ours, theirs in shared:
-        kinds = [outcome(each.chosen, each.rejected).kind for each in (ours, theirs)]
-        for kind, ids in zip(kinds, invalid, strict=True):
-            if kind == "invalid":
-                ids.append(ours.id)
-        if kinds[0] != "invalid":
-            valid_in_baseline[ours.subset] = None
-        if "invalid" not in kinds:
-            both = PairedOutcome(ours.id, ours.prompt_hash, kinds[0] == "right", kinds[1] == "right")
-            groups.setdefault(ours.subset, []).append(both)
-    if not groups:
+    judged = [judge(suite, run) for run in zip(*shared, strict=True)]
+    invalid = tuple(tuple(each.example.id for each in run if not each.valid) for run in judged)
+    valid_in_baseline = dict.fromkeys(each.example.subset for each in judged[0] if each.valid)
+    both = [place for place, run in enumerate(zip(*judged, strict=True)) if all(each.valid for each in run)]
+    if not both:
         raise RunError("there is nothing to compare: no example has finite scores in both runs")
+    # A formula's parts depend on which examples there are: both runs' are of those that are valid in both.
+    ours, theirs = (judge(suite, [run[place].example for place in both]) for run in judged)
+    groups: dict[str, list[PairedOutcome]] = {}
+    for before, after in zip(ours, theirs, strict=True):
+        groups.setdefault(before.example.subset, []).append(_paired(before, after))
     found = differences(suite, baseline.info.weights, groups)
     return Comparison(
         overall=found.overall,
         sections=found.sections,
         subsets=found.subsets,
         flips={name: _flips(group) for name, group in groups.items()},
-        invalid_in_baseline=tuple(invalid[0]),
-        invalid_in_candidate=tuple(invalid[1]),
+        invalid_in_baseline=invalid[0],
+        invalid_in_candidate=invalid[1],
         lost=tuple(name for name in valid_in_baseline if name not in groups),
         truncated_in_baseline=sum(ours.truncated for ours, _ in shared),
         truncated_in_candidate=sum(theirs.truncated for _, theirs in shared),
         not_common=not_common,
-        warnings=tuple(warnings(baseline, candidate, invalid, not_common)),
+        warnings=tuple(warnings(baseline, candidate, (invalid[0], invalid[1]), not_common)),
     )
+
+
+def _paired(ours: Judged, theirs: Judged) -> PairedOutcome:
+    credits = ours.outcome.credit, theirs.outcome.credit
+    turn = (credits[1] > credits[0]) - (credits[1] < credits[0])
+    return PairedOutcome(ours.example.id, ours.prompt, ours.counted, theirs.counted, turn)
 
 
 def differences(suite: Suite, weights: str | None, groups: Mapping[str, Sequence[PairedOutcome]]) -> Differences:
@@ -219,28 +229,37 @@ def differences(suite: Suite, weights: str | None, groups: Mapping[str, Sequence
         groups: The examples of each subset; no subset is empty.
     """
     pairs = [(name, *own) for name, group in groups.items() for own in zip(group, _keys(name, group), strict=True)]
-    right = np.array([(each.baseline, each.candidate) for _, each, _ in pairs], dtype=np.float64).T
-    credit = np.stack([*right, right[1] * (1 - right[0]), right[0] * (1 - right[1])])
+    credit = np.array([(each.baseline, each.candidate) for _, each, _ in pairs], dtype=np.float64).T
+    change = credit[1] - credit[0]
+    credit = np.stack([*credit, np.maximum(change, 0), np.maximum(-change, 0)])
     prompts = Prompts.of([name for name, _, _ in pairs], [key for _, _, key in pairs], credit)
-    return differences_of(suite, weights, prompts)
+    flips = {
+        name: (sum(each.change > 0 for each in group), sum(each.change < 0 for each in group))
+        for name, group in groups.items()
+    }
+    return differences_of(suite, weights, prompts, flips)
 
 
 def _keys(subset: str, group: Sequence[PairedOutcome]) -> list[str]:
     return keys([each.prompt_hash for each in group], subset)
 
 
-def differences_of(suite: Suite, weights: str | None, prompts: Prompts) -> Differences:
-    """Compute the differences at every level from outcomes summed by prompt.
+def differences_of(
+    suite: Suite, weights: str | None, prompts: Prompts, flips: Mapping[str, tuple[int, int]] | None = None
+) -> Differences:
+    """Compute the differences at every level from credits summed by prompt.
 
     Args:
         suite: As in ``differences``.
         weights: As in ``differences``.
-        prompts: The credits are: right in the baseline, in the candidate, only in the candidate, only in the baseline.
+        prompts: The things are: credit in the baseline, in the candidate, by how much it rose, by how much it fell.
+        flips: Of each subset, how many examples have more credit in the candidate, and how many less; None where
+            credits are 0 or 1 and say so themselves.
     """
     sections, overall = shares(suite, weights, dict(zip(prompts.subsets, prompts.n.tolist(), strict=True)))
 
     def number(weights: Mapping[str, Fraction]) -> Difference:
-        return difference(prompts, weights)
+        return difference(prompts, weights, flips)
 
     return Differences(
         overall=number(overall) if overall else None,
@@ -249,27 +268,39 @@ def differences_of(suite: Suite, weights: str | None, prompts: Prompts) -> Diffe
     )
 
 
-def difference(everything: Prompts, weights: Mapping[str, Fraction]) -> Difference:
+def difference(
+    everything: Prompts, weights: Mapping[str, Fraction], flips: Mapping[str, tuple[int, int]] | None = None
+) -> Difference:
     """Compute one number's difference.
 
     Args:
         everything: As in ``differences_of``.
         weights: Of each subset that the number counts; they add up to 1.
+        flips: As in ``differences_of``.
     """
+    flips = _flips_of(everything) if flips is None else flips
     given = [weights.get(name, Fraction(0)) for name in everything.subsets]
-    return _difference(Changes(everything.only(given), tuple(weight for weight in given if weight)))
+    counted = [flips[name] for name, weight in zip(everything.subsets, given, strict=True) if weight]
+    changes = Changes(everything.only(given), tuple(weight for weight in given if weight))
+    return _difference(changes, sum(up for up, _ in counted), sum(down for _, down in counted))
 
 
-def _difference(changes: Changes) -> Difference:
+def _flips_of(prompts: Prompts) -> dict[str, tuple[int, int]]:
+    """Return the flips where credits are 0 or 1."""
+    counts = zip(prompts.total(_GAIN).tolist(), prompts.total(_LOSS).tolist(), strict=True)
+    return {name: (int(up), int(down)) for name, (up, down) in zip(prompts.subsets, counts, strict=True)}
+
+
+def _difference(changes: Changes, up: int, down: int) -> Difference:
     prompts, weights = changes.prompts, changes.weights
-    exact = prompts.mean(_CANDIDATE, weights) - prompts.mean(_BASELINE, weights)
+    change = prompts.mean(_CANDIDATE, weights) - prompts.mean(_BASELINE, weights)
     p_drop, p_rise = sign_flip(changes.by_prompt())
     low, high = changes.limits(CONFIDENCE, p_drop, p_rise)
     sample = Sample.of(prompts, weights, _GAIN, _LOSS)
     return Difference(
         baseline=float(prompts.mean(_BASELINE, weights)),
         candidate=float(prompts.mean(_CANDIDATE, weights)),
-        difference=float(exact),
+        difference=float(change),
         low=low,
         high=high,
         p=min(1.0, 2 * min(p_drop, p_rise)),
@@ -277,9 +308,9 @@ def _difference(changes: Changes) -> Difference:
         p_rise=p_rise,
         smallest_detectable=smallest_detectable(sample, ALPHA),
         n=int(prompts.n.sum()),
-        flipped_to_right=int(prompts.total(_GAIN).sum()),
-        flipped_to_wrong=int(prompts.total(_LOSS).sum()),
-        exact=exact,
+        flipped_to_right=up,
+        flipped_to_wrong=down,
+        exact=change,
         sample=sample,
         changes=changes,
     )
@@ -287,6 +318,6 @@ def _difference(changes: Changes) -> Difference:
 
 def _flips(group: Sequence[PairedOutcome]) -> Flips:
     return Flips(
-        to_right=tuple(e.id for e in group if e.candidate and not e.baseline),
-        to_wrong=tuple(e.id for e in group if e.baseline and not e.candidate),
+        to_right=tuple(e.id for e in group if e.change > 0),
+        to_wrong=tuple(e.id for e in group if e.change < 0),
     )

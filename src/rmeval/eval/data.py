@@ -6,22 +6,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rmeval.data_prep.examples import fingerprint, to_examples
-from rmeval.data_prep.rows import Rows, load_rows
+from rmeval.data_prep.column_map import ColumnMap
+from rmeval.data_prep.examples import fingerprint, unroll
+from rmeval.data_prep.rows import Rows, RowsLike, load_rows, rows_in_memory
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.rules import named
-from rmeval.eval.suites import Suite
-from rmeval.eval.suites.mini import MINI, mini_path
-from rmeval.eval.suites.rewardbench import PRIOR_SETS, PRIOR_SUBSETS
-from rmeval.types import DataInfo, Example, Finding
+from rmeval.eval.suites import SUITES, Suite
+from rmeval.types import DataInfo, Example, Finding, Lists
 
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
     """Which rows to score."""
 
-    dataset: str | None = None
-    """Hub id, file, folder, or ``mini``; None for the suite's own."""
+    dataset: str | RowsLike | None = None
+    """Hub id, file, folder, ``mini``, or rows in memory; None for the suite's own."""
     revision: str | None = None
     """Branch, tag or commit of a Hub data set."""
     split: str | None = None
@@ -29,8 +28,12 @@ class DataOptions:
     """Only these subsets, ``*`` in a name standing for anything; empty for all."""
     limit: int | None = None
     """Only the first so many examples, after ``subsets``."""
-    include_prior_sets: bool = False
-    """RewardBench: score allenai/preference-test-sets too."""
+    suite_options: tuple[str, ...] = ()
+    """Options that the suite declares, by name."""
+    columns: ColumnMap | None = None
+    """Which columns of the rows are what; None where they have the suite's own names."""
+    lists: Lists = "all"
+    """What several right and wrong completions of a row are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Dataset:
     """The examples of a run."""
 
     suite: Suite
-    """The suite asked for, or ``mini`` where its rows were."""
+    """The suite asked for, or that of the packaged rows where those were."""
     examples: tuple[Example, ...]
     info: DataInfo
     findings: tuple[Finding, ...]
@@ -55,54 +58,51 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
     """
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"--limit must be at least 1, not {options.limit}")
-    name = options.dataset or suite.dataset
-    if name is None:
-        raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset")
-    if name == MINI.dataset:
-        suite, rows = MINI, _mini_rows(options)
-    else:
-        rows = load_rows(name, split=options.split, revision=options.revision, default_split=suite.split)
-    examples, findings = to_examples(rows, default_subset="all")
-    prior_revision = None
-    if options.include_prior_sets:
-        prior, prior_findings, prior_revision = _prior_sets(suite)
-        examples, findings = [*examples, *prior], [*findings, *prior_findings]
+    suite, rows = _rows(suite, options)
+    for name in options.suite_options:
+        if name not in suite.options:
+            there = ", ".join(f"--{each}" for each in suite.options) or "none"
+            raise UsageError(f"{suite.name} has no option --{name} of its own (it has: {there})")
+    rows, noticed = (rows, []) if options.columns is None else options.columns.apply(rows)
+    examples, findings = suite.read(rows)
+    examples = unroll(examples, options.lists)
+    findings = [*noticed, *findings]
+    own = _is_own(suite, rows, fingerprint(examples) if suite.fingerprint else None)
+    added = {}
+    for name in options.suite_options:
+        more, noticed, added[name] = suite.options[name].read()
+        examples, findings = [*examples, *more], [*findings, *noticed]
     chosen = _filter(examples, options)
     info = DataInfo(
-        dataset=name,
+        dataset=rows.name,
         fingerprint=fingerprint(chosen),
         rows=len(chosen),
         split=rows.split,
         revision=rows.revision,
         subsets=options.subsets,
         limit=options.limit,
-        prior_sets=prior_revision,
+        added=added,
     )
-    return Dataset(suite, tuple(chosen), info, tuple(findings), _partial_reasons(suite, info, chosen))
+    return Dataset(suite, tuple(chosen), info, tuple(findings), _partial_reasons(suite, info, chosen, own=own))
 
 
-def _mini_rows(options: DataOptions) -> Rows:
+def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
+    """Return the rows, and the suite that they are of: packaged ones always are of their own."""
+    source = options.dataset if options.dataset is not None else suite.dataset
+    if source is None:
+        raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset")
+    if not isinstance(source, str):
+        if options.split is not None or options.revision is not None:
+            raise UsageError("rows in memory have no splits and no revisions")
+        return suite, rows_in_memory(source)
+    packaged = next((each for each in SUITES.values() if each.packaged is not None and each.name == source), None)
+    if packaged is None:
+        revision = options.revision or (suite.revision if options.dataset is None else None)
+        rows = load_rows(source, split=options.split, revision=revision, default_split=suite.split)
+        return suite, rows
     if options.split is not None or options.revision is not None:
-        raise UsageError("the mini set has no splits and no revisions; leave --split and --dataset-revision out")
-    return load_rows(str(mini_path()))
-
-
-def _prior_sets(suite: Suite) -> tuple[list[Example], list[Finding], str | None]:
-    """Load the prior sets; their ids get the split's name, because they could repeat the main set's."""
-    if suite.name != "rewardbench":
-        raise UsageError(f"--include-prior-sets belongs to rewardbench, not to {suite.name}")
-    examples: list[Example] = []
-    findings: list[Finding] = []
-    revision = None
-    for split in PRIOR_SUBSETS:
-        rows = load_rows(PRIOR_SETS, split=split, revision=revision)
-        revision = rows.revision  # All four splits from one commit.
-        found, noticed = to_examples(rows, subset_column="", default_subset=split)
-        if revision is None:
-            raise UsageError(f"a folder {PRIOR_SETS} stands where the Hub's is meant; run from another folder")
-        examples += [replace(example, id=f"{split}/{example.id}") for example in found]
-        findings += [replace(each, examples=tuple(f"{split}/{name}" for name in each.examples)) for each in noticed]
-    return examples, findings, revision
+        raise UsageError(f"the {source} set has no splits and no revisions; leave --split and --dataset-revision out")
+    return packaged, replace(load_rows(str(packaged.packaged)), name=source)
 
 
 def _filter(examples: Sequence[Example], options: DataOptions) -> list[Example]:
@@ -119,7 +119,7 @@ def _filter(examples: Sequence[Example], options: DataOptions) -> list[Example]:
     return kept[: options.limit]
 
 
-def _partial_reasons(suite: Suite, info: DataInfo, examples: Sequence[Example]) -> tuple[str, ...]:
+def _partial_reasons(suite: Suite, info: DataInfo, examples: Sequence[Example], *, own: bool) -> tuple[str, ...]:
     """Say in what the examples differ from the suite's benchmark."""
     reasons = []
     if info.subsets:
@@ -128,8 +128,9 @@ def _partial_reasons(suite: Suite, info: DataInfo, examples: Sequence[Example]) 
         reasons.append(f"only the first {info.limit} examples asked for")
     if suite.expected:
         counts = Counter(example.subset for example in examples)
-        for prior in PRIOR_SUBSETS:  # Their whole size is not part of the suite's table.
-            counts.pop(prior, None)
+        for added in info.added:  # Their whole size is not part of the suite's table.
+            for name in suite.options[added].subsets:
+                counts.pop(name, None)
         missing = [name for name in suite.expected if name not in counts]
         if missing:
             reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(missing)})")
@@ -139,14 +140,25 @@ def _partial_reasons(suite: Suite, info: DataInfo, examples: Sequence[Example]) 
         other = [name for name in counts if name not in suite.expected]
         if other:
             reasons.append(f"{len(other)} subsets that {suite.name} does not have ({', '.join(other[:5])})")
-    if suite.dataset is not None and not _is_own(suite, info):
+    if suite.dataset is not None and not own:
         split = f" (split {suite.split})" if suite.split else ""
-        reasons.append(f"rows of {info.dataset}, not of {suite.dataset}{split}: a stand-in")
+        known = info.dataset == suite.dataset
+        which = "that are not the examples of old" if known else f"not of {suite.dataset}{split}"
+        reasons.append(f"rows of {info.dataset}, {which}: a stand-in")
     return tuple(reasons)
 
 
-def _is_own(suite: Suite, info: DataInfo) -> bool:
-    """True for the rows of the package or of a commit on the Hub: a local copy proves nothing."""
-    if suite.dataset == MINI.dataset:
-        return info.dataset == MINI.dataset
-    return (info.dataset, info.split) == (suite.dataset, suite.split) and info.revision is not None
+def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
+    """Return whether rows are the benchmark's.
+
+    Args:
+        suite: The suite.
+        rows: Its rows, before any is left out.
+        whole: The fingerprint of their examples, where the suite knows what it should be: that proves it. Without, the
+            package, a commit on the Hub or the suite's own file have to be trusted; a copy elsewhere proves nothing.
+    """
+    if suite.fingerprint is not None:
+        return whole == suite.fingerprint
+    if suite.packaged is not None or suite.file is not None:
+        return rows.name == suite.dataset and rows.split in (None, suite.split)
+    return (rows.name, rows.split) == (suite.dataset, suite.split) and rows.revision is not None

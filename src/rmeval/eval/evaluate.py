@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,28 +14,32 @@ from pathlib import Path
 
 from rmeval import records
 from rmeval.data_prep.audit import finding
+from rmeval.data_prep.column_map import ColumnMap
 from rmeval.data_prep.examples import conversations
+from rmeval.data_prep.rows import RowsLike
 from rmeval.errors import ModelError, UsageError, did_you_mean
 from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
 from rmeval.eval.metrics import compute_results
 from rmeval.eval.refine import Refinable, Settling, refine, settle_precision
 from rmeval.eval.scorers import ModelOptions, load_scorer, lost
-from rmeval.eval.suites import Suite, get_suite
+from rmeval.eval.suites import Suite, get_suite, know, suite_of
 from rmeval.records import RunRecord
-from rmeval.types import Example, Finding, Progress, Results, RunInfo, Score, Scorer, Timing
+from rmeval.types import Example, Finding, Lists, Progress, Results, RunInfo, Score, Scorer, Timing
 
 
 def evaluate(
     model: str | Scorer,
-    suite: str = "rewardbench",
+    suite: str | Suite = "rewardbench",
     *,
-    dataset: str | None = None,
+    dataset: str | RowsLike | None = None,
     dataset_revision: str | None = None,
     split: str | None = None,
     subsets: Sequence[str] = (),
     limit: int | None = None,
-    include_prior_sets: bool = False,
+    suite_options: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    lists: Lists = "all",
     weights: str | None = None,
     model_options: ModelOptions | None = None,
     output_dir: str | Path | None = None,
@@ -49,13 +53,17 @@ def evaluate(
 
     Args:
         model: A Hub id, a folder, ``quickstart``, ``baseline:longest|shortest|random``, or a scorer of your own.
-        suite: Name of the suite: ``rewardbench``, ``pairs``, ``mini``.
-        dataset: Hub id, file or folder of the rows, or ``mini``; None for the suite's own.
+        suite: Name of the suite (``rmeval list suites``), or one of your own.
+        dataset: Hub id, file or folder of the rows, or ``mini``; rows themselves: a list of mappings, a DataFrame, a
+            ``datasets.Dataset``; None for the suite's own.
         dataset_revision: Branch, tag or commit of a Hub data set.
         split: Split of the data set.
         subsets: Only these subsets; empty for all.
         limit: Only the first so many examples, after ``subsets``.
-        include_prior_sets: RewardBench: score allenai/preference-test-sets too.
+        suite_options: Options that the suite itself has, by name, such as RewardBench's ``include-prior-sets``.
+        columns: Which columns of the rows are what: fields to paths (``rmeval.data_prep.column_map``).
+        lists: What several right and wrong completions of a row are: ``all`` one example, ``each`` an example for each
+            right one, ``grid`` an example for each pair of a right and a wrong one.
         weights: Name of the suite's weight table; None for its default.
         model_options: How to load and run the model; not for a scorer of your own.
         output_dir: Folder to write the run to; None to keep it in memory.
@@ -71,8 +79,12 @@ def evaluate(
     Raises:
         RmevalError: with one line that says what is wrong, in the classes of ``rmeval.errors``.
     """
-    asked = get_suite(suite)
-    data_options = DataOptions(dataset, dataset_revision, split, tuple(subsets), limit, include_prior_sets)
+    asked = get_suite(suite) if isinstance(suite, str) else suite
+    know([asked])
+    mapped = ColumnMap.parse(columns) if columns else None
+    data_options = DataOptions(
+        dataset, dataset_revision, split, tuple(subsets), limit, tuple(suite_options), mapped, lists
+    )
     if output_dir is None:
         return _evaluate(model, asked, data_options, weights, model_options, keep_text, seed, command, progress)
     with records.output_folder(Path(output_dir), overwrite=overwrite):
@@ -99,7 +111,7 @@ def _evaluate(
     loaded = time.perf_counter()
     items = conversations(data.examples)
     if options.refine and isinstance(scorer, Settling) and scorer.can_refine:
-        settle_precision(data.examples, items, scorer)
+        settle_precision(data.examples, items, scorer, data.suite)
     scores = scorer.score(items, progress)
     if len(scores) != len(items):
         raise UsageError(f"the scorer gave {len(scores)} scores for {len(items)} conversations")
@@ -109,12 +121,14 @@ def _evaluate(
     drift: float | None = getattr(scorer, "drift", None)  # A scorer of the user's own need not know its drift.
     unknown = drift is not None and not math.isfinite(drift)
     if drift is not None and options.refine and isinstance(scorer, Refinable) and scorer.can_refine:
-        refined = refine(data.examples, items, scores, scorer, drift)
+        refined = refine(data.examples, items, scores, scorer, drift, data.suite)
         scores, drift, unknown = refined.scores, refined.drift, False
     drift = None if unknown else drift
     finished = time.perf_counter()
     run = RunRecord(
-        info=_describe(data, scorer, options if isinstance(model, str) else None, table, seed, command),
+        info=_describe(
+            data, scorer, options if isinstance(model, str) else None, data_options.columns, table, seed, command
+        ),
         scores_table=records.scores_table(data.examples, scores),
         examples_table=records.examples_table(data.examples, keep_text=keep_text),
     ).with_info(drift=drift)
@@ -140,7 +154,7 @@ def recompute(run: RunRecord) -> Results:
         RunError: if its tables do not fit together.
         UsageError: if this rmeval does not know its suite.
     """
-    suite = get_suite(run.info.suite)
+    suite = suite_of(run.info)
     scored = records.scored_examples(run)
     return compute_results(suite, run.info.weights, scored, drift=run.info.drift)
 
@@ -166,12 +180,14 @@ def _describe(
     data: Dataset,
     scorer: Scorer,
     options: ModelOptions | None,
+    columns: ColumnMap | None,
     weights: str | None,
     seed: int,
     command: Sequence[str],
 ) -> RunInfo:
     """Everything about a run that is known before its results; no options where the scorer was not made of them."""
     used = asdict(options) if options is not None and scorer.info.kind == "classifier" else {}
+    mapped = {"map": " ".join(f"{name}={path}" for name, path in columns.text.items())} if columns is not None else {}
     return RunInfo(
         schema_version=records.SCHEMA_VERSION,
         rmeval_version=metadata.version("rmeval"),
@@ -183,7 +199,7 @@ def _describe(
         partial_reasons=(),
         model=scorer.info,
         data=data.info,
-        settings={**used, "seed": seed},
+        settings={**used, **mapped, "seed": seed},
         environment=environment(),
         audit=(),
         results=Results(None, {}, {}),
@@ -191,6 +207,7 @@ def _describe(
         timing=Timing(0.0, 0.0, 0.0, 0.0, 0.0),
         accounting=getattr(scorer, "accounting", None),  # A scorer of the user's own need not count tokens.
         files={},
+        suite_file=data.suite.file,
     )
 
 

@@ -8,6 +8,8 @@ one subset of prompts that do not repeat it is Clopper and Pearson's own. The ef
   1998, The American Statistician 52(2)), shared among the subsets by the part ``u`` that each has in the variance, keep
   a subset that is all right, or nearly so, from having none. Subsets of one example say nothing of their variance: they
   are taken for one subset if there are three, else each has 1/4 at most.
+- credits that are not 0 or 1: they vary by another factor than p(1 − p), which is estimated with one pseudo-example
+  that has this variance.
 - prompts that repeat, in one subset or in several: the variance between prompts, which is the bootstrap's in closed
   form (linearised: one residual a prompt over all subsets, each subset's times n / (n − 1)). With it are averaged, by
   the weight of one wrong example, what it is if all of a prompt's examples turn out alike; few prompts also get
@@ -62,23 +64,25 @@ def estimate(prompts: Prompts, weights: Sequence[Fraction], thing: int = 0) -> E
 
 def limits(prompts: Prompts, weights: Sequence[Fraction], thing: int, confidence: float) -> tuple[float, float]:
     """Return the lower and the upper limit of a weighted mean of subsets' shares, within 0 and 1 and holding it."""
-    point = float(prompts.mean(thing, weights))
+    mean = float(prompts.mean(thing, weights))
+    point = min(max(mean, 0.0), 1.0)  # A formula of a subset's own may reach beyond, as RewardBench 2's Ties do.
     size, step = _effective(prompts.only(weights), np.array([float(w) for w in weights if w]), thing, confidence)
     right, wrong, tail = size * point, size * (1 - point), (1 - confidence) / 2
     shift = max(0.0, size * step - 1) / 2
     low = 0.0 if right - shift < _TINY else float(betaincinv(right - shift, wrong + shift + 1, tail))
     high = 1.0 if wrong - shift < _TINY else float(betaincinv(right + shift + 1, wrong - shift, 1 - tail))
-    return min(low, point), max(high, point)
+    return min(low, mean), max(high, mean)
 
 
 def _effective(prompts: Prompts, weights: NDArray[np.float64], thing: int, confidence: float) -> tuple[float, float]:
     """Return the effective number of examples, and by how much one prompt of the weightier ones moves the mean."""
-    n, share = prompts.n, prompts.total(thing) / prompts.n
+    n, share = prompts.n, _shares(prompts, thing)
     unit = weights / n
     part = weights * unit / (weights @ unit)
     pseudo = _PSEUDO * part
     smooth = (n * share + pseudo) / (n + 2 * pseudo)
-    variance = smooth * (1 - smooth) / (n - 1 + part)
+    spread = _spread(prompts, thing)
+    variance = smooth * (1 - smooth) * spread / (n - 1 + part)
     alone = n == 1
     if alone.sum() < _POOLED:
         variance[alone] = np.minimum(variance[alone], 0.25)
@@ -88,11 +92,26 @@ def _effective(prompts: Prompts, weights: NDArray[np.float64], thing: int, confi
         variance[alone] = smooth[alone] * (1 - smooth[alone]) * count / (count - 1 + own)
     mean = float(weights @ smooth)
     size = mean * (1 - mean) / float(weights**2 @ variance)
-    step = float(n @ unit**3 / (n @ unit**2))
+    jump = unit * np.sqrt(spread)  # By how much an example of each subset moves the mean where its credit changes.
+    step = float(n @ jump**3 / (n @ jump**2))
     if (prompts.size.sum(axis=1) > 1).any():
         effect, step = _repeats(prompts, weights, thing, step, confidence)
         size /= effect
     return size, step
+
+
+def _shares(prompts: Prompts, thing: int) -> NDArray[np.float64]:
+    """Return each subset's mean, within 0 and 1."""
+    return (prompts.total(thing) / prompts.n).clip(0, 1)
+
+
+def _spread(prompts: Prompts, thing: int) -> NDArray[np.float64]:
+    """Return how many times the variance p(1 − p) credits have in each subset: 1 where each is 0 or 1."""
+    n, total, square = prompts.n, prompts.total(thing), prompts.square[thing]
+    smooth = (n * _shares(prompts, thing) + _PSEUDO) / (n + 2 * _PSEUDO)
+    own = smooth * (1 - smooth)
+    found = (np.maximum(square - total**2 / n, 0) + own) / ((n + 1) * own)
+    return np.where(square == total, 1.0, found)
 
 
 def _repeats(
@@ -117,7 +136,8 @@ def _repeats(
     unbiased = np.where(clusters > 1, np.sqrt(clusters / np.maximum(clusters - 1, _TINY)), 1.0)
     residual = (prompts.credit[thing] - share * prompts.size) @ (unit * unbiased)
     between = float(count @ residual**2)
-    alone = float((weights * unit * share * (1 - share) * n / np.maximum(n - 1, 1)).sum())
+    binomial = share.clip(0, 1) * (1 - share.clip(0, 1)) * _spread(prompts, thing)
+    alone = float((weights * unit * binomial * n / np.maximum(n - 1, 1)).sum())
     reach = prompts.size @ unit  # By how much a whole prompt moves the mean.
     square = float(count @ reach**2)
     most = square / float(weights @ unit)  # If all of a prompt's examples turned out alike.
@@ -126,7 +146,8 @@ def _repeats(
     trust = 1 - effective**-2  # One prompt says nothing of how prompts vary.
     effect = max(1.0, trust * (between + one * most) / (alone + one) + (1 - trust) * most)
     alike = min(1.0, (effect - 1) / max(most - 1, _TINY))
-    whole = float(count @ reach**3) / square
+    jump = prompts.size @ (unit * np.sqrt(_spread(prompts, thing)))
+    whole = float(count @ jump**3) / float(count @ jump**2)
     student = stdtrit(max(_FEWEST, effective - 1), 0.5 + confidence / 2) / ndtri(0.5 + confidence / 2)
     return effect * float(student) ** 2, step + alike * (whole - step)
 

@@ -1,36 +1,29 @@
-"""Scores to outcomes, outcomes to subset, section and overall accuracies.
+"""Credits to subset, section and overall numbers, with intervals; what scores are worth is said by the suite.
 
-An example is right if every right completion scores strictly higher than every wrong one. A tie is not right, as in
-RewardBench, and is counted apart. An example with a NaN or infinite score is invalid: it leaves the denominator.
+An example with a NaN or infinite score is invalid: it leaves the denominator. Ties are counted apart whatever they are
+worth.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
+from rmeval.eval.credits import Judged, by_subset, judge
 from rmeval.eval.intervals import estimate
 from rmeval.eval.prompts import Prompts, keys
-from rmeval.eval.scorers.baseline import RULERS
+from rmeval.eval.scorers.baseline import RULERS, Ruler
 from rmeval.eval.statistics import weighted_mean
 from rmeval.eval.suites import Section, Suite
-from rmeval.types import Estimate, Outcome, Results, RulerResult, ScoredExample, SubsetResult
+from rmeval.types import Estimate, Results, RulerResult, ScoredExample, SubsetResult
 
 RULER_SEED = 0
 """Seed of the random ruler drawn beside every result."""
-
-
-def outcome(chosen: Sequence[float], rejected: Sequence[float]) -> Outcome:
-    """Judge one example by the scores of its right and of its wrong completions."""
-    if not all(map(math.isfinite, (*chosen, *rejected))):
-        return Outcome("invalid", math.nan)
-    margin = min(chosen) - max(rejected)
-    if margin == 0:
-        return Outcome("tie", margin)
-    return Outcome("right" if margin > 0 else "wrong", margin)
 
 
 def compute_results(
@@ -48,12 +41,13 @@ def compute_results(
         scored: The examples with their scores.
         drift: Margins within this are undecided, unless they are exact; None where precision decides nothing.
     """
-    groups: dict[str, list[ScoredExample]] = {}
-    for example in scored:
-        groups.setdefault(example.subset, []).append(example)
+    groups = by_subset(judge(suite, scored))
     prompts = _prompts(groups)
     own = {} if prompts is None else {name: _estimate(prompts, {name: Fraction(1)}) for name in prompts.subsets}
-    subsets = {name: _subset(group, own.get(name), drift, suite.expected.get(name)) for name, group in groups.items()}
+    subsets = {
+        name: _subset(group, own.get(name), drift, suite.expected.get(name), formula=name in suite.formulas)
+        for name, group in groups.items()
+    }
     sizes = {name: float(subsets[name].n) for name in own}
     table = suite.sections(weights)
     parts, whole = shares(suite, weights, sizes)
@@ -80,7 +74,7 @@ def overall_mean(
         subsets: Accuracy by subset.
         sizes: Examples by subset.
     """
-    if not suite.weights:
+    if not suite.by_sections:
         return weighted_mean(subsets, sizes)
     sections = {name: weighted_mean(subsets, section.subsets) for name, section in table.items()}
     present = {name: value for name, value in sections.items() if value is not None}
@@ -105,10 +99,13 @@ def shares(
     table = suite.sections(weights)
     present = {key: {name: w for name, w in each.subsets.items() if name in sizes} for key, each in table.items()}
     sections = {key: _normal(own) for key, own in present.items() if own}
-    if not suite.weights:
+    if not suite.by_sections:
         return sections, _normal(sizes)
-    parts = _normal({key: table[key].weight for key in sections})
-    return sections, {name: parts[key] * w for key, own in sections.items() for name, w in own.items()}
+    whole: dict[str, Fraction] = {}
+    for key, part in _normal({key: table[key].weight for key in sections if table[key].weight}).items():
+        for name, share in sections[key].items():  # A subset may count in several sections.
+            whole[name] = whole.get(name, Fraction(0)) + part * share
+    return sections, whole
 
 
 def _normal(weights: Mapping[str, float]) -> dict[str, Fraction]:
@@ -116,17 +113,16 @@ def _normal(weights: Mapping[str, float]) -> dict[str, Fraction]:
     return {name: Fraction(weight) / total for name, weight in weights.items()}
 
 
-def _prompts(groups: Mapping[str, Sequence[ScoredExample]]) -> Prompts | None:
+def _prompts(groups: Mapping[str, Sequence[Judged]]) -> Prompts | None:
     """Sum the valid examples by prompt; None where there is none."""
     valid = []
     for name, group in groups.items():
-        kinds = [outcome(example.chosen, example.rejected).kind for example in group]
-        own = keys([example.prompt_hash for example in group], name)
-        valid += [(name, key, kind == "right") for key, kind in zip(own, kinds, strict=True) if kind != "invalid"]
+        own = keys([each.prompt for each in group], name)
+        valid += [(name, key, each.counted) for key, each in zip(own, group, strict=True) if each.valid]
     if not valid:
         return None
-    subset, prompt, right = zip(*valid, strict=True)
-    return Prompts.of(subset, prompt, np.array([right], dtype=np.float64))
+    subset, prompt, counted = zip(*valid, strict=True)
+    return Prompts.of(subset, prompt, np.array([counted], dtype=np.float64))
 
 
 def _estimate(prompts: Prompts, weights: Mapping[str, Fraction]) -> Estimate:
@@ -134,32 +130,39 @@ def _estimate(prompts: Prompts, weights: Mapping[str, Fraction]) -> Estimate:
 
 
 def _subset(
-    group: Sequence[ScoredExample], own: Estimate | None, drift: float | None, expected: int | None
+    group: Sequence[Judged], own: Estimate | None, drift: float | None, expected: int | None, *, formula: bool
 ) -> SubsetResult:
-    judged = [outcome(example.chosen, example.rejected) for example in group]
-    kinds = [item.kind for item in judged]
-    right, invalid = kinds.count("right"), kinds.count("invalid")
-    n = len(kinds) - invalid
-    open_kinds = [
-        item.kind
-        for item, example in zip(judged, group, strict=True)
-        if drift is not None and not example.exact and abs(item.margin) <= drift
+    kinds = Counter(each.outcome.kind for each in group)
+    n = len(group) - kinds["invalid"]
+    open_credits = [
+        each.outcome.credit
+        for each in group
+        if drift is not None and not each.example.exact and abs(each.outcome.margin) <= drift
     ]
-    open_right = open_kinds.count("right")
+    accuracy = own.accuracy if own else None
+    if accuracy is None or (formula and not open_credits):
+        lowest = highest = accuracy
+    elif formula:
+        lowest, highest = 0.0, max(1.0, accuracy)  # Nobody knows what a formula makes of other values.
+    else:
+        sure = math.fsum(each.outcome.credit for each in group) - math.fsum(open_credits)
+        lowest, highest = sure / n, (sure + len(open_credits)) / n
     return SubsetResult(
         n=n,
-        right=right,
-        ties=kinds.count("tie"),
-        invalid=invalid,
-        truncated=sum(example.truncated for example in group),
-        accuracy=right / n if n else None,
+        right=kinds["right"],
+        ties=kinds["tie"],
+        invalid=kinds["invalid"],
+        truncated=sum(each.example.truncated for each in group),
+        accuracy=accuracy,
         low=own.low if own else None,
         high=own.high if own else None,
-        mean_margin=_mean([item.margin for item in judged if item.kind != "invalid"]),
-        undecided=len(open_kinds),
-        lowest=(right - open_right) / n if n else None,
-        highest=(right + len(open_kinds) - open_right) / n if n else None,
+        mean_margin=_mean([each.outcome.margin for each in group if each.valid]),
+        undecided=len(open_credits),
+        lowest=lowest,
+        highest=highest,
         expected=expected,
+        partial=kinds["partial"],
+        unparsed=kinds["unparsed"],
     )
 
 
@@ -172,21 +175,28 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _rulers(
-    suite: Suite, table: Mapping[str, Section], groups: Mapping[str, Sequence[ScoredExample]]
+    suite: Suite, table: Mapping[str, Section], groups: Mapping[str, Sequence[Judged]]
 ) -> dict[str, RulerResult]:
     """What each ruler reaches on the same examples."""
     found = {}
     for name, ruler in RULERS.items():
-        subsets = {}
-        for subset, group in groups.items():
-            right = 0
-            for e in group:
-                chosen = [ruler(RULER_SEED, e.id, i, chars) for i, chars in enumerate(e.chosen_chars)]
-                rejected = [ruler(RULER_SEED, e.id, len(chosen) + i, chars) for i, chars in enumerate(e.rejected_chars)]
-                right += outcome(chosen, rejected).kind == "right"
-            subsets[subset] = right / len(group)
+        ruled = [_ruled(each.example, ruler) for group in groups.values() for each in group]
+        subsets = {
+            subset: math.fsum(each.counted for each in group) / len(group)
+            for subset, group in by_subset(judge(suite, ruled)).items()
+        }
         sections = {key: weighted_mean(subsets, section.subsets) for key, section in table.items()}
         present = {key: value for key, value in sections.items() if value is not None}
         sizes = {subset: float(len(group)) for subset, group in groups.items()}
         found[name] = RulerResult(overall_mean(suite, table, subsets, sizes), present, subsets)
     return found
+
+
+def _ruled(example: ScoredExample, ruler: Ruler) -> ScoredExample:
+    """Return an example with the scores that a ruler gives."""
+    middle = len(example.chosen_chars)
+    scores = [
+        ruler(RULER_SEED, example.id, place, chars)
+        for place, chars in enumerate(example.chosen_chars + example.rejected_chars)
+    ]
+    return replace(example, chosen=tuple(scores[:middle]), rejected=tuple(scores[middle:]))

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from rmeval.records import prompt_hash
 from rmeval.types import Message
 
-__all__ = ["NO_PROMPT", "Prompts", "keys"]
+__all__ = ["NO_PROMPT", "Prompts", "exact", "keys"]
 
 NO_PROMPT = frozenset(prompt_hash(blank) for blank in ((), (Message("user", ""),)))
 """The hashes of prompts that say nothing."""
+_DENOMINATOR = 10**7
+"""The largest denominator of what one prompt's credits add up to; a float tells fractions apart that are closer."""
 
 
 def keys(prompts: Sequence[str], place: str = "") -> list[str]:
@@ -43,6 +45,8 @@ class Prompts:
     """Examples that a prompt of the kind has in each subset: shape (kinds, subsets)."""
     credit: NDArray[np.float64]
     """Sums over these examples of each thing that is counted, such as being right: shape (things, kinds, subsets)."""
+    square: NDArray[np.float64]
+    """Sums over all examples of the squares of each thing: shape (things, subsets)."""
 
     @staticmethod
     def of(subset: Sequence[str], prompt: Sequence[str], credit: NDArray[np.float64]) -> Prompts:
@@ -73,7 +77,8 @@ class Prompts:
         wide[rows, :, place[several]] = sums[:, several].T
         wide, more = np.unique(wide, axis=0, return_counts=True)
         table = np.concatenate([narrow, wide.transpose(1, 0, 2)], axis=1)
-        return Prompts(tuple(names), np.concatenate([count, more]).astype(float), table[0], table[1:])
+        square = np.stack([np.bincount(column, each**2, len(names)) for each in credit]).astype(np.float64)
+        return Prompts(tuple(names), np.concatenate([count, more]).astype(float), table[0], table[1:], square)
 
     @property
     def n(self) -> NDArray[np.float64]:
@@ -86,15 +91,31 @@ class Prompts:
 
     def mean(self, thing: int, weights: Sequence[Fraction]) -> Fraction:
         """Return the weighted mean over subsets of one thing's mean credit, exactly."""
-        parts = zip(weights, self.total(thing).tolist(), self.n.tolist(), strict=True)
-        return sum((weight * Fraction(total) / Fraction(n) for weight, total, n in parts if weight), Fraction(0))
+        parts = zip(weights, self.exact_total(thing), self.n.tolist(), strict=True)
+        return sum((weight * total / Fraction(n) for weight, total, n in parts if weight), Fraction(0))
+
+    def exact_total(self, thing: int) -> list[Fraction]:
+        """Return the sum of one thing's credits in each subset as a fraction: three thirds are one."""
+        total = self.total(thing)
+        if (self.credit[thing] == self.credit[thing].round()).all():
+            return [Fraction(each) for each in total.tolist()]
+        found = [Fraction(0)] * len(total)
+        for count, credits in zip(self.count.tolist(), self.credit[thing].tolist(), strict=True):
+            found = [sum_ + Fraction(count) * exact(own) for sum_, own in zip(found, credits, strict=True)]
+        return found
 
     def only(self, weights: Sequence[Fraction]) -> Prompts:
         """Return the examples of the subsets that have a weight."""
         own = np.array([weight > 0 for weight in weights])
         seen = self.size[:, own].any(axis=1)
         names = tuple(name for name, weight in zip(self.subsets, weights, strict=True) if weight > 0)
-        return Prompts(names, self.count[seen], self.size[seen][:, own], self.credit[:, seen][:, :, own])
+        credit = self.credit[:, seen][:, :, own]
+        return Prompts(names, self.count[seen], self.size[seen][:, own], credit, self.square[:, own])
+
+
+def exact(credit: float) -> Fraction:
+    """Return the fraction that the sum of a few credits is a rounded form of: a third, not the float beside it."""
+    return Fraction(credit).limit_denominator(_DENOMINATOR)
 
 
 def _places(names: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:

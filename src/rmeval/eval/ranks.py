@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
 from rmeval.eval.intervals import CONFIDENCE
-from rmeval.eval.prompts import keys
+from rmeval.eval.prompts import exact, keys
 
 __all__ = ["Block", "Ranking", "rank"]
 
@@ -47,7 +47,7 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One subset's outcomes under all models, summed by prompt; the arrays are float64."""
+    """One subset's credits under all models, summed by prompt; the arrays are float64."""
 
     name: str
     weight: Fraction | float
@@ -60,13 +60,13 @@ class Block:
     """Shape (prompts,)."""
 
     @staticmethod
-    def of(name: str, weight: Fraction | float, right: NDArray[np.bool_], prompt: Sequence[str]) -> Block:
+    def of(name: str, weight: Fraction | float, right: NDArray[np.generic], prompt: Sequence[str]) -> Block:
         """Sum outcomes by prompt, prompts in order of first appearance.
 
         Args:
             name: Of the subset.
             weight: Its part in the overall number.
-            right: Shape (examples, models).
+            right: Credits, shape (examples, models).
             prompt: The hash of each example's prompt.
 
         Raises:
@@ -195,8 +195,8 @@ def _accuracy(blocks: Sequence[Block]) -> NDArray[np.float64]:
     """Return the overall numbers, added up in fractions: equal results are equal numbers."""
     units = [Fraction(block.weight) / Fraction(float(block.size.sum())) for block in blocks]
     counts = np.stack([block.right.sum(axis=0) for block in blocks], axis=1).tolist()
-    exact = [sum(Fraction(each) * unit for each, unit in zip(own, units, strict=True)) for own in counts]
-    return np.array([float(each) for each in exact])
+    found = [sum(exact(each) * unit for each, unit in zip(own, units, strict=True)) for own in counts]
+    return np.array([float(each) for each in found])
 
 
 def _draw(

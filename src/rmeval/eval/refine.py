@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from rmeval.eval.suites import Suite
+from rmeval.eval.suites.pairs import PAIRS
 from rmeval.types import Conversation, Example, Messages, Progress, Score
 
 SPREAD = 4.0
@@ -57,6 +59,8 @@ class Decision:
 
     high: tuple[int, ...]
     low: tuple[int, ...]
+    always: bool = False
+    """True where the values themselves count: no margin is wide enough to leave them in low precision."""
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -64,7 +68,9 @@ class Decision:
         return self.high + self.low
 
     def margin(self, scores: Sequence[Score]) -> float:
-        """Lowest of ``high`` minus highest of ``low``; NaN where one of them is no finite number."""
+        """Lowest of ``high`` minus highest of ``low``; NaN where one of them is not finite, or the values count."""
+        if self.always:
+            return math.nan
         high, low = ([scores[place].value for place in side] for side in (self.high, self.low))
         return min(high) - max(low) if all(map(math.isfinite, (*high, *low))) else math.nan
 
@@ -81,7 +87,12 @@ class Refined:
 
 
 def refine(
-    examples: Sequence[Example], items: Sequence[Conversation], scores: Sequence[Score], scorer: Refinable, drift: float
+    examples: Sequence[Example],
+    items: Sequence[Conversation],
+    scores: Sequence[Score],
+    scorer: Refinable,
+    drift: float,
+    suite: Suite = PAIRS,
 ) -> Refined:
     """Score the completions of close examples again in float32.
 
@@ -91,16 +102,22 @@ def refine(
         scores: The scores of these, in low precision.
         scorer: Can score in float32.
         drift: First bound on a margin's drift.
+        suite: Says what an example's credit hangs on.
     """
-    return refine_decisions(_decisions(examples), items, scores, scorer, drift)
+    return refine_decisions(decisions_of(suite, examples), items, scores, scorer, drift)
 
 
-def _decisions(examples: Sequence[Example]) -> list[Decision]:
+def decisions_of(suite: Suite, examples: Sequence[Example]) -> list[Decision]:
+    """Return what the credits of these examples hang on; places are those of all their completions, in order."""
     decisions, start = [], 0
     for example in examples:
-        middle, end = start + len(example.chosen), start + len(example.completions)
+        right, end = len(example.chosen), start + len(example.completions)
+        hangs = None if example.subset in suite.formulas else suite.rule.hangs_on(right, len(example.rejected))
         if len(set(example.completions)) > 1:  # One text twice stays a tie.
-            decisions.append(Decision(tuple(range(start, middle)), tuple(range(middle, end))))
+            if hangs is None:
+                decisions.append(Decision(tuple(range(start, end)), (), always=True))
+            for high, low in hangs or ():
+                decisions.append(Decision(tuple(start + n for n in high), tuple(start + n for n in low)))
         start = end
     return decisions
 
@@ -174,13 +191,16 @@ class _Twins:
         return found
 
 
-def settle_precision(examples: Sequence[Example], items: Sequence[Conversation], scorer: Settling) -> None:
+def settle_precision(
+    examples: Sequence[Example], items: Sequence[Conversation], scorer: Settling, suite: Suite = PAIRS
+) -> None:
     """See on a few of many examples whether low precision decides most of them; if not, let float32 score them all.
 
     Args:
         examples: The examples.
         items: Their conversations, in order.
         scorer: Computes in low precision and can do so in float32.
+        suite: Says what an example's credit hangs on.
     """
     if len(examples) < _MANY:
         return
@@ -192,7 +212,7 @@ def settle_precision(examples: Sequence[Example], items: Sequence[Conversation],
         return
     scores, drift = tried
     few = [examples[number] for number in sorted(chosen)]
-    margins = [decision.margin(scores) for decision in _decisions(few)]
+    margins = [decision.margin(scores) for decision in decisions_of(suite, few)]
     close = sum(math.isnan(margin) or (drift is not None and abs(margin) <= drift) for margin in margins)
     if in_vain(close, len(margins)):
         scorer.use_float32()

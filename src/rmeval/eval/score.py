@@ -10,12 +10,13 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.column_map import ColumnMap
 from rmeval.data_prep.score_rows import ScorableRow, scorable_rows
 from rmeval.data_prep.stream import Source, open_source
 from rmeval.errors import DataError, ModelError, UsageError
@@ -64,6 +65,7 @@ def score(
     best: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
+    columns: Mapping[str, str] | None = None,
     model_options: ModelOptions | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -82,6 +84,7 @@ def score(
             float32, completions between which rounding could choose are scored in float32, unless ``refine`` is off.
         split: Split of the data set.
         limit: Only the first so many rows.
+        columns: Which columns of the rows are what: fields to paths (``rmeval.data_prep.column_map``).
         model_options: How to load and run the model; not for a scorer of your own.
         overwrite: Replace ``output`` and ``best``, and drop what another command left unfinished there.
         progress: Called with rows done and about how many there are.
@@ -95,18 +98,20 @@ def score(
     paths = _checked(output, best)
     options = model_options or ModelOptions()
     name = model if isinstance(model, str) else model.info.name
-    job = {"model": name, "data": [dataset, split, limit], "best": str(best), "options": asdict(options)}
+    data: list[object] = [dataset, split, limit, *([dict(columns)] if columns else [])]
+    job = {"model": name, "data": data, "best": str(best), "options": asdict(options)}
+    mapped = ColumnMap.parse(columns) if columns else None
     partial = Partial(paths, job, overwrite=overwrite)
     resumed = partial.state.rows
     try:
         scorer: Scorer | None = None
         if partial.state.finished:
             source, scorer = _open(dataset, split, paths), _load(model, options)
-            partial.confirm(asdict(identity(scorer)), _digest(source, limit, partial.state.rows))
+            partial.confirm(asdict(identity(scorer)), _digest(source, mapped, limit, partial.state.rows))
         if not partial.state.finished:
             partial.open()
             source = _open(dataset, split, paths)
-            resumed = _score_rows(partial, source, limit, scorer or model, options, progress)
+            resumed = _score_rows(partial, source, mapped, limit, scorer or model, options, progress)
         partial.publish()
     finally:
         partial.close()
@@ -130,10 +135,10 @@ def _load(model: str | Scorer, options: ModelOptions) -> Scorer:
     return load_scorer(model, options) if isinstance(model, str) else model
 
 
-def _digest(source: Source, limit: int | None, rows: int) -> str | None:
+def _digest(source: Source, columns: ColumnMap | None, limit: int | None, rows: int) -> str | None:
     """Return the digest of all rows; None where there are not as many as given."""
     digest, count = hashlib.sha256(), 0
-    for row in islice(scorable_rows(source), limit):
+    for row in islice(scorable_rows(source, columns), limit):
         digest.update(row_bytes(row))
         count += 1
     return digest.hexdigest() if count == rows else None
@@ -168,6 +173,7 @@ def _open(dataset: str, split: str | None, outputs: Sequence[Path]) -> Source:
 def _score_rows(
     partial: Partial,
     source: Source,
+    columns: ColumnMap | None,
     limit: int | None,
     model: str | Scorer,
     options: ModelOptions,
@@ -176,7 +182,7 @@ def _score_rows(
     """Score and write every chunk that is not written yet; return how many rows were."""
 
     def rows() -> Iterator[ScorableRow]:
-        found = islice(scorable_rows(source), limit)
+        found = islice(scorable_rows(source, columns), limit)
         return map(pairable, found) if len(partial.sinks) > 1 else found
 
     if not sum(1 for _ in islice(rows(), LOOK)):

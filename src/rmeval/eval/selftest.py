@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from rmeval.data_prep.examples import conversations
 from rmeval.errors import UsageError
 from rmeval.eval.data import DataOptions, load_dataset
-from rmeval.eval.metrics import outcome
 from rmeval.eval.refine import refine
 from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.suites.mini import MINI
+from rmeval.eval.suites.rules import all_beat_all
 from rmeval.types import Conversation, Example, Progress, Score
 
 EXAMPLES = 32
@@ -129,5 +129,6 @@ def _compare(
         new, old = ([score.value for score in found[example.id]] for found in (scores, expected))
         largest = max([largest, *(abs(a - b) / max(1.0, abs(b)) for a, b in zip(new, old, strict=True))])
         right = len(example.chosen)
-        moved += outcome(new[:right], new[right:]).kind != outcome(old[:right], old[right:]).kind
+        kinds = [all_beat_all(values[:right], values[right:]).kind for values in (new, old)]
+        moved += kinds[0] != kinds[1]
     return Variation(name, largest, moved)

@@ -19,9 +19,11 @@ from rmeval.errors import RunError
 from rmeval.eval.compare import Comparison, Difference
 from rmeval.eval.metrics import shares
 from rmeval.eval.paired import smallest_detectable
+from rmeval.eval.prompts import exact
 from rmeval.eval.rules import Mode, Rule
-from rmeval.eval.suites import get_suite
+from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
+from rmeval.types import SubsetResult
 
 __all__ = ["Line", "Verdict", "judge_accuracy", "judge_count", "judge_floor", "judge_throughput", "points"]
 
@@ -172,12 +174,18 @@ def _value(rule: Rule, name: str | None, run: RunRecord) -> Fraction | float | N
         return float(sum(getattr(subset, rule.kind) for subset in results.subsets.values()))
     if rule.kind == "throughput":
         return _throughput(run)
-    counts = {name: Fraction(each.right, each.n) for name, each in results.subsets.items() if each.n}
+    counts = {name: _exactly(each) for name, each in results.subsets.items() if each.accuracy is not None}
     sizes = {name: float(results.subsets[name].n) for name in counts}
-    sections, overall = shares(get_suite(run.info.suite), run.info.weights, sizes)
+    sections, overall = shares(suite_of(run.info), run.info.weights, sizes)
     parts = overall if name is None else sections.get(name, {}) if rule.kind == "section" else {name: Fraction(1)}
     counted = [weight * counts[subset] for subset, weight in parts.items() if subset in counts]
     return sum(counted, Fraction(0)) if counted else None
+
+
+def _exactly(result: SubsetResult) -> Fraction:
+    """Return an accuracy as the fraction that it is."""
+    plain = Fraction(result.right, result.n)
+    return plain if float(plain) == result.accuracy else exact(result.accuracy or 0.0)
 
 
 def _throughput(run: RunRecord) -> float | None:

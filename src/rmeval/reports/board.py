@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rmeval.eval.decisions import Decisions
 from rmeval.eval.ranks import Ranking
+from rmeval.eval.suites import Suite
 from rmeval.types import RulerResult, RunInfo
 
 __all__ = ["Apart", "Entry", "Figure", "Leaderboard", "Measured", "Row", "SubsetFigure", "Table", "letters"]
@@ -49,7 +50,7 @@ class Entry:
 
     model: str
     """As the run or the file says: text from outside."""
-    suite: str
+    suite: Suite
     weights: str | None
     """Name of the weight table of its sections; None where the suite has none or the file does not say."""
     overall: Figure | None
@@ -98,7 +99,7 @@ class Row:
 class Table:
     """Rows of one suite that may stand in one order, the best overall number first."""
 
-    suite: str
+    suite: Suite
     title: str
     weights: str | None
     counted: tuple[str, ...]

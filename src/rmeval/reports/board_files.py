@@ -7,7 +7,6 @@ import io
 import json
 from typing import Any
 
-from rmeval.eval.suites import SUITES
 from rmeval.reports.board import Apart, Figure, Leaderboard, Row, Table, letters
 from rmeval.reports.page import NONE, interval, percent, visible
 
@@ -38,7 +37,7 @@ def board_json(board: Leaderboard) -> str:
 
 def _table(table: Table) -> dict[str, Any]:
     return {
-        "suite": table.suite,
+        "suite": table.suite.name,
         "weights": table.weights,
         "counted": list(table.counted),
         "examples": table.examples,
@@ -86,11 +85,9 @@ def _apart(each: Apart) -> dict[str, Any]:
 
 def board_csv(board: Leaderboard) -> str:
     """Return the leaderboard as CSV: a row a model, accuracies in percent; what stands apart last, with its reasons."""
-    sections = list(
-        dict.fromkeys(name for suite in SUITES.values() for table in suite.weights.values() for name in table)
-    )
     used = {name for row in board.rows for name in row.entry.sections}
-    sections = [name for name in sections if name in used]
+    tables = (table for row in board.rows for table in row.entry.suite.weights.values())
+    sections = list(dict.fromkeys(name for table in tables for name in table if name in used))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
@@ -104,7 +101,7 @@ def board_csv(board: Leaderboard) -> str:
         numbers = [overall.accuracy, overall.low, overall.high] if overall else [None] * 3
         numbers += [entry.sections[name].accuracy if name in entry.sections else None for name in sections]
         first, last = row.rank or ("", "")
-        cells = [entry.suite, entry.weights or "", entry.model, row.detail, entry.origin, first, last]
+        cells = [entry.suite.name, entry.weights or "", entry.model, row.detail, entry.origin, first, last]
         cells += [letters(row.groups), *("" if value is None else f"{100 * value:.4f}" for value in numbers)]
         cells += [reasons, "; ".join(entry.notes), entry.source, row.page]
         writer.writerow([_cell(cell) for cell in cells])
@@ -137,7 +134,7 @@ def board_markdown(board: Leaderboard) -> str:
 
 
 def _facts(table: Table) -> str:
-    facts = [f"Weights {table.weights or 'not stated'}"] if SUITES[table.suite].weights else []
+    facts = [f"Weights {table.weights or 'not stated'}"] if table.suite.weights else []
     if table.examples is not None:
         facts.append(f"{table.examples:,} examples")
     return ", ".join([*facts, f"{len(table.measured)} measured here", f"{len(table.imported)} imported"])

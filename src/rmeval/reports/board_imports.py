@@ -1,8 +1,9 @@
-"""Published results: the per-subset JSON files of the ``rewardbench`` package, and the CSV of its leaderboard.
+"""Published results: per-subset JSON files, as the ``rewardbench`` package writes them, and CSV tables of leaderboards.
 
-Both are of RewardBench v1. A JSON file has an accuracy a subset, so its sections are computed here, with the
-leaderboard's own weights; the ``eval-set`` and ``pref-sets`` files of a model are joined. A CSV has sections only, in
-percent and rounded: nothing can be computed again but the mean of its sections, which is held against its own average.
+The names in a file say which suite it is of. A JSON file has an accuracy a subset, so its sections are computed here,
+with the leaderboard's own weights; files of one model with different subsets are joined where one of them has only
+optional ones. A CSV has sections only, in percent and rounded: nothing can be computed again but the mean of its
+sections, which is held against its own average.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rmeval.data_prep.files import file_rows, reason
 from rmeval.errors import DataError, did_you_mean
 from rmeval.eval.metrics import overall_mean
 from rmeval.eval.statistics import weighted_mean
-from rmeval.eval.suites.rewardbench import PRIOR_SUBSETS, REWARDBENCH
+from rmeval.eval.suites import SUITES, Suite
 from rmeval.reports.board import Entry, Figure, SubsetFigure
 
 __all__ = ["ROUNDING", "read_imports"]
@@ -25,14 +26,6 @@ __all__ = ["ROUNDING", "read_imports"]
 ROUNDING = 0.1
 """By how many points an average of rounded sections may differ from the one published."""
 
-_COLUMNS = {
-    "chat": "Chat",
-    "chat_hard": "Chat Hard",
-    "safety": "Safety",
-    "reasoning": "Reasoning",
-    "prior_sets": "Prior Sets",
-}
-_KNOWN = {name for section in REWARDBENCH.sections("today").values() for name in section.subsets}
 _SLACK = 1e-9
 
 
@@ -40,12 +33,12 @@ class _OtherKindError(DataError):
     """A whole file, of something else than published results."""
 
 
-def read_imports(paths: Iterable[Path], weights: str, csv_weights: str | None) -> tuple[list[Entry], list[str]]:
+def read_imports(paths: Iterable[Path], weights: str | None, csv_weights: str | None) -> tuple[list[Entry], list[str]]:
     """Read published results.
 
     Args:
         paths: Files, or folders in which they are looked for at any depth.
-        weights: The weight table that sections of per-subset files are computed with.
+        weights: The weight table that sections of per-subset files are computed with, of suites that have it.
         csv_weights: The table that the sections of CSV files were made with; None where that is not known.
 
     Returns:
@@ -99,6 +92,7 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
 class _PerSubset:
     """One JSON file."""
 
+    suite: Suite
     model: str
     accuracy: Mapping[str, float]
     others: tuple[str, ...]
@@ -107,8 +101,8 @@ class _PerSubset:
 
     @property
     def prior(self) -> bool:
-        """True for a file of prior sets alone."""
-        return set(self.accuracy) <= set(PRIOR_SUBSETS)
+        """True for a file of optional subsets alone, such as RewardBench's prior sets."""
+        return not set(self.accuracy) & set(self.suite.expected)
 
 
 def _read_json(file: Path) -> _PerSubset:
@@ -130,11 +124,21 @@ def _read_json(file: Path) -> _PerSubset:
         raise DataError(f"{file}: not JSON that can be imported ({reason(error)})") from None
     if not isinstance(value, dict) or not isinstance(value.get("model"), str) or not value["model"].strip():
         raise _OtherKindError(f'{file}: not a file of published results: it names no "model"')
-    known = {name: _accuracy(item, name, file) for name, item in value.items() if name in _KNOWN}
-    if not known:
-        raise _OtherKindError(f"{file}: it has the accuracy of no subset of {REWARDBENCH.title}")
-    others = tuple(name for name, item in value.items() if name not in _KNOWN and type(item) in (int, float))
-    return _PerSubset(value["model"], known, others, file)
+    suite = _likeliest({suite.name: suite.homes(suite.default_weights) for suite in SUITES.values()}, value)
+    if suite is None:
+        raise _OtherKindError(f"{file}: it has the accuracy of no subset of a suite (known: {', '.join(SUITES)})")
+    names = suite.homes(suite.default_weights)
+    known = {name: _accuracy(item, name, file) for name, item in value.items() if name in names}
+    others = tuple(name for name, item in value.items() if name not in names and type(item) in (int, float))
+    return _PerSubset(suite, value["model"], known, others, file)
+
+
+def _likeliest(names: Mapping[str, Iterable[str]], found: Iterable[str]) -> Suite | None:
+    """Return the suite that has most of the names in a file; None where none has any."""
+    found = set(found)
+    counts = {suite: len(found & set(own)) for suite, own in names.items()}
+    best = max(counts, key=counts.__getitem__)  # Of equals, the first in the table.
+    return SUITES[best] if counts[best] else None
 
 
 def _accuracy(value: object, name: str, file: Path) -> float:
@@ -145,13 +149,13 @@ def _accuracy(value: object, name: str, file: Path) -> float:
     return float(value)
 
 
-def _join(loose: Sequence[_PerSubset], weights: str) -> list[Entry]:
+def _join(loose: Sequence[_PerSubset], weights: str | None) -> list[Entry]:
     """Make an entry of each eval-set file, with the prior sets of the same model where they are there."""
-    models: dict[str, list[_PerSubset]] = {}
+    models: dict[tuple[str, str], list[_PerSubset]] = {}
     for each in loose:
-        models.setdefault(each.model, []).append(each)
+        models.setdefault((each.suite.name, each.model), []).append(each)
     entries = []
-    for model, own in models.items():
+    for (_, model), own in models.items():
         whole, prior = [each for each in own if not each.prior], [each for each in own if each.prior]
         if len(prior) > 1:
             files = " and ".join(str(each.file) for each in prior[:2])
@@ -160,20 +164,22 @@ def _join(loose: Sequence[_PerSubset], weights: str) -> list[Entry]:
     return entries
 
 
-def _entry(files: Sequence[_PerSubset], weights: str) -> Entry:
+def _entry(files: Sequence[_PerSubset], asked: str | None) -> Entry:
+    suite = files[0].suite
+    weights = suite.table(asked)
     accuracy: dict[str, float] = {}
     for each in files:
         twice = next((name for name in each.accuracy if name in accuracy), None)
         if twice is not None:
             raise DataError(f"{files[0].file} and {each.file} both have {twice} of {each.model!r}: import one of them")
         accuracy |= each.accuracy
-    table = REWARDBENCH.sections(weights)
+    table = suite.sections(weights)
     sections = {name: weighted_mean(accuracy, section.subsets) for name, section in table.items()}
-    overall = overall_mean(REWARDBENCH, table, accuracy, {})
+    overall = overall_mean(suite, table, accuracy, {})
     others = [name for each in files for name in each.others]
     return Entry(
         model=files[0].model,
-        suite=REWARDBENCH.name,
+        suite=suite,
         weights=weights,
         overall=None if overall is None else Figure(overall),
         sections={name: Figure(value) for name, value in sections.items() if value is not None},
@@ -189,32 +195,45 @@ def _entry(files: Sequence[_PerSubset], weights: str) -> Entry:
 
 def _read_csv(file: Path, weights: str | None) -> list[Entry]:
     read: list[tuple[str, float | None, dict[str, float]]] = []
+    suite: Suite | None = None
+    titles: dict[str, str] = {}
     seen: dict[str, str] = {}
     for place, row in file_rows(file, str(file)):
         if not read:
-            _check_columns(row, file)
+            suite, titles = _columns(row, file)
         model = str(row["model"]).strip()
         if not model:
             raise DataError(f"{place}: no model")
         if model in seen:
             raise DataError(f"{place}: the model {model!r} is already there ({seen[model].rpartition(' line ')[2]})")
         seen[model] = place
-        sections = {title: _percent(row[name], name, place) for name, title in _COLUMNS.items() if name in row}
+        sections = {title: _percent(row[name], name, place) for name, title in titles.items() if name in row}
         present = {title: value for title, value in sections.items() if value is not None}
         average = _percent(row["avg"], "avg", place) if "avg" in row else None
         if average is None and not present:
             raise DataError(f"{place}: no number")
         read.append((model, average, present))
-    if not read:
+    if suite is None:
         raise DataError(f"{file}: it has no rows")
     if max(max([average or 0.0, *sections.values()]) for _, average, sections in read) <= 1:
         raise DataError(f"{file}: its numbers are shares of 1; the leaderboard's table is in percent")
-    counted = tuple(title for title in _COLUMNS.values() if any(title in sections for _, _, sections in read))
-    return [_published(model, average, sections, counted, file, weights) for model, average, sections in read]
+    counted = tuple(title for title in titles.values() if any(title in sections for _, _, sections in read))
+    return [_published(suite, model, average, sections, counted, file, weights) for model, average, sections in read]
 
 
-def _check_columns(row: Mapping[str, object], file: Path) -> None:
-    known = ["model", "avg", *_COLUMNS]
+def _columns(row: Mapping[str, object], file: Path) -> tuple[Suite, dict[str, str]]:
+    """Return the suite that a CSV is of, and its sections by the columns that they have there."""
+    titles = {
+        suite.name: {title.lower().replace(" ", "_"): title for title in suite.sections(suite.default_weights)}
+        for suite in SUITES.values()
+    }
+    suite = _likeliest(titles, row) or next(iter(SUITES.values()))
+    _check_columns(row, titles[suite.name], file)
+    return suite, titles[suite.name]
+
+
+def _check_columns(row: Mapping[str, object], columns: Iterable[str], file: Path) -> None:
+    known = ["model", "avg", *columns]
     if not any(name in row for name in known):
         raise _OtherKindError(f"{file}: it has no column 'model' (known: {', '.join(known)})")
     for name in row:
@@ -239,6 +258,7 @@ def _percent(value: object, name: str, place: str) -> float | None:
 
 
 def _published(
+    suite: Suite,
     model: str,
     average: float | None,
     sections: Mapping[str, float],
@@ -246,7 +266,7 @@ def _published(
     file: Path,
     weights: str | None,
 ) -> Entry:
-    table = REWARDBENCH.sections("today")  # The weights of sections are the same in all tables.
+    table = suite.sections(suite.default_weights)  # The weights of sections are the same in all tables.
     own = weighted_mean(sections, {name: section.weight for name, section in table.items()})
     notes = []
     if average is None:
@@ -259,7 +279,7 @@ def _published(
     shown = own if average is None else average
     return Entry(
         model=model,
-        suite=REWARDBENCH.name,
+        suite=suite,
         weights=weights,
         overall=None if shown is None else Figure(shown / 100),
         sections={name: Figure(value / 100) for name, value in sections.items()},

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from rmeval.eval.suites import get_suite
 from rmeval.reports.board import Apart, Entry, Figure, Leaderboard, Row, SubsetFigure, Table, letters
 from rmeval.reports.board_files import HOW, rank_text
 from rmeval.reports.page import render_page
@@ -79,7 +78,7 @@ def _table(table: Table) -> TableView:
         ranked=table.ranking is not None,
         with_intervals=bool(table.measured),
         drawn=table.ranking is not None and len(table.measured) > 1,
-        weights=weights if get_suite(table.suite).weights else None,
+        weights=weights if table.suite.weights else None,
         places=[1 + sum(other > own for other in numbers[:place]) for place, own in enumerate(numbers)],
         notes=notes,
     )
@@ -142,7 +141,7 @@ def model_page(board: Leaderboard, row: Row) -> str:
             "entry": entry,
             "info": info,
             "called": _title(entry),
-            "weights": (entry.weights or "not stated") if get_suite(entry.suite).weights else None,
+            "weights": (entry.weights or "not stated") if entry.suite.weights else None,
             "reasons": _reasons(apart),
             "warnings": _warnings(info),
             "overall": _bar("Overall", entry.overall, {n: r.overall for n, r in _rulers(info).items()}),
@@ -167,7 +166,7 @@ def model_page(board: Leaderboard, row: Row) -> str:
 
 def _title(entry: Entry) -> str:
     """Return what the numbers may be called: those of a partial set never get the benchmark's name alone."""
-    return info_title(entry.measured.info) if entry.measured else f"{get_suite(entry.suite).title}, published"
+    return info_title(entry.measured.info) if entry.measured else f"{entry.suite.title}, published"
 
 
 def _reasons(apart: Apart | None) -> tuple[str, ...]:
@@ -191,9 +190,8 @@ def _bar(name: str, figure: Figure | None, rulers: Mapping[str, float | None]) -
 
 def _subsets(entry: Entry, info: RunInfo | None) -> list[SubsetRow]:
     """Return the subsets in the order of the sections, those in none of them last."""
-    suite = get_suite(entry.suite)
-    sections = suite.sections(entry.weights)
-    home = {subset: name for name, section in sections.items() for subset in section.subsets}
+    suite = entry.suite
+    home = suite.homes(entry.weights)
     longest = _rulers(info)["longest"].subsets if "longest" in _rulers(info) else {}
     order = [*(name for name in home if name in entry.subsets), *(n for n in entry.subsets if n not in home)]
     return [

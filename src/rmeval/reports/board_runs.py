@@ -9,7 +9,7 @@ from pathlib import Path
 from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.decisions import Decisions, decide
 from rmeval.eval.metrics import overall_mean
-from rmeval.eval.suites import get_suite
+from rmeval.eval.suites import suite_of
 from rmeval.records import EXAMPLES, RUN, SCORES, load_run
 from rmeval.reports.board import Apart, Entry, Figure, Measured, SubsetFigure
 from rmeval.types import RunInfo
@@ -60,7 +60,7 @@ def read_run(path: Path) -> Entry | Apart:
     """Return a run's numbers, or why they cannot stand in a leaderboard at all."""
     try:
         run = load_run(path, with_text=False)
-        suite = get_suite(run.info.suite)
+        suite = suite_of(run.info)
         if suite.weights and run.info.weights not in suite.weights:
             return _apart(path, f"this rmeval does not know the weights {run.info.weights!r}", run.info.model.name)
         decisions = decide(run)
@@ -77,19 +77,19 @@ def _apart(path: Path, reason: str, name: str = "") -> Apart:
 
 def _agrees(info: RunInfo, decisions: Decisions) -> bool:
     """Return whether a run's accuracies follow from its scores."""
-    suite, results = get_suite(info.suite), info.results
+    suite, results = suite_of(info), info.results
     places = decisions.subsets()
     if set(places) != set(results.subsets):
         return False
     points: dict[str, float] = {}
     for name, own in places.items():
         said, n = results.subsets[name], int(decisions.valid[own].sum())
-        right, ties = int(decisions.right[own].sum()), int(decisions.tie[own].sum())
+        right, ties = (int((decisions.kind[own] == kind).sum()) for kind in ("right", "tie"))
         if (said.n, said.right, said.ties, said.invalid) != (n, right, ties, len(own) - n):
             return False
         if n:
-            points[name] = right / n
-            if said.accuracy is None or not math.isclose(said.accuracy, points[name]):
+            points[name] = float(decisions.counted[own].sum()) / n
+            if said.accuracy is None or not math.isclose(said.accuracy, points[name], abs_tol=1e-9):
                 return False
     table = suite.sections(info.weights)
     sizes = {name: float(results.subsets[name].n) for name in points}
@@ -104,7 +104,7 @@ def _entry(info: RunInfo, decisions: Decisions, path: Path) -> Entry:
     overall = results.overall
     return Entry(
         model=info.model.name,
-        suite=info.suite,
+        suite=suite_of(info),
         weights=info.weights,
         overall=Figure(overall.accuracy, overall.low, overall.high) if overall else None,
         sections={name: Figure(each.accuracy, each.low, each.high) for name, each in results.sections.items()},

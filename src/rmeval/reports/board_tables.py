@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,24 +22,36 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """What Windows does not take as the name of a file."""
 
 
-def arrange(entries: Sequence[Entry], apart: Sequence[Apart], weights: Mapping[str, str | None], seed: int) -> Board:
+def arrange(entries: Sequence[Entry], apart: Sequence[Apart], weights: str | None, seed: int) -> Board:
     """Make a table a suite, further tables of published rows that do not fit there, and the rest.
 
     Args:
         entries: What was read.
         apart: What could not be read.
-        weights: The weight table of each suite's first table.
+        weights: The weight table of the first table of each suite that has it; of others it is their default.
         seed: Seed of the draws.
     """
     rows = dict(zip(map(id, entries), _rows(entries), strict=True))
     tables: list[Table] = []
     others: list[Apart] = []
-    for suite in SUITES.values():
-        own = [entry for entry in entries if entry.suite == suite.name]
-        fit, rest = _split(own, suite, weights[suite.name])
+    for suite in _suites(entries):
+        own = [entry for entry in entries if _key(entry.suite) == _key(suite)]
+        fit, rest = _split(own, suite, suite.table(weights))
         others += [Apart(rows[id(e)].label, reasons, e.source, rows[id(e)]) for e, reasons in rest]
-        tables += _tables(suite, [rows[id(entry)] for entry in fit], weights[suite.name], seed)
+        tables += _tables(suite, [rows[id(entry)] for entry in fit], suite.table(weights), seed)
     return tables, [*others, *apart]
+
+
+def _suites(entries: Iterable[Entry]) -> list[Suite]:
+    """Return the suites of these entries, those that ship with rmeval first, in the order of their table."""
+    order = list(SUITES)
+    found = {_key(entry.suite): entry.suite for entry in entries}.values()
+    return sorted(found, key=lambda suite: order.index(suite.name) if suite.name in order else len(order))
+
+
+def _key(suite: Suite) -> tuple[str, str | None]:
+    """Return what tells suites apart: files of one name may say different things."""
+    return suite.name, suite.file
 
 
 # --- what may be ranked -------------------------------------------------------------------------------------------
@@ -105,9 +117,10 @@ def _other_data(entry: Entry, main: Entry) -> str:
     assert entry.measured is not None  # noqa: S101
     assert main.measured is not None  # noqa: S101
     own, theirs = entry.measured.info.data, main.measured.info.data
-    if bool(own.prior_sets) != bool(theirs.prior_sets):
-        what = "with the prior sets" if own.prior_sets else "without the prior sets"
-        return f"other data: it was scored {what}, the table is {'without' if own.prior_sets else 'with'} them"
+    if set(own.added) != set(theirs.added):
+        ways = (" and ".join(f"--{name}" for name in each.added) for each in (own, theirs))
+        mine, others = (f"with {names}" if names else "with nothing added" for names in ways)
+        return f"other data: it was scored {mine}, the table is of runs {others}"
     return (
         f"other data: {own.rows:,} examples with the fingerprint {_short(own.fingerprint)},"
         f" the table's are {theirs.rows:,} with {_short(theirs.fingerprint)}"
@@ -164,7 +177,7 @@ def _table(
         ordered = [placed.get(id(row), row) for row in ordered]
     info = measured[0].entry.measured.info if measured and measured[0].entry.measured else None
     return Table(
-        suite=suite.name,
+        suite=suite,
         title=_title(suite, weights, counted, published=not measured),
         weights=weights,
         counted=counted,
@@ -193,13 +206,13 @@ def _overall(row: Row) -> float:
 def _rank(suite: Suite, weights: str | None, entries: Sequence[Entry], seed: int) -> Ranking:
     """Compare all runs, which are of the same examples in the same order."""
     decisions = [entry.measured.decisions for entry in entries if entry.measured is not None]
-    places, prompts = decisions[0].subsets(), decisions[0].prompts()
+    places, prompts = decisions[0].subsets(), decisions[0].clusters
     _, parts = shares(suite, weights, {name: float(len(own)) for name, own in places.items()})
     blocks = []
     for name, weight in parts.items():
         own = places[name]
-        right = np.stack([each.right[own] for each in decisions], axis=1)
-        blocks.append(Block.of(name, weight, right, [prompts[place] for place in own]))
+        counted = np.stack([each.counted[own] for each in decisions], axis=1)
+        blocks.append(Block.of(name, weight, counted, [prompts[place] for place in own]))
     return rank(blocks, seed=seed)
 
 

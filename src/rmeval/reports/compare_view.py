@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rmeval.eval.compare import ALPHA, Comparison, Difference, compare
-from rmeval.eval.suites import get_suite
+from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 
 __all__ = ["CompareView", "compare_views"]
@@ -62,8 +62,7 @@ def compare_views(runs: Sequence[RunRecord], *, common_only: bool) -> list[Compa
 
 
 def _view(comparison: Comparison, run: RunRecord, place: int) -> CompareView:
-    sections = get_suite(run.info.suite).sections(run.info.weights)
-    home = {subset: name for name, section in sections.items() for subset in section.subsets}
+    home = suite_of(run.info).homes(run.info.weights)
     numbers = {} if comparison.overall is None else {"Overall": comparison.overall}
     rows = [
         DifferenceRow(name, "", each, each.limits(1 - 2 * ALPHA))

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rmeval.eval.selftest import SelfTest
-from rmeval.eval.suites import get_suite
+from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.summary import describe, right_means, title
 from rmeval.types import Results, SubsetResult
@@ -18,6 +18,8 @@ from rmeval.types import Results, SubsetResult
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
 _COUNTS: dict[str, Callable[[SubsetResult], int]] = {
     "ties": lambda item: item.ties,
+    "part": lambda item: item.partial,
+    "unparsed": lambda item: item.unparsed,
     "invalid": lambda item: item.invalid,
     "cut": lambda item: item.truncated,
     "undecided": lambda item: item.undecided,
@@ -98,13 +100,13 @@ def _table(run: RunRecord) -> Table:
     table.add_column("", no_wrap=True)
     for name in ("n", "accuracy", "95% interval", *counts, "longest", "random"):
         table.add_column(name, justify="right", no_wrap=True)
-    sections = get_suite(run.info.suite).sections(run.info.weights)
+    sections = suite_of(run.info).sections(run.info.weights)
     shown: set[str] = set()
     for name, estimate in results.sections.items():
         interval = _interval(estimate.low, estimate.high)
         _bold_row(table, name, _percent(estimate.accuracy), interval, len(counts), _rulers(results, "sections", name))
         for subset in sections[name].subsets:
-            if subset in results.subsets:
+            if subset in results.subsets and subset not in shown:
                 _subset_row(table, subset, results, counts)
                 shown.add(subset)
     rest = [name for name in results.subsets if name not in shown]

@@ -19,7 +19,7 @@ from rmeval.reports.measured import Measured
 __all__ = ["ExamplesIndex", "ExamplesText", "examples_index", "examples_text"]
 
 _T = TypeVar("_T")
-_LETTERS = {"right": "r", "wrong": "w", "tie": "t", "invalid": "i"}
+_LETTERS = {"right": "r", "wrong": "w", "tie": "t", "partial": "p", "invalid": "i", "unparsed": "u"}
 ABSENT = "-"
 """Stands for an outcome where a run lacks the example."""
 
@@ -31,7 +31,8 @@ class RunNumbers(TypedDict):
     unit: str
     """What ``tokens`` counts."""
     outcomes: str
-    """A letter an example: ``r`` right, ``w`` wrong, ``t`` tie, ``i`` invalid, ``-`` not in this run."""
+    """A letter an example: ``r`` right, ``w`` wrong, ``t`` tie, ``p`` partly right, ``i`` invalid, ``u`` unparsed,
+    ``-`` not in this run."""
     undecided: list[int]
     """Places of the examples whose margin is within the dtype's drift."""
     margins: list[float | None]

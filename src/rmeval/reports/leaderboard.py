@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rmeval.errors import UsageError, did_you_mean
-from rmeval.eval.suites import SUITES
-from rmeval.eval.suites.rewardbench import REWARDBENCH
+from rmeval.eval.suites import SUITES, Suite, know
 from rmeval.files import OutputFolder
 from rmeval.reports.board import Apart, Entry, Leaderboard
 from rmeval.reports.board_files import board_csv, board_json, board_markdown
@@ -26,6 +25,7 @@ def leaderboard(
     output_dir: str | Path,
     *,
     imports: Sequence[str | Path] = (),
+    suites: Sequence[Suite] = (),
     weights: str | None = None,
     import_weights: str | None = None,
     overwrite: bool = False,
@@ -37,7 +37,8 @@ def leaderboard(
     Args:
         runs: Folders of runs, or folders that hold them, one or two levels down.
         output_dir: Folder for ``index.html``, a page a model, and the same as CSV, JSON and Markdown.
-        imports: Published results of RewardBench: per-subset JSON, the CSV of the leaderboard, or folders of those.
+        imports: Published results: per-subset JSON, CSV with a column a section, or folders of those.
+        suites: Suites made in Python that runs may be of.
         weights: Name of the weight table; None for each suite's default. Runs with another one stand apart.
         import_weights: The weight table that the sections of CSV files were made with; None where that is not known.
         overwrite: Replace a leaderboard that is there.
@@ -52,23 +53,24 @@ def leaderboard(
         DataError: if a published file is damaged or not what it should be.
         RunError: if the site cannot be written, or one is there and ``overwrite`` is not set.
     """
-    chosen = _weights(weights, import_weights)
+    know(suites)
+    _check_weights([weights, import_weights], suites)
     if not runs and not imports:
         raise UsageError("nothing to show: pass folders of runs, or published results with --import")
     with site_folder(Path(output_dir), overwrite=overwrite) as folder:
-        return _write(folder, runs, imports, chosen, import_weights, seed, progress)
+        return _write(folder, runs, imports, weights, import_weights, seed, progress)
 
 
 def _write(
     folder: OutputFolder,
     runs: Sequence[str | Path],
     imports: Sequence[str | Path],
-    chosen: dict[str, str | None],
+    weights: str | None,
     import_weights: str | None,
     seed: int,
     progress: Progress | None,
 ) -> Leaderboard:
-    published, ignored = read_imports(map(Path, imports), str(chosen[REWARDBENCH.name]), import_weights)
+    published, ignored = read_imports(map(Path, imports), weights, import_weights)
     entries: list[Entry] = []
     unread: list[Apart] = []
     found = find_runs(map(Path, runs))
@@ -80,7 +82,7 @@ def _write(
             entries.append(item)
         if progress is not None:
             progress(done, len(found))
-    tables, apart = arrange([*entries, *published], unread, chosen, seed)
+    tables, apart = arrange([*entries, *published], unread, weights, seed)
     board = Leaderboard(tables, apart, ignored, folder.path)
     pages = {row.page: model_page(board, row) for row in board.rows}
     files = {
@@ -93,13 +95,8 @@ def _write(
     return board
 
 
-def _weights(asked: str | None, imported: str | None) -> dict[str, str | None]:
-    """Return the weight table of each suite: its default where it does not have the one asked for."""
-    known = list(dict.fromkeys(name for suite in SUITES.values() for name in suite.weights))
-    if asked is not None and asked not in known:
-        raise UsageError(f"no suite has weights {asked!r}{did_you_mean(asked, known)} (known: {', '.join(known)})")
-    if imported is not None and imported not in REWARDBENCH.weights:
-        known = list(REWARDBENCH.weights)
-        text = f"{REWARDBENCH.name} has no weights {imported!r}{did_you_mean(imported, known)}"
-        raise UsageError(f"{text} (known: {', '.join(known)})")
-    return {suite.name: asked if asked in suite.weights else suite.default_weights for suite in SUITES.values()}
+def _check_weights(asked: Sequence[str | None], more: Sequence[Suite]) -> None:
+    known = list(dict.fromkeys(name for suite in (*SUITES.values(), *more) for name in suite.weights))
+    for name in asked:
+        if name is not None and name not in known:
+            raise UsageError(f"no suite has weights {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.errors import RunError
-from rmeval.eval.metrics import outcome
+from rmeval.eval.credits import judge
+from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
 from rmeval.types import Outcome, ScoredExample
 
@@ -41,7 +42,7 @@ class Measured:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Examples that the model has right; a tie is not."""
-        return self.margin > 0
+        return np.array([each.kind == "right" for each in self.outcomes], dtype=np.bool_)
 
 
 def measure(run: RunRecord) -> Measured:
@@ -51,7 +52,7 @@ def measure(run: RunRecord) -> Measured:
         RunError: if the run's tables do not fit together.
     """
     scored = scored_examples(run)
-    outcomes = [outcome(each.chosen, each.rejected) for each in scored]
+    outcomes = [each.outcome for each in judge(suite_of(run.info), scored)]
     table = run.scores_table
     order = [each.id for each in scored for _ in (*each.chosen, *each.rejected)]
     if table.column("example_id").to_pylist() != order:

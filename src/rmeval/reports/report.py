@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rmeval.errors import UsageError
-from rmeval.eval.suites import get_suite
+from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.compare_view import compare_views
 from rmeval.reports.examples_data import examples_index, examples_text
@@ -25,18 +25,22 @@ MOST_RUNS = 8
 """Beyond that a leaderboard reads better."""
 
 
-def write_report(runs: Sequence[RunRecord], path: Path, *, common_only: bool = False) -> int:
+def write_report(
+    runs: Sequence[RunRecord], path: Path, *, common_only: bool = False, suites: Sequence[Suite] = ()
+) -> int:
     """Write the report of one run, or of several with the first as the baseline; return its size in bytes.
 
     Args:
         runs: The runs.
         path: The HTML file.
         common_only: Compare the examples that the runs have in common, where they are not all the same.
+        suites: Suites made in Python that the runs are of.
 
     Raises:
         UsageError: if the runs cannot be compared.
         RunError: if a run's tables do not fit together, or the page cannot be written.
     """
+    know(suites)
     return write_page(path, report_page(runs, common_only=common_only))
 
 
@@ -167,8 +171,7 @@ def _view(run: RunRecord, measured: Measured, label: str, place: int, *, several
 def _subsets(info: RunInfo) -> list[SubsetRow]:
     """Return the subsets in the order of the sections, those in none of them last."""
     results = info.results
-    sections = get_suite(info.suite).sections(info.weights)
-    home = {subset: name for name, section in sections.items() for subset in section.subsets}
+    home = suite_of(info).homes(info.weights)
     order = [*(name for name in home if name in results.subsets), *(n for n in results.subsets if n not in home)]
 
     def ruler(name: str, subset: str) -> float | None:

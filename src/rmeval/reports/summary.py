@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from rmeval.data_prep.audit import CODES
-from rmeval.eval.suites import get_suite
+from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 from rmeval.types import RunInfo
 
@@ -21,7 +21,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
     ``subsets``, ``warnings``, ``path``. Accuracies are shares of 1, ``low`` and ``high`` bound their 95% interval.
     """
     results = run.info.results
-    keys = ("n", "accuracy", "low", "high", "ties", "invalid", "truncated")
+    keys = ("n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated")
     return {
         "suite": run.info.suite,
         "model": run.info.model.name,
@@ -35,7 +35,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
 
 
 def right_means(run: RunRecord) -> str:
-    """Return what makes an example right where it has several chosen or rejected completions; else nothing.
+    """Return what makes an example right where some have several chosen or rejected completions; else nothing.
 
     Such as ``3 chosen × 3 rejected: right only if every chosen beats every rejected``.
     """
@@ -50,7 +50,7 @@ def right_means(run: RunRecord) -> str:
     if max(chosen.max(), rejected.max()) < 2:
         return ""
     counts = (f"{own.min()} to {own.max()}" if own.min() < own.max() else f"{own.min()}" for own in (chosen, rejected))
-    return f"{' chosen × '.join(counts)} rejected: right only if every chosen beats every rejected"
+    return f"{' chosen × '.join(counts)} rejected: {suite_of(run.info).rule.meaning}"
 
 
 def title(run: RunRecord) -> str:
@@ -60,7 +60,7 @@ def title(run: RunRecord) -> str:
 
 def info_title(info: RunInfo) -> str:
     """Return the same from what ``run.json`` says."""
-    suite = get_suite(info.suite)
+    suite = suite_of(info)
     if info.partial and suite.expected:
         return f"PARTIAL: not a {suite.title} result"
     return f"{suite.title} (partial)" if info.partial else suite.title

@@ -1,14 +1,17 @@
-"""The benchmarks. A new one is a file here and a line in ``SUITES``."""
+"""The benchmarks. A new one is a file here and a line in ``SUITES``; or a file of the user's, read by ``file``."""
 
 from __future__ import annotations
 
-from rmeval.errors import UsageError, did_you_mean
-from rmeval.eval.suites.base import Section, Suite
+from collections.abc import Iterable
+
+from rmeval.errors import RunError, UsageError, did_you_mean
+from rmeval.eval.suites.base import Formula, Option, Section, Suite
 from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.eval.suites.rewardbench import REWARDBENCH
+from rmeval.types import RunInfo
 
-__all__ = ["SUITES", "Section", "Suite", "get_suite"]
+__all__ = ["SUITES", "Formula", "Option", "Section", "Suite", "get_suite", "know", "suite_of"]
 
 SUITES: dict[str, Suite] = {suite.name: suite for suite in (REWARDBENCH, PAIRS, MINI)}
 
@@ -19,6 +22,43 @@ def get_suite(name: str) -> Suite:
     Raises:
         UsageError: if there is none.
     """
-    if name not in SUITES:
-        raise UsageError(f"unknown suite {name!r}{did_you_mean(name, SUITES)} (known: {', '.join(SUITES)})")
-    return SUITES[name]
+    if name not in SUITES | _given:
+        raise UsageError(f"unknown suite {name!r}{did_you_mean(name, SUITES)} (known: {', '.join(SUITES | _given)})")
+    return SUITES.get(name) or _given[name]
+
+
+_given: dict[str, Suite] = {}
+"""Suites that a caller made in Python and handed over."""
+
+
+def know(suites: Iterable[Suite]) -> None:
+    """Let the runs of these suites be read in this process: what Python defines, no run can carry.
+
+    Raises:
+        UsageError: if another suite has one's name.
+    """
+    for suite in suites:
+        if suite.name in SUITES and SUITES[suite.name] is not suite:
+            raise UsageError(f"there is a suite {suite.name!r} already: give yours another name")
+        if suite.name not in SUITES and suite.file is None:
+            _given[suite.name] = suite
+
+
+def suite_of(info: RunInfo) -> Suite:
+    """Return the suite of a run: the one in the run's own suite file, else the one of its name.
+
+    Raises:
+        RunError: if the suite file in the run is damaged.
+        UsageError: if this rmeval knows no suite of that name.
+    """
+    if info.suite_file is not None:
+        from rmeval.eval.suites.file import read_text
+
+        try:
+            return read_text(info.suite_file)
+        except UsageError as error:
+            raise RunError(f"the suite file in the run is damaged: {error}") from None
+    if info.suite not in SUITES | _given:
+        known = f"the run is of the suite {info.suite!r}, which this rmeval does not know"
+        raise UsageError(f"{known}; one made in Python has to be handed over (suites=[...])")
+    return get_suite(info.suite)

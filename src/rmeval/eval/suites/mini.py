@@ -15,6 +15,12 @@ _CHAT_HARD = {"mini-hard-instructions": 32, "mini-hard-subtle": 32}
 _SAFETY = {"mini-safety-should-refuse": 32, "mini-safety-should-respond": 32}
 _REASONING = {"mini-code": 32, "mini-arithmetic": 32}
 
+
+def mini_path() -> Path:
+    """Return the file of the shipped rows."""
+    return Path(str(files("rmeval.eval.suites") / "mini.jsonl"))
+
+
 MINI = Suite(
     name="mini",
     title="rmeval mini (smoke test)",
@@ -29,9 +35,6 @@ MINI = Suite(
     },
     expected={**_CHAT, **_CHAT_HARD, **_SAFETY, **_REASONING},
     dataset="mini",
+    packaged=mini_path(),
+    fingerprint="sha256:a29da868a319b499b51a54cf88958b62b28f679c194e43a63c550440685746c5",
 )
-
-
-def mini_path() -> Path:
-    """Return the file of the shipped rows."""
-    return Path(str(files("rmeval.eval.suites") / "mini.jsonl"))

@@ -9,12 +9,15 @@ leaderboard was made with the swapped table, kept here as ``2024-05``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from rmeval.eval.suites.base import Section, Suite
+from rmeval.errors import UsageError
+from rmeval.eval.suites.base import Option, Section, Suite
+from rmeval.types import Example, Finding
 
 PRIOR_SETS = "allenai/preference-test-sets"
 """The Hub data set behind ``--include-prior-sets``: each split is a subset."""
-PRIOR_SUBSETS = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize")
+_PRIOR_SUBSETS = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize")
 
 _CHAT = {
     "alpacaeval-easy": 100,
@@ -48,8 +51,27 @@ def _table(safety: Mapping[str, float]) -> dict[str, Section]:
         "Safety": Section(2, safety),
         "Reasoning": Section(2, {"math-prm": 984, **_CODE}),
         # The prior sets count half as much as a section, and their subsets count alike.
-        "Prior Sets": Section(1, dict.fromkeys(PRIOR_SUBSETS, 1)),
+        "Prior Sets": Section(1, dict.fromkeys(_PRIOR_SUBSETS, 1)),
     }
+
+
+def _prior_sets() -> tuple[list[Example], list[Finding], str]:
+    """Load the prior sets; their ids get the split's name, because they could repeat the main set's."""
+    from rmeval.data_prep.examples import to_examples
+    from rmeval.data_prep.rows import load_rows
+
+    examples: list[Example] = []
+    findings: list[Finding] = []
+    revision = None
+    for split in _PRIOR_SUBSETS:
+        rows = load_rows(PRIOR_SETS, split=split, revision=revision)
+        revision = rows.revision  # All four splits from one commit.
+        found, noticed = to_examples(rows, subset_column="", default_subset=split)
+        if revision is None:
+            raise UsageError(f"a folder {PRIOR_SETS} stands where the Hub's is meant; run from another folder")
+        examples += [replace(example, id=f"{split}/{example.id}") for example in found]
+        findings += [replace(each, examples=tuple(f"{split}/{name}" for name in each.examples)) for each in noticed]
+    return examples, findings, revision or ""
 
 
 REWARDBENCH = Suite(
@@ -63,4 +85,5 @@ REWARDBENCH = Suite(
     expected={**_CHAT, **_CHAT_HARD, **_SAFETY, "math-prm": 447, **_CODE},
     dataset="allenai/reward-bench",
     split="filtered",
+    options={"include-prior-sets": Option(f"Score {PRIOR_SETS} too.", _PRIOR_SUBSETS, _prior_sets)},
 )

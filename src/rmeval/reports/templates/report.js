@@ -1,8 +1,8 @@
 {
   const BATCH = 60;
   const LONG = 20000; // Characters of a text that are laid out at once; the rest comes on request.
-  const NAMES = { r: "right", w: "wrong", t: "tie", i: "invalid", "-": "absent" };
-  const SIGNS = { r: "✓", w: "✗", t: "=", i: "!", "-": "–" };
+  const NAMES = { r: "right", w: "wrong", t: "tie", p: "partly right", i: "invalid", u: "unparsed", "-": "absent" };
+  const SIGNS = { r: "✓", w: "✗", t: "=", p: "◐", i: "!", u: "?", "-": "–" };
   const byId = (id) => document.getElementById(id);
   const { make, visible } = rmeval;
   const decimals = (value, digits) => (value === null || value === undefined
@@ -42,8 +42,10 @@
     r: ["Right", (place) => run().outcomes[place] === "r"],
     w: ["Wrong", (place) => run().outcomes[place] === "w"],
     t: ["Tie", (place) => run().outcomes[place] === "t"],
+    p: ["Partly right", (place) => run().outcomes[place] === "p"],
     missed: ["Wrong or tie", (place) => "wt".includes(run().outcomes[place])],
     i: ["Invalid", (place) => run().outcomes[place] === "i"],
+    u: ["Unparsed", (place) => run().outcomes[place] === "u"],
     undecided: ["Undecided", (place) => run().undecidedSet.has(place)],
     truncated: ["Truncated", (place) => run().truncatedSet.has(place)],
     gained: ["Right only in this run", (place) => index.runs[0].outcomes[place] !== "r" && run().outcomes[place] === "r"],
@@ -184,7 +186,9 @@
     byId("by-run").value = String(index.runs.length - 1);
     options("by-subset", [["", "All subsets"], ...index.subsets.map((name, place) => [String(place), `${name} (${counts.get(place)})`])]);
     const several = index.runs.length > 1;
-    options("by-outcome", Object.entries(OUTCOMES).filter(([key]) => several || !["gained", "lost"].includes(key))
+    const seen = (key) => !["p", "u"].includes(key) || index.runs.some((each) => each.outcomes.includes(key));
+    options("by-outcome", Object.entries(OUTCOMES)
+      .filter(([key]) => seen(key) && (several || !["gained", "lost"].includes(key)))
       .map(([key, [label]]) => [key, label]));
     options("order", Object.entries(ORDERS).map(([key, [label]]) => [key, label]));
     [byId("by-outcome").value, byId("order").value] = PRESETS.worst;

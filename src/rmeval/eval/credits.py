@@ -1,0 +1,92 @@
+"""From scores to credits: the one place where a suite's rule and its formulas are applied.
+
+A subset's number is the mean of what its examples count: the credits that the suite's rule gives. A formula of a
+subset's own is no mean, so it is made one: each cluster of examples counts the formula's number plus its *influence*,
+the derivative of the number by the cluster's weight (the infinitesimal jackknife: Jaeckel, 1972, Bell Laboratories
+memorandum MM 72-1215-11; Efron, 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 6). Influences
+add up to 0, so that the mean of these is the number itself, and how they vary from cluster to cluster says how sure it
+is. Intervals, tests and ranks take means only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rmeval.eval.suites import Formula, Suite
+from rmeval.types import Outcome, ScoredExample
+
+__all__ = ["Judged", "by_subset", "judge"]
+
+_STEP = 2.0**-10
+"""By how much a cluster's weight is moved to either side for a derivative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One example and what its scores are worth."""
+
+    example: ScoredExample
+    outcome: Outcome
+    counted: float
+    """What its subset's number is the mean of, over the valid examples."""
+    prompt: str
+    """Examples with the same one are not independent: the prompt's hash, or a formula's own cluster."""
+
+    @property
+    def valid(self) -> bool:
+        """True where the example is in the denominator."""
+        return self.outcome.kind != "invalid"
+
+
+def judge(suite: Suite, scored: Iterable[ScoredExample]) -> list[Judged]:
+    """Apply a suite's rule and formulas to examples; the result has their order."""
+    credit = suite.rule.credit
+    judged = []
+    for each in scored:
+        found = credit(each)
+        judged.append(Judged(each, found, found.credit, each.prompt_hash))
+    for name, formula in suite.formulas.items():
+        places = [place for place, each in enumerate(judged) if each.example.subset == name]
+        for place, own in zip(places, _counted(formula, [judged[place] for place in places]), strict=True):
+            judged[place] = own
+    return judged
+
+
+def by_subset(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
+    """Return the examples of each subset, subsets in order of first appearance."""
+    groups: dict[str, list[Judged]] = {}
+    for each in judged:
+        groups.setdefault(each.example.subset, []).append(each)
+    return groups
+
+
+def _counted(formula: Formula, group: Sequence[Judged]) -> list[Judged]:
+    """Return a subset's examples with what they count in place of their credits."""
+    valid = [each.example for each in group if each.valid]
+    clusters: dict[str, list[int]] = {}
+    for place, example in enumerate(valid):
+        clusters.setdefault(formula.cluster(example), []).append(place)
+    value, influence = _influences(formula, valid, clusters) if valid else (0.0, {})
+    counted = []
+    for each in group:
+        cluster = formula.cluster(each.example)
+        part = influence[cluster] * len(valid) / len(clusters[cluster]) if each.valid else 0.0
+        counted.append(Judged(each.example, each.outcome, value + part, f"{each.example.subset}\x1f{cluster}"))
+    return counted
+
+
+def _influences(
+    formula: Formula, valid: Sequence[ScoredExample], clusters: Mapping[str, Sequence[int]]
+) -> tuple[float, dict[str, float]]:
+    """Return the number, and its derivative by the weight of each cluster."""
+
+    def moved(places: Sequence[int], step: float) -> float:
+        weights = [1.0] * len(valid)
+        for place in places:
+            weights[place] += step
+        return formula.value(valid, weights)
+
+    slopes = {name: (moved(places, _STEP) - moved(places, -_STEP)) / (2 * _STEP) for name, places in clusters.items()}
+    middle = sum(slopes.values()) / len(slopes)  # 0 on paper.
+    return moved((), 0.0), {name: slope - middle for name, slope in slopes.items()}
