@@ -10,11 +10,12 @@ from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.eval.suites.rewardbench import REWARDBENCH
 from rmeval.eval.suites.rewardbench2 import REWARDBENCH2
+from rmeval.eval.suites.rm_bench import RM_BENCH
 from rmeval.types import RunInfo
 
 __all__ = ["SUITES", "Formula", "Option", "Section", "Suite", "get_suite", "know", "suite_of"]
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in (REWARDBENCH, REWARDBENCH2, PAIRS, MINI)}
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (REWARDBENCH, REWARDBENCH2, RM_BENCH, PAIRS, MINI)}
 
 
 def get_suite(name: str) -> Suite:

@@ -1,0 +1,112 @@
+"""RM-Bench: nine pairs a row, levels and domains; real rows and the published board."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from rmeval import evaluate
+from rmeval.data_prep.rows import Rows
+from rmeval.errors import DataError
+from rmeval.eval.metrics import overall_mean
+from rmeval.eval.statistics import weighted_mean
+from rmeval.eval.suites import get_suite
+
+SUITE = get_suite("rm-bench")
+LEVELS = ("easy", "normal", "hard")
+DOMAINS = ("chat", "math", "code", "safety")
+
+
+def row(domain: str, chars: tuple[int, ...] = (1, 2, 3, 1, 2, 3)) -> dict[str, object]:
+    texts = ["x" * count for count in chars]
+    return {"id": 1, "prompt": f"{domain}?", "domain": domain, "chosen": texts[:3], "rejected": texts[3:]}
+
+
+def test_nine_pairs_and_their_levels() -> None:
+    examples, findings = SUITE.read(Rows("made", [row("code"), row("safety-refuse")]))
+    sizes = [(each.subset, len(each.chosen[0][0].content), len(each.rejected[0][0].content)) for each in examples[:9]]
+    assert sizes == [
+        ("code-normal", 1, 1), ("code-hard", 1, 2), ("code-hard", 1, 3),
+        ("code-easy", 2, 1), ("code-normal", 2, 2), ("code-hard", 2, 3),
+        ("code-easy", 3, 1), ("code-easy", 3, 2), ("code-normal", 3, 3),
+    ]  # fmt: skip
+    assert {each.subset for each in examples[9:]} == {"safety-easy", "safety-normal", "safety-hard"}
+    assert len({each.id for each in examples}) == 18
+    assert {each.code for each in findings} == {"ids-not-used", "identical-completions"}
+
+
+def test_longer_wins_all_easy_pairs_and_no_other(tmp_path: Path) -> None:
+    """Of one row a domain: easy 1, hard 0, normal all ties: each domain 1/3, each level its own."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row(domain)) + "\n" for domain in DOMAINS))
+    results = evaluate("baseline:longest", "rm-bench", dataset=str(file)).info.results
+    assert {name: each.accuracy for name, each in results.sections.items()} == pytest.approx(
+        {"Chat": 1 / 3, "Math": 1 / 3, "Code": 1 / 3, "Safety": 1 / 3, "Easy": 1, "Normal": 0, "Hard": 0}
+    )
+    assert results.overall is not None
+    assert results.overall.accuracy == pytest.approx(1 / 3)
+
+
+def test_the_files_of_one_domain_have_other_names_for_it() -> None:
+    names = ["alpacaeval", "math-prm", "hep-python", "xstest-should-respond", "safety-refuse", "code"]
+    rows = [{**row("x"), "domain": name} for name in names]
+    examples, _ = SUITE.read(Rows("made", rows))
+    assert [each.subset.split("-")[0] for each in examples[::9]] == ["chat", "math", "code", "safety", "safety", "code"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"domain": "poetry"}, "its domain cannot be told by 'poetry'"), ({"chosen": ["a"]}, "1 chosen and 3 rejected")],
+)
+def test_rows_that_are_not_of_the_benchmark(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(DataError, match=f"made row 1: {words}"):
+        SUITE.read(Rows("made", [{**row("chat"), **wrong}]))
+
+
+def test_the_whole_set_has_1327_rows() -> None:
+    assert sum(SUITE.expected.values()) == 9 * 1327
+
+
+def test_length_alone_reaches_37_on_the_real_chat_rows(shared_data: Path) -> None:
+    """37.38: counted over the nine pairs of 129 rows by other code."""
+    file = shared_data / "suites/rm-bench-chat.json"
+    counts = dict.fromkeys(LEVELS, 0)
+    rows = json.loads(file.read_text())
+    for each in rows:
+        for i, right in enumerate(each["chosen"]):
+            for j, wrong in enumerate(each["rejected"]):
+                counts[LEVELS[1 if i == j else 0 if i > j else 2]] += len(right) > len(wrong)
+    results = evaluate("baseline:longest", "rm-bench", dataset=str(file)).info.results
+    assert {name: each.right for name, each in results.subsets.items()} == {f"chat-{k}": n for k, n in counts.items()}
+    assert 100 * results.sections["Chat"].accuracy == pytest.approx(37.38, abs=0.005)
+    assert 100 * sum(counts.values()) / (9 * len(rows)) == pytest.approx(37.38, abs=0.005)
+
+
+def test_the_published_board_obeys_the_same_means(shared_data: Path) -> None:
+    """Of rows whose domains and levels have the same mean, 32, the overall number is ours from either."""
+    file = shared_data / "reference-results/rm-bench.leaderboard.csv"
+    table = SUITE.sections("equal")
+    consistent = 0
+    for each in csv.DictReader(file.open(encoding="utf-8-sig")):
+        try:
+            domains = [float(each[name]) for name in ("Chat", "Math", "Code", "Safety")]
+            levels = [float(each[name]) for name in ("Easy", "Normal", "Hard")]
+        except ValueError:
+            continue
+        if abs(sum(domains) / 4 - sum(levels) / 3) > 0.15:
+            continue
+        consistent += 1
+        # Subsets that have these domains and levels: domain + level − overall.
+        mean = sum(domains) / 4
+        subsets = {
+            f"{domain}-{level}": a + b - sum(levels) / 3
+            for domain, a in zip(DOMAINS, domains, strict=True)
+            for level, b in zip(LEVELS, levels, strict=True)
+        }
+        assert overall_mean(SUITE, table, subsets, {}) == pytest.approx(mean, abs=1e-9)
+        for name, value in zip(("Easy", "Normal", "Hard"), levels, strict=True):
+            assert weighted_mean(subsets, table[name].subsets) == pytest.approx(value, abs=0.16)
+    assert consistent == 32
