@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from rmeval.data_prep.column_map import ColumnMap
 from rmeval.data_prep.examples import to_examples
-from rmeval.data_prep.rows import Rows
+from rmeval.data_prep.rows import Rows, load_rows
 from rmeval.errors import DataError, UsageError
 from rmeval.types import Example, Finding, Message
 
@@ -105,6 +107,16 @@ def test_rows_at_a_path() -> None:
         examples([{"data": [whole["data"][0], {"prompt": "q", "chosen": "a"}]}], rows="data")  # type: ignore[index]
     with pytest.raises(DataError, match="rows=version leads to no list of objects"):
         examples([whole], rows="version")
+
+
+def test_a_json_file_whose_rows_stand_in_an_object(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    rows = [{"prompt": "q", "chosen": "a", "rejected": "b"}, {"prompt": "r", "chosen": "a", "rejected": "b"}]
+    file.write_text(json.dumps({"version": 1, "data": rows}, indent=1))
+    mapped, _ = ColumnMap.parse({"rows": "data"}).apply(load_rows(str(file)))
+    assert [each.prompt[0].content for each in to_examples(mapped, default_subset="all")[0]] == ["q", "r"]
+    with pytest.raises(DataError, match=r"rows\.json is one object; its 'data' may be the rows: --map rows=data"):
+        to_examples(load_rows(str(file)), default_subset="all")
 
 
 def test_other_forms_of_messages() -> None:

@@ -55,7 +55,7 @@ def to_examples(
     columns = rows.columns
     for column in ("chosen", "rejected"):
         if column not in columns:
-            raise DataError(_lacking(rows.name, column, columns))
+            raise DataError(_lacking(rows, column))
     contents = []
     noticed: dict[str, list[int]] = {
         "invalid-unicode": [],
@@ -109,11 +109,19 @@ def _each(example: Example) -> list[Example]:
     return [replace(example, id=f"{example.id}/{place}", chosen=(right,)) for place, right in enumerate(example.chosen)]
 
 
-def _lacking(name: str, column: str, columns: Sequence[str]) -> str:
+def _lacking(rows: Rows, column: str) -> str:
     """Say that a column is missing, which may be meant, and what a row has to have."""
+    columns = rows.columns
+    lists = [name for name, value in rows.rows[0].items() if _is_rows(value)] if len(rows.rows) == 1 else []
+    if lists:
+        return f"{rows.name} is one object; its {lists[0]!r} may be the rows: --map rows={lists[0]}"
     meant, there = did_you_mean(column, columns), ", ".join(map(repr, columns)) or "none"
-    needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations"
-    return f"{name} has no column {column!r} (it has: {there}){meant}{' A' if meant else '; a'} {needed}"
+    needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations (or --map)"
+    return f"{rows.name} has no column {column!r} (it has: {there}){meant}{' A' if meant else '; a'} {needed}"
+
+
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
 
 
 def conversations(examples: Iterable[Example]) -> list[Conversation]:

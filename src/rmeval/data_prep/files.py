@@ -127,9 +127,8 @@ def _refuse_whole(path: Path, label: str) -> None:
     Raises:
         DataError: if it is; it says what to do.
     """
-    try:
-        value = json.loads("".join(line for _, line in _lines(path, label)))
-    except (ValueError, RecursionError):
+    value = _whole(path, label)
+    if value is None:
         return
     if isinstance(value, list):
         raise DataError(f"{label}: a JSON list over several lines, where each line must be a row: name the file .json")
@@ -141,11 +140,28 @@ def _refuse_whole(path: Path, label: str) -> None:
     )
 
 
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _whole(path: Path, label: str) -> object:
+    """Return what a file holds as one JSON value; None where it is none."""
+    try:
+        return cast("object", json.loads("".join(line for _, line in _lines(path, label))))
+    except (ValueError, RecursionError):
+        return None
+
+
 def _json_rows(path: Path, label: str) -> Iterator[PlacedRow]:
-    """Read a list of objects; a file that does not begin with ``[`` is read as one object a line."""
-    first = next((line.lstrip() for _, line in _lines(path, label) if line.strip()), "")
+    """Read a list of objects; a file that does not begin with ``[`` is one object a line, or one object in all."""
+    first = next((line.strip() for _, line in _lines(path, label) if line.strip()), "")
     if not first.startswith("["):
-        yield from _jsonl_rows(path, label)
+        whole = None if _is_json(first) else _whole(path, label)
+        yield from [(label, whole)] if isinstance(whole, dict) else _jsonl_rows(path, label)
         return
     values = _parse_json("".join(line for _, line in _lines(path, label)), label)
     for number, value in enumerate(cast("list[object]", values), start=1):
