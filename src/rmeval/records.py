@@ -58,6 +58,8 @@ _EXAMPLES_SCHEMA = pa.schema(
 _TAG = pa.field("tag", pa.string())
 """Only where a suite has tags."""
 _TEXT_COLUMNS = (pa.field("prompt", pa.string()), pa.field("completions", pa.string()))
+_TOOLS = pa.field("tools", pa.string())
+"""Only where an example has some."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,9 @@ class RunRecord:
         return replace(self, info=replace(self.info, **changes))
 
 
-def prompt_hash(prompt: Messages) -> str:
-    """Return the first 16 hex digits of the sha256 of a list of messages."""
-    return hashlib.sha256(_messages_json(prompt).encode()).hexdigest()[:16]
+def prompt_hash(prompt: Messages, tools: str = "") -> str:
+    """Return the first 16 hex digits of the sha256 of a list of messages and the tools beside it."""
+    return hashlib.sha256((_messages_json(prompt) + tools).encode()).hexdigest()[:16]
 
 
 def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Table:
@@ -120,19 +122,20 @@ def examples_table(examples: Sequence[Example], *, keep_text: bool = True) -> pa
     if any(example.tag for example in examples):
         schema = schema.append(_TAG)
     if keep_text:
-        for field in _TEXT_COLUMNS:
+        for field in _TEXT_COLUMNS if not any(example.tools for example in examples) else (*_TEXT_COLUMNS, _TOOLS):
             schema = schema.append(field)
     rows = [
         {
             "example_id": example.id,
             "row": example.row,
             "subset": example.subset,
-            "prompt_hash": prompt_hash(example.prompt),
+            "prompt_hash": prompt_hash(example.prompt, example.tools),
             "completion_hashes": [prompt_hash(completion) for completion in example.completions],
             "tag": example.tag,
-            "completion_chars": [sum(len(m.content) for m in completion) for completion in example.completions],
+            "completion_chars": [sum(m.chars for m in completion) for completion in example.completions],
             "prompt": _messages_json(example.prompt),
             "completions": "[" + ",".join(map(_messages_json, example.completions)) + "]",
+            "tools": example.tools,
         }
         for example in examples
     ]
@@ -255,7 +258,7 @@ def load_run(path: str | Path, *, with_text: bool = True) -> RunRecord:
         try:
             if _sha256(file) != info.files.get(name):
                 raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
-            left_out = () if with_text or name == SCORES else [field.name for field in _TEXT_COLUMNS]
+            left_out = () if with_text or name == SCORES else [field.name for field in (*_TEXT_COLUMNS, _TOOLS)]
             columns = [column for column in pq.read_schema(file).names if column not in left_out]
             tables.append(pq.read_table(file, columns=columns))
         except (OSError, pa.ArrowException) as error:
@@ -290,11 +293,11 @@ def _load_info(folder: Path) -> RunInfo:
 
 def parse_messages(text: str) -> Messages:
     """Read one list of messages back from ``examples.parquet``."""
-    return tuple(Message(**item) for item in json.loads(text))
+    return tuple(Message.of(item) for item in json.loads(text))
 
 
 def _messages_json(messages: Messages) -> str:
-    return json.dumps([asdict(message) for message in messages], ensure_ascii=False)
+    return json.dumps([message.turn() for message in messages], ensure_ascii=False)
 
 
 def _sha256(file: Path) -> str:

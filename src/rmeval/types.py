@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
 OutcomeKind: TypeAlias = Literal["right", "wrong", "tie", "partial", "invalid", "unparsed"]
@@ -21,6 +22,26 @@ class Message:
     role: str
     """``system``, ``user``, ``assistant``, or whatever else the chat template knows."""
     content: str
+    extra: str = ""
+    """What else a template may read, as JSON text of an object: tool calls, reasoning, a content of null."""
+
+    def turn(self) -> dict[str, Any]:
+        """Return the message as a chat template is given it."""
+        turn: dict[str, Any] = {"role": self.role, "content": self.content}
+        return turn | json.loads(self.extra) if self.extra else turn
+
+    @staticmethod
+    def of(turn: Mapping[str, Any]) -> Message:
+        """Build the message of what ``turn`` returns."""
+        content = turn["content"]
+        more = {key: value for key, value in turn.items() if key != "role" and (key != "content" or value is None)}
+        extra = json.dumps(more, ensure_ascii=False, default=str) if more else ""
+        return Message(turn["role"], "" if content is None else content, extra)
+
+    @property
+    def chars(self) -> int:
+        """Characters of all that it says, calls of tools among it."""
+        return len(self.content) + len(self.extra)
 
 
 Messages: TypeAlias = tuple[Message, ...]
@@ -41,6 +62,8 @@ class Example:
     """The right completions, at least one; each is a non-empty list of messages."""
     rejected: tuple[Messages, ...]
     """The wrong completions, at least one."""
+    tools: str = ""
+    """The tools that the assistant may call, as JSON text of a list; empty for none."""
     tag: str = ""
     """What the suite's rule or formula must know beside right and wrong; most suites need nothing."""
 
@@ -59,6 +82,8 @@ class Conversation:
     example_id: str = ""
     """The example it belongs to, and its place there: the random ruler hashes these, others may ignore them."""
     index: int = 0
+    tools: str = ""
+    """As in ``Example``."""
 
     @property
     def messages(self) -> Messages:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from rmeval.data_prep.examples import to_examples
+from rmeval.data_prep.examples import fingerprint, to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.data_prep.score_rows import scorable_rows
 from rmeval.data_prep.stream import open_source
@@ -139,7 +142,7 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {
             "prompt": [HELLO],
-            "chosen": [{**WELL, "reasoning_content": "hm"}],
+            "chosen": [{**WELL, "weight": 1}],
             "rejected": "no",
             "tools": [{"type": "function"}],
             "history": [],
@@ -149,17 +152,82 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
         {"prompt": [HELLO], "chosen": [{**WELL, "name": None}], "rejected": "no", "history": [["a", "b"]]},
     ]
     _, findings = read(tmp_path, *rows)
-    assert findings["unread-columns"].examples == ("chosen[].reasoning_content", "history", "tools")
+    assert findings["unread-columns"].examples == ("chosen[].weight", "history", "tools")
     assert findings["unread-columns"].severity == "warning"
     plain: list[dict[str, Any]] = [{"prompt": [HELLO], "chosen": [WELL], "rejected": "no", "tools": []}]
     assert "unread-columns" not in read(tmp_path, *plain)[1]
 
 
 @pytest.mark.parametrize("content", ["", "Let me look.", None])
-def test_tool_calls_are_refused(tmp_path: Path, content: str | None) -> None:
-    call = {"role": "assistant", "content": content, "tool_calls": [{"function": {"name": "weather"}}]}
-    with pytest.raises(DataError, match=r"line 1, column 'chosen': message 1 has tool_calls, which are not read"):
+@pytest.mark.parametrize("arguments", [{"city": "Paris", "at": 7}, '{"city": "Paris", "at": 7}'])
+def test_tool_calls_belong_to_a_message(tmp_path: Path, content: str | None, arguments: object) -> None:
+    calls = [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": arguments}}]
+    call = {"role": "assistant", "content": content, "tool_calls": calls}
+    result = {"role": "tool", "tool_call_id": "c1", "name": "weather", "content": "18"}
+    row = {"prompt": QUESTION, "chosen": [call, result, WELL], "rejected": [{**call, "tool_calls": json.dumps(calls)}]}
+    (example,), findings = read(tmp_path, row)
+    assert [message.turn() for message in example.chosen[0]] == [call, result, WELL]
+    assert example.rejected[0] == example.chosen[0][:1]
+    assert findings == {}  # Neither blank nor unread.
+
+
+@pytest.mark.parametrize("calls", [{"name": "weather"}, ["weather"], [{"function": {}}], "weather", [{"id": "c1"}]])
+def test_tool_calls_that_are_none_are_refused(tmp_path: Path, calls: object) -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": calls}
+    with pytest.raises(DataError, match=r"line 1, column 'chosen': message 1 has tool_calls that are not a list of"):
         read(tmp_path, {"prompt": QUESTION, "chosen": [call], "rejected": [WELL]})
+
+
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize("tools", [[WEATHER], json.dumps([WEATHER])])
+def test_a_tools_column_belongs_to_the_example(tmp_path: Path, tools: object) -> None:
+    row = {"prompt": QUESTION, "chosen": [WELL], "rejected": "no"}
+    (example, plain), findings = read(tmp_path, {**row, "tools": tools}, row)
+    assert json.loads(example.tools) == [WEATHER]
+    assert plain.tools == ""
+    assert example.id != plain.id
+    assert findings == {}  # Neither the same rows nor unread.
+    file = tmp_path / "score.jsonl"
+    file.write_text(json.dumps({"messages": [HELLO, WELL], "tools": tools}))
+    (scored,) = scorable_rows(open_source(str(file)))
+    assert scored.conversations[0].tools == example.tools
+
+
+@pytest.mark.parametrize("tools", ["hammer, saw", ["hammer"], [{"type": "function"}], "[oops", {"a": 1}])
+def test_a_tools_column_of_something_else_is_named(tmp_path: Path, tools: object) -> None:
+    (example,), findings = read(tmp_path, {"prompt": QUESTION, "chosen": [WELL], "rejected": "no", "tools": tools})
+    assert example.tools == ""
+    assert findings["unread-columns"].examples == ("tools",)
+
+
+def test_ids_differ_where_calls_do(tmp_path: Path) -> None:
+    def row(arguments: str) -> dict[str, Any]:
+        calls = [{"function": {"name": "weather", "arguments": arguments}}]
+        return {"prompt": QUESTION, "chosen": [{**WELL, "tool_calls": calls}], "rejected": [WELL]}
+
+    (one, other), findings = read(tmp_path, row('{"city": "Rome"}'), row('{"city": "Bonn"}'))
+    assert one.id != other.id
+    assert fingerprint([one]) != fingerprint([replace(other, id=one.id)])
+    assert findings == {}  # Neither the same rows nor completions of the same text.
+
+
+def test_parquet_gives_a_call_the_arguments_of_no_other(tmp_path: Path) -> None:
+    """Arrow fills up objects: every call has the arguments of all, null where they are another's."""
+    calls = [
+        [{"function": {"name": "weather", "arguments": {"city": "Rome"}}}],
+        [{"function": {"name": "clock", "arguments": {"zone": "CET", "days": [1]}}}],
+    ]
+    rows = [
+        {"prompt": [HELLO], "chosen": [{**WELL, "tool_calls": each}], "rejected": [WELL], "tools": each}
+        for each in calls
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    examples, _ = to_examples(load_rows(str(tmp_path / "rows.parquet")), default_subset="all")
+    plain, _ = read(tmp_path, *rows)
+    assert [[m.turn().get("tool_calls") for m in each.chosen[0]] for each in examples] == [[each] for each in calls]
+    assert [each.id for each in examples] == [each.id for each in plain]
 
 
 # --- answers that look like messages ----------------------------------------------------------------------------

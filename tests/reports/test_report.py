@@ -70,6 +70,28 @@ def test_the_texts(run: RunRecord) -> None:
         ]
 
 
+def test_tools_and_their_calls_are_shown(tmp_path: Path) -> None:
+    tools = json.dumps([{"name": "clock"}])
+    call = {"role": "assistant", "content": None, "tool_calls": [{"name": "clock"}]}
+    says = {"role": "assistant", "content": "Look.", "thinking": "hm"}
+    made = [{"prompt": "Time?", "chosen": [call], "rejected": [says], "tools": tools}, {"prompt": "Time?", **PLAIN}]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in made))
+    run = evaluate("baseline:longest", "pairs", dataset=str(file), output_dir=tmp_path / "run")
+    texts = unpacked(report_page([run]), "examples-text")
+    assert texts["prompts"] == [[["tools", tools], ["user", "Time?"]], [["user", "Time?"]]]
+    assert texts["prompt"] == [0, 1]
+    assert texts["completions"] == [
+        [["assistant", '{"tool_calls": [{"name": "clock"}]}']],
+        [["assistant", 'Look.\n{"thinking": "hm"}']],
+        [["assistant", "now"]],
+        [["assistant", ""]],
+    ]
+
+
+PLAIN = {"chosen": "now", "rejected": ""}
+
+
 def test_a_run_without_texts(tmp_path: Path) -> None:
     run = made_run(tmp_path, keep_text=False)
     html = report_page([run])

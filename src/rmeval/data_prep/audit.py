@@ -37,6 +37,7 @@ CODES: dict[str, tuple[Severity, str]] = {
         "without its vocabulary): the example is invalid",
     ),
     "text-cut": ("warning", "the chat template leaves out part of a message, such as its reasoning"),
+    "tools-unread": ("warning", "the chat template writes nothing of the tools that stand beside the messages"),
     "same-tokens": (
         "warning",
         "completions of different text became the same tokens: they can only tie",

@@ -9,7 +9,7 @@ there. ``~`` and a regular expression after a path keep what its first group, or
 field                   what it is
 ======================  ========================================================================================
 prompt, chosen,         as in ``rmeval.data_prep.examples``
-rejected, system
+rejected, system, tools
 completions, messages   as in ``rmeval.data_prep.score_rows``
 subset, id              as in ``rmeval.data_prep.examples``
 a, b, label             two answers, and which of them is better; in place of chosen and rejected
@@ -41,6 +41,7 @@ FIELDS = (
     "prompt",
     *_SIDES,
     "system",
+    "tools",
     "completions",
     "messages",
     "subset",

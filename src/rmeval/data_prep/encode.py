@@ -1,8 +1,8 @@
 """Conversation to token ids: the one tokenization policy, shared by trainer and evaluation.
 
-1. The chat template turns the conversation into text. A template that refuses or drops a system message gets it folded
-   into the first user message. Any other template error is the user's to mend. A template that asks for today's date
-   gets the same one on every day.
+1. The chat template turns the conversation, and tools beside it, into text (``rmeval.data_prep.render``). A template
+   that refuses or drops a system message gets it folded into the first user message. Any other template error is the
+   user's to mend. A template that asks for today's date gets the same one on every day.
 2. Where the tokenizer adds a BOS token by itself, the ones the template wrote at the start are removed: exactly one is
    left. BOS tokens elsewhere stay, because in ChatML tokenizers the BOS is the marker of every turn.
 3. The tokenizer's own special tokens are added, as ``transformers``' text-classification pipeline does.
@@ -15,19 +15,19 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.kept import is_in, probes, survives, written
-from rmeval.data_prep.template import TEMPLATE_DATE, HeldClock, Template
+from rmeval.data_prep.kept import survives
+from rmeval.data_prep.render import Rendered, Renderer
+from rmeval.data_prep.template import TEMPLATE_DATE, Template
 from rmeval.errors import ModelError
-from rmeval.types import Conversation, Message, Messages
+from rmeval.types import Conversation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,8 +38,6 @@ _CHUNK = 256
 """Conversations tokenized at a time."""
 _TRIED = 16
 """Conversations whose tokens are spelled out again to see that the text is in them."""
-_PARTS = re.compile(r"""['"]type['"]\s*:\s*['"]text['"]""")
-"""What a template writes of parts that it takes for text."""
 _NEAR = 4
 """How many tokens behind the first one a second BOS is looked for."""
 _TAIL = 3
@@ -57,12 +55,6 @@ class Encoded:
     truncated: bool
     lost: str | None = None
     """What of the conversation is not there at all, so that a score would be of something else; None where all is."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    text: str
-    lost: str | None
 
 
 def usable_length(model_limit: int | None, tokenizer_limit: int | None, asked: int | None = None) -> int:
@@ -104,7 +96,7 @@ class Encoder:
         today: date = TEMPLATE_DATE,
     ) -> None:
         self.template = template
-        self._clock = HeldClock(today)
+        self._renderer = Renderer(tokenizer, template, today)
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._pad_token_id = pad_token_id
@@ -116,8 +108,6 @@ class Encoder:
         self._special_ids = np.array(sorted(special), dtype=np.int32)
         spelled = "|".join(map(re.escape, sorted(filter(None, special.values()), key=len, reverse=True)))
         self._special = re.compile(spelled or "(?!)")
-        self._writes: dict[tuple[str, ...], tuple[bool, ...]] = {}
-        """Which messages the template writes at all, by the roles of a conversation."""
         self._unknown = np.array([*self._special_ids, tokenizer.unk_token_id or -1], dtype=np.int32)
         self._to_try = _TRIED
         self._lock = threading.Lock()
@@ -126,7 +116,7 @@ class Encoder:
     @property
     def reads_clock(self) -> bool:
         """True once the template has asked for today's date."""
-        return self._clock.asked > 0
+        return self._renderer.clock.asked > 0
 
     def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
         """Encode conversations one after the other, a few hundred at a time; the audit counts what is noticed.
@@ -148,76 +138,14 @@ class Encoder:
         """
         return self._text(conversation, audit).text
 
-    def _text(self, conversation: Conversation, audit: Audit) -> _Rendered:
-        messages = conversation.messages
-        asked = self._clock.asked
-        text, problem = self._render(messages)
-        if messages and messages[0].role == "system" and (problem or self._drops_system(messages, text)):
-            messages = _fold_system(messages)
-            text, problem = self._render(messages)
-            audit.note("system-folded", conversation.example_id)
-        if problem:
-            where = f" (example {conversation.example_id})" if conversation.example_id else ""
-            raise ModelError(f"the chat template fails on a conversation{where}: {problem}; try --chat-template FILE")
-        text, lost = self._whole(messages, text, conversation.example_id, audit)
+    def _text(self, conversation: Conversation, audit: Audit) -> Rendered:
+        rendered = self._renderer.render(conversation, audit)
+        text = rendered.text
         if self._bos and self._adds_bos and text.startswith(self._bos):
             while text.startswith(self._bos):
                 text = text.removeprefix(self._bos)
             audit.note("bos-once", conversation.example_id)
-        if self._clock.asked > asked:
-            audit.note("template-reads-the-clock", conversation.example_id)
-        return _Rendered(text, lost)
-
-    def _whole(self, messages: Messages, text: str, place: str, audit: Audit) -> tuple[str, str | None]:
-        """See that every message is in the text; return the text, and what is not there at all."""
-        writes = self._written(messages)
-        dropped = [message for message, there in zip(messages, writes, strict=True) if not there and message.content]
-        if dropped:
-            parts = self._render(messages, as_parts=True)[0]
-            if parts and not _PARTS.search(parts) and all(is_in(message.content, parts) for message in messages):
-                audit.note("content-as-parts", place)
-                return parts, None
-            role = dropped[0].role
-            audit.note("text-dropped", f"{place} ({role})".strip())
-            return text, f"the chat template writes nothing of a message of role {role!r}"
-        cut = next((message for message in messages if not is_in(message.content, text)), None)
-        if cut is not None:
-            audit.note("text-cut", f"{place} ({cut.role})".strip())
-        return text, None
-
-    def _written(self, messages: Messages) -> tuple[bool, ...]:
-        """Return which messages the template writes at all: what they say may stand elsewhere in the text."""
-        roles = tuple(message.role for message in messages)
-        if roles not in self._writes:
-            asked = probes(roles)
-            text, problem = self._render(asked)  # A template may refuse a probe that is no JSON.
-            self._writes[roles] = (True,) * len(roles) if problem else written(asked, text)
-        return self._writes[roles]
-
-    def _drops_system(self, messages: Messages, text: str) -> bool:
-        return messages[0].content.strip() not in text or not self._written(messages)[0]
-
-    def _render(self, messages: Messages, *, as_parts: bool = False) -> tuple[str, str]:
-        """Return (text, "") or, where the template fails, ("", the reason).
-
-        With ``as_parts`` contents are lists of parts, as templates of multimodal models want them.
-        """
-        turns: list[dict[str, Any]] = [
-            {
-                "role": message.role,
-                "content": [{"type": "text", "text": message.content}] if as_parts else message.content,
-            }
-            for message in messages
-        ]
-        held = self._clock.held() if self.template.may_ask_for_date else nullcontext()
-        try:
-            with held:
-                rendered = self._tokenizer.apply_chat_template(turns, chat_template=self.template.text, tokenize=False)
-        except ModelError:
-            raise
-        except Exception as error:  # A template is a program: it may raise anything.
-            return "", " ".join(str(error).split()) or type(error).__name__
-        return str(rendered), ""
+        return replace(rendered, text=text)
 
     def _encode_chunk(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
         encoded = []
@@ -265,7 +193,8 @@ class Encoder:
             note("missing-eos", place)
         if pooled != len(ids) - 1:
             note("pooled-not-last", place)
-        if any(self._special.search(message.content) for message in conversation.messages):
+        said = (text for message in conversation.messages for text in (message.content, message.extra))
+        if any(map(self._special.search, said)):
             note("special-token-in-text", place)
 
     def look_again(self) -> None:
@@ -298,11 +227,3 @@ def _first_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     full: list[int] = tokenizer("a")["input_ids"]
     return full[0] if full and full[:1] != bare[:1] else None
-
-
-def _fold_system(messages: Messages) -> Messages:
-    """Put the system message before the first user message; without one, make it a user message."""
-    system, rest = messages[0], messages[1:]
-    if rest and rest[0].role == "user":
-        return (replace(rest[0], content=f"{system.content}\n\n{rest[0].content}"), *rest[1:])
-    return (Message("user", system.content), *rest)

@@ -9,10 +9,11 @@ chosen, rejected               message lists; the prompt is their longest common
 chosen, rejected               hh-rlhf transcripts; parsed, then the same
 =============================  =======================================================================================
 
-A column ``system`` is the first message. Texts that all begin with the text of the prompt lose it there. A ``prompt``
-that is an hh-rlhf transcript up to ``Assistant:`` is parsed. ``chosen`` and ``rejected`` may each be a list of several
-completions: the example is right only if every chosen one beats every rejected one. Messages may stand in a cell as
-JSON text, as CSV and Parquet exports hold them; lists that became text in another way are refused.
+A column ``system`` is the first message, a column ``tools`` the tools that the chat template is given. Texts that all
+begin with the text of the prompt lose it there. A ``prompt`` that is an hh-rlhf transcript up to ``Assistant:`` is
+parsed. ``chosen`` and ``rejected`` may each be a list of several completions: the example is right only if every chosen
+one beats every rejected one. Messages may stand in a cell as JSON text, as CSV and Parquet exports hold them; lists
+that became text in another way are refused.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def to_examples(
     for index, row in enumerate(rows.rows):
         reader = RowReader(row, rows.locate(index))
         subset = reader.name(subset_column) if subset_column in columns else default_subset
-        contents.append((subset or NO_SUBSET, *reader.sides(explicit="prompt" in columns)))
+        contents.append((subset or NO_SUBSET, *reader.sides(explicit="prompt" in columns), reader.tools()))
         for code, holds in (
             ("invalid-unicode", reader.mended),
             ("json-text", reader.parsed),
@@ -127,17 +128,17 @@ def _is_rows(value: object) -> bool:
 def conversations(examples: Iterable[Example]) -> list[Conversation]:
     """Return every completion as a conversation, in data-set order, right completions of an example first."""
     return [
-        Conversation(example.prompt, completion, example.id, index)
+        Conversation(example.prompt, completion, example.id, index, example.tools)
         for example in examples
         for index, completion in enumerate(example.completions)
     ]
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """Return ``sha256:<digest>`` over ids, subsets and all messages, in order."""
+    """Return ``sha256:<digest>`` over ids, subsets, tools and all messages, in order."""
     digest = hashlib.sha256()
     for example in examples:
-        content = _content(example.subset, example.prompt, example.chosen, example.rejected)
+        content = _content(example.subset, example.prompt, example.chosen, example.rejected, example.tools)
         tag = {"tag": example.tag} if example.tag else {}
         digest.update(_canonical({"id": example.id, **tag, **content}) + b"\n")
     return f"sha256:{digest.hexdigest()}"
@@ -187,25 +188,30 @@ def _findings(
 
 
 def _is_blank(completion: Messages) -> bool:
-    return not any(message.content.strip() for message in completion)
+    return not any(message.content.strip() or message.extra for message in completion)
 
 
 def _content(
-    subset: str, prompt: Messages, chosen: Sequence[Messages], rejected: Sequence[Messages]
+    subset: str, prompt: Messages, chosen: Sequence[Messages], rejected: Sequence[Messages], tools: str
 ) -> dict[str, object]:
     def plain(messages: Messages) -> list[dict[str, str]]:
-        return [{"role": message.role, "content": message.content} for message in messages]
+        # Without keys for what most rows have not: their ids stay what they were.
+        return [
+            {"role": message.role, "content": message.content, **({"extra": message.extra} if message.extra else {})}
+            for message in messages
+        ]
 
     return {
         "subset": subset,
         "prompt": plain(prompt),
         "chosen": [plain(each) for each in chosen],
         "rejected": [plain(each) for each in rejected],
+        **({"tools": tools} if tools else {}),
     }
 
 
-def _digest(subset: str, prompt: Messages, chosen: Sequence[Messages], rejected: Sequence[Messages]) -> str:
-    return hashlib.sha256(_canonical(_content(subset, prompt, chosen, rejected))).hexdigest()
+def _digest(subset: str, prompt: Messages, chosen: Sequence[Messages], rejected: Sequence[Messages], tools: str) -> str:
+    return hashlib.sha256(_canonical(_content(subset, prompt, chosen, rejected, tools))).hexdigest()
 
 
 def _canonical(value: object) -> bytes:

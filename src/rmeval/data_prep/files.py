@@ -10,9 +10,12 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from rmeval.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["DATA_SUFFIXES", "PlacedRow", "Row", "count_rows", "file_rows", "reason"]
 
@@ -199,11 +202,34 @@ def _parquet_rows(path: Path, label: str) -> Iterator[PlacedRow]:
 
     try:
         with pq.ParquetFile(path) as file:  # not read_table, which makes columns of folders named a=b
-            rows = (row for batch in file.iter_batches(BATCH) for row in batch.to_pylist())
+            rows = (row for batch in file.iter_batches(BATCH) for row in table_rows(batch))
             yield from ((f"{label} row {number}", row) for number, row in enumerate(rows, start=1))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{label}: a damaged or unreadable Parquet file ({reason(error)})") from error
 
+
+def table_rows(table: pa.Table | pa.RecordBatch) -> list[Row]:
+    """Return a table's rows; of tools and their calls without the keys that they have only for others' sake.
+
+    Arrow gives every object of a column all keys of the column, null where the object has none: the arguments of one
+    tool's call would have those of every other tool's.
+    """
+    rows: list[Row] = table.to_pylist()
+    if any(f"{key}: " in str(table.schema) for key in _PADDED):
+        return [{column: _unpadded(column, value) for column, value in row.items()} for row in rows]
+    return rows
+
+
+def _unpadded(key: str, value: object, *, inside: bool = False) -> object:
+    inside = inside or key in _PADDED
+    if isinstance(value, dict):
+        return {
+            name: _unpadded(name, each, inside=inside) for name, each in value.items() if not (inside and each is None)
+        }
+    return [_unpadded(key, each, inside=inside) for each in value] if isinstance(value, list) else value
+
+
+_PADDED = ("tools", "tool_calls")
 
 _TEXT: dict[str, Callable[[Path, str], Iterator[PlacedRow]]] = {
     ".jsonl": _jsonl_rows,

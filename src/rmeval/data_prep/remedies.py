@@ -20,6 +20,7 @@ REMEDIES: dict[str, str] = {
     "content-as-parts": "nothing: the text is the same",
     "text-dropped": "rename the role to one that the template knows, or give the right template or tokenizer",
     "text-cut": "decide whether the model should read it: --chat-template FILE takes a template that keeps it",
+    "tools-unread": "give a template that takes tools with --chat-template FILE, if the model was trained with them",
     "same-tokens": "as for text-cut, or raise --max-length where truncation cut off what differs",
     "unknown-tokens": "see that the tokenizer is the model's own, and all its files are there",
     "text-lost-in-tokens": "see that the tokenizer's folder is whole: tokenizer.json, vocabulary, merges",

@@ -7,10 +7,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from rmeval.data_prep.files import Row
 from rmeval.data_prep.message_forms import plain
+from rmeval.data_prep.tools import carried, read_tools
 from rmeval.data_prep.transcripts import is_open_transcript, is_transcript, parse_transcript
 from rmeval.errors import DataError
 from rmeval.types import Message, Messages
@@ -23,9 +25,10 @@ _PROMPT_NAMES = ("question", "instruction", "input", "query", "user", "context",
 """What other data sets call the prompt."""
 _SYSTEM = ("system", "system_prompt")
 """Columns that hold the system message."""
-_UNREAD = ("history", "tools", "functions", "documents", "image", "images", "video", "videos", "audio", "audios")
+_UNREAD = ("history", "functions", "documents", "image", "images", "video", "videos", "audio", "audios")
 """Columns that belong to a conversation and are not read."""
 _READ = ("role", "content", "tool_calls")
+"""Keys of a message that are read, or hold nothing where they are not."""
 _BREAK = re.compile(r"\A(?:(?:[ \t]*\r?\n)+| )")
 """What stands between a prompt and an answer, and is of neither; the indentation of code is the answer's."""
 _WORDS = 4
@@ -160,19 +163,32 @@ class RowReader:
         for number, each in enumerate(value, start=1):
             if not isinstance(each, Mapping):
                 raise self.error(column, f"message {number} is {kind(each)}, not an object with 'role' and 'content'")
-            if each.get("tool_calls"):
-                raise self.error(
-                    column,
-                    f"message {number} has tool_calls, which are not read: write the call into its content as the chat "
-                    "template would, or leave the row out",
-                )
-            self.unread.update(f"{column}[].{key}" for key in each if key not in _READ and each[key] is not None)
+            try:
+                extra = carried(each)
+            except ValueError as error:
+                raise self.error(column, f"message {number} {error}") from None
+            read = (*_READ, *extra)
+            self.unread.update(f"{column}[].{key}" for key in each if key not in read and each[key] is not None)
             for key in ("role", "content"):
-                if not isinstance(each.get(key), str):
+                if not isinstance(each.get(key), str) and key not in extra:
                     found = kind(each[key]) if key in each else "none"
                     raise self.error(column, f"message {number} needs a string as its {key!r}, found {found}")
-            messages.append(Message(self._mend(each["role"]), self._mend(each["content"])))
+            messages.append(self._message(each["role"], each.get("content") or "", extra))
         return tuple(messages)
+
+    def tools(self) -> str:
+        """Return the column ``tools`` as JSON text of a list; empty where it has none, or holds something else."""
+        value = self.row.get("tools")
+        tools = read_tools(value)
+        if not tools and value not in (None, "", [], {}):
+            self.unread.add("tools")
+        return self._mend(tools)
+
+    def _message(self, role: str, content: str, extra: Mapping[str, object]) -> Message:
+        message = Message(self._mend(role), self._mend(content))
+        return (
+            message if not extra else replace(message, extra=self._mend(Message.of({**message.turn(), **extra}).extra))
+        )
 
     def without_prompt(self, completion: Messages, prompt: Messages, column: str) -> Messages:
         """Strip the prompt's messages where the completion repeats them."""

@@ -95,7 +95,8 @@ def scorable_rows(source: Source, columns: ColumnMap | None = None) -> Iterator[
             "system-column": reader.system,
         }
         noticed = tuple(code for code, holds in notices.items() if holds)
-        conversations = tuple(Conversation(prompt, each, name, index) for index, each in enumerate(completions))
+        tools = reader.tools()
+        conversations = tuple(Conversation(prompt, each, name, index, tools) for index, each in enumerate(completions))
         yield ScorableRow(row, read, place, name, conversations, scores, noticed, tuple(sorted(reader.unread)))
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rmeval.data_prep.files import BATCH, DATA_SUFFIXES, PlacedRow, count_rows, file_rows, reason
+from rmeval.data_prep.files import BATCH, DATA_SUFFIXES, PlacedRow, count_rows, file_rows, reason, table_rows
 from rmeval.data_prep.hub import is_hub_id, snapshot
 from rmeval.errors import DataError, UsageError, did_you_mean
 
@@ -52,7 +52,7 @@ class Source:
     def _saved_rows(self) -> Iterator[PlacedRow]:
         label = f"{self.name} split {self.split!r}"
         try:
-            rows = (row for table in self.saved.with_format("arrow").iter(BATCH) for row in table.to_pylist())
+            rows = (row for table in self.saved.with_format("arrow").iter(BATCH) for row in table_rows(table))
             yield from ((f"{label} row {number}", row) for number, row in enumerate(rows, start=1))
         except Exception as error:
             raise _damaged(self.name, error) from error

@@ -33,6 +33,18 @@ class Template:
     text: str
     source: str
     """``tokenizer``, or the path of the file."""
+    tool_use: str | None = None
+    """The tokenizer's template for conversations with tools, where it has one of its own."""
+
+    @property
+    def for_tools(self) -> str:
+        """The template for conversations with tools."""
+        return self.text if self.tool_use is None else self.tool_use
+
+    @property
+    def saved(self) -> str | dict[str, str]:
+        """What a tokenizer holds as its ``chat_template``."""
+        return self.text if self.tool_use is None else {"default": self.text, "tool_use": self.tool_use}
 
     @property
     def sha256(self) -> str:
@@ -44,7 +56,7 @@ class Template:
         """Names and operators of the template's code, in order; nothing where it is not valid Jinja."""
         import jinja2
 
-        lexed = jinja2.Environment().lex(self.text)  # noqa: S701 (nothing is rendered)
+        lexed = jinja2.Environment().lex(self.text + (self.tool_use or ""))  # noqa: S701 (nothing is rendered)
         try:
             return [value for _, kind, value in lexed if kind in ("name", "operator")]
         except jinja2.TemplateSyntaxError:
@@ -76,7 +88,9 @@ def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None) -
             raise ModelError(f"cannot read the chat template {path}: {error}") from None
     else:
         try:
-            template = Template(tokenizer.get_chat_template().removeprefix("\ufeff"), "tokenizer")
+            text = tokenizer.get_chat_template().removeprefix("\ufeff")
+            tool_use = tokenizer.get_chat_template(tools=[]).removeprefix("\ufeff")
+            template = Template(text, "tokenizer", None if tool_use == text else tool_use)
         except ValueError:
             raise ModelError("the tokenizer has no chat template; give one with --chat-template FILE") from None
     if template.drawn is not None:

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from rmeval.eval.comparable import pair
 from rmeval.records import RunRecord
@@ -72,7 +72,7 @@ class ExamplesText(TypedDict):
     """The texts; a message is [role, content]."""
 
     prompts: list[list[list[str]]]
-    """Distinct prompts."""
+    """Distinct prompts; the tools beside a prompt are a message before it."""
     prompt: list[int]
     """Index into ``prompts``."""
     completions: list[list[list[str]]]
@@ -123,7 +123,8 @@ def examples_text(runs: Sequence[RunRecord]) -> ExamplesText | None:
     wanted = runs[0].examples_table.column("example_id").to_pylist()
     for run in runs:
         if {"prompt", "completions"} <= set(run.examples_table.column_names):
-            table = run.examples_table.select(["example_id", "prompt", "completions"])
+            kept = {"example_id", "prompt", "completions", "tools"}
+            table = run.examples_table.select([name for name in run.examples_table.column_names if name in kept])
             rows = {row["example_id"]: row for row in table.to_pylist()}
             shared = _places(runs[0], run)
             if None not in shared:
@@ -132,17 +133,24 @@ def examples_text(runs: Sequence[RunRecord]) -> ExamplesText | None:
 
 
 def _texts(rows: Sequence[dict[str, str]]) -> ExamplesText:
-    prompts: dict[str, int] = {}
-    prompt = [prompts.setdefault(row["prompt"], len(prompts)) for row in rows]
+    prompts: dict[tuple[str, str], int] = {}
+    prompt = [prompts.setdefault((row["prompt"], row.get("tools") or ""), len(prompts)) for row in rows]
     return {
-        "prompts": [_messages(json.loads(text)) for text in prompts],
+        "prompts": [[["tools", tools]] * bool(tools) + _messages(json.loads(text)) for text, tools in prompts],
         "prompt": prompt,
         "completions": [_messages(each) for row in rows for each in json.loads(row["completions"])],
     }
 
 
-def _messages(items: Sequence[dict[str, str]]) -> list[list[str]]:
-    return [[item["role"], item["content"]] for item in items]
+def _messages(items: Sequence[dict[str, Any]]) -> list[list[str]]:
+    return [[item["role"], _shown(item)] for item in items]
+
+
+def _shown(item: dict[str, Any]) -> str:
+    """Return a message's content, and below it what else the chat template could read, such as calls of tools."""
+    more = {key: value for key, value in item.items() if key not in ("role", "content")}
+    shown = [item["content"] or ""] * bool(item["content"] or not more)
+    return "\n".join([*shown, json.dumps(more, ensure_ascii=False)] if more else shown)
 
 
 def _places(first: RunRecord, run: RunRecord) -> list[int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -117,14 +117,15 @@ def write_pairs(path: Path, pairs: Sequence[Example]) -> None:
             "subset": pair.subset,
             "chosen": _plain(pair.prompt + pair.chosen[0]),
             "rejected": _plain(pair.prompt + pair.rejected[0]),
+            **({"tools": pair.tools} if pair.tools else {}),
         }
         for pair in pairs
     )
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _plain(messages: Messages) -> list[dict[str, str]]:
-    return [asdict(message) for message in messages]
+def _plain(messages: Messages) -> list[dict[str, object]]:
+    return [message.turn() for message in messages]
 
 
 def _result(name: str, place: str, run: RunRecord, overlap: int) -> PairResult:

@@ -326,12 +326,19 @@ REASONS: dict[str, dict[str, list[dict[str, object]]]] = {
     },
     "pairs": {
         "malformed": changed("pairs", prompt=3),
+        "tools": changed("pairs", tools=[{"type": "function", "function": {"name": "clock"}}]),
         "empty-text": changed("pairs", prompt=""),
         "not-alternating": changed("pairs", prompt=[SAID[0], SAID[0]]),
         "equal-texts": changed("pairs", chosen="x", rejected="x"),
         "equal-scores": changed("pairs", chosen="x", rejected="y", score_chosen=1, score_rejected=1),
     },
 }
+
+
+def test_calls_of_tools_make_no_pair_without_their_calls() -> None:
+    call = {"role": "assistant", "content": "I look.", "tool_calls": [{"function": {"name": "clock", "arguments": {}}}]}
+    row = {"prompt": "What time is it?", "chosen": [call], "rejected": ["Noon."]}
+    assert list(SOURCES["pairs"].pairs([row])) == [Dropped("row", "tools")]
 
 
 @pytest.mark.parametrize("name", SOURCES)

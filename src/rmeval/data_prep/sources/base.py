@@ -90,6 +90,7 @@ class Source:
 COMMON_REASONS: Mapping[str, str] = {
     "malformed": "a column is missing or is not what it should be",
     "empty-text": "the prompt or an answer is empty, or nothing but white space",
+    "tools": "it calls tools or has some beside its messages: prepared pairs hold none (training on the rows does)",
     "not-alternating": "user and assistant do not take turns, or the last turn is not the assistant's",
     "equal-texts": "both answers are the same text",
     "equal-scores": "both answers are rated the same",

@@ -98,14 +98,14 @@ def messages(row: Row, column: str) -> Messages:
     """Return a column that must be a list of objects with ``role`` and ``content``; it may be empty.
 
     Raises:
-        UnusableRow: if it is anything else.
+        UnusableRow: if it is anything else, or calls tools.
     """
     value = row.get(column)
     if not isinstance(value, list):
         raise UnusableRow("malformed")
     found = []
     for each in value:
-        if not isinstance(each, Mapping):
+        if not isinstance(each, Mapping) or each.get("tool_calls"):
             raise UnusableRow("malformed")
         found.append(Message(text(each, "role"), text(each, "content")))
     return tuple(found)

@@ -28,9 +28,13 @@ def _row(row: Row) -> Iterator[Made]:
         yield Dropped("row", "empty-text")
         return
     try:
-        prompt, chosen, rejected = RowReader(row, "").sides(explicit=row.get("prompt") is not None)
+        reader = RowReader(row, "")
+        prompt, chosen, rejected = reader.sides(explicit=row.get("prompt") is not None)
     except DataError:
         yield Dropped("row", "malformed")
+        return
+    if reader.tools() or any(message.extra for each in (prompt, *chosen, *rejected) for message in each):
+        yield Dropped("row", "tools")
         return
     scores = _scores(row) if len(chosen) == len(rejected) == 1 else (None, None)
     group = group_of(prompt or chosen[0])
@@ -82,5 +86,5 @@ PAIRS = Source(
         ),
         *COMMON_RULES,
     ),
-    reasons=common_reasons("malformed", "empty-text", "not-alternating", "equal-texts", "equal-scores"),
+    reasons=common_reasons("malformed", "tools", "empty-text", "not-alternating", "equal-texts", "equal-scores"),
 )

@@ -31,7 +31,7 @@ RULERS: dict[str, Ruler] = {
 
 def completion_chars(completion: Messages) -> int:
     """Return the number of characters of a completion, over all its messages."""
-    return sum(len(message.content) for message in completion)
+    return sum(message.chars for message in completion)
 
 
 class BaselineScorer:
