@@ -9,7 +9,7 @@ from rmeval.data_prep.encode import Encoder
 from rmeval.data_prep.examples import conversations
 from rmeval.data_prep.template import load_template
 from rmeval.errors import ModelError
-from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
+from rmeval.trainer.encoded import lengths, open_encoded, unreadable, write_encoded
 from rmeval.types import Example, Message
 from tests.tiny import MISTRAL, tiny_tokenizer
 
@@ -53,14 +53,39 @@ def test_no_pairs_are_a_file_too(tmp_path: Path) -> None:
     assert len(open_encoded(tmp_path / "pairs.arrow")) == 0
 
 
-def test_a_pair_whose_answer_the_template_drops_cannot_train(tmp_path: Path) -> None:
-    """Zephyr's kind of template passes over roles that it does not know: such rows trained to a loss of 0.6931."""
-    knows = "{% for m in messages if m['role'] in ('user', 'assistant') %}{{ m['role'] + m['content'] }}{% endfor %}"
-    tokenizer = tiny_tokenizer(template=knows)
+KNOWS = "{% for m in messages if m['role'] in ('user', 'assistant') %}{{ m['role'] + m['content'] }}{% endfor %}"
+"""Zephyr's kind of template passes over roles that it does not know: such rows trained to a loss of 0.6931."""
+
+
+def odd(number: int) -> Example:
+    return Example(f"odd{number}", number, "pairs", (Message("user", "q"),), ((Message("gpt", "y"),),), (GOOD,))
+
+
+GOOD = (Message("assistant", "no"),)
+
+
+def test_pairs_whose_answer_the_template_drops_are_left_out(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer(template=KNOWS)
     made = Encoder(tokenizer, load_template(tokenizer), 30, 2)
-    odd = Example("odd", 1, "pairs", (Message("user", "q"),), ((Message("gpt", "yes"),),), ((Message("gpt", "no"),),))
-    with pytest.raises(ModelError, match="pair odd cannot train: the chat template writes nothing of"):
-        write_encoded(tmp_path / "pairs.arrow", [example(1), odd], made, Audit())
+    pairs = [odd(0), example(1), odd(2), example(3)]
+    audit = Audit()
+    lost = write_encoded(tmp_path / "pairs.arrow", pairs, made, audit, margins=[0.0, 1.0, 2.0, 3.0])
+    assert lost == dict.fromkeys((0, 2), "the chat template writes nothing of a message of role 'gpt'")
+    found = open_encoded(tmp_path / "pairs.arrow")
+    assert found["margin"][:] == [1.0, 3.0]
+    expected = [item.ids.tolist() for item in made.encode(conversations([example(1), example(3)]), Audit())]
+    assert (found["chosen_ids"][:], found["rejected_ids"][:]) == (expected[::2], expected[1::2])
+    assert [(each.count, each.examples) for each in audit.findings() if each.code == "text-dropped"] == [
+        (2, ("odd0 (gpt)", "odd2 (gpt)"))
+    ]
+    assert unreadable(pairs, made) == lost
+
+
+def test_nothing_is_left_where_all_are_lost(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer(template=KNOWS)
+    made = Encoder(tokenizer, load_template(tokenizer), 30, 2)
+    assert set(write_encoded(tmp_path / "pairs.arrow", [odd(0), odd(1)], made, Audit())) == {0, 1}
+    assert len(open_encoded(tmp_path / "pairs.arrow")) == 0
 
 
 def test_pairs_that_became_the_same_tokens_teach_nothing(tmp_path: Path) -> None:
@@ -69,8 +94,8 @@ def test_pairs_that_became_the_same_tokens_teach_nothing(tmp_path: Path) -> None
     made = Encoder(tokenizer, load_template(tokenizer), 30, 2)
 
     def pair(number: int, chosen: str, rejected: str) -> Example:
-        yes, no = (((Message("assistant", text),),) for text in (chosen, rejected))
-        return Example(f"{number}", number, "pairs", (Message("user", "q"),), yes, no)
+        right, wrong = (((Message("assistant", text),),) for text in (chosen, rejected))
+        return Example(f"{number}", number, "pairs", (Message("user", "q"),), right, wrong)
 
     audit = Audit()
     write_encoded(tmp_path / "pairs.arrow", [pair(1, "a#x", "b#x"), pair(2, "a#x", "b#y")], made, audit)

@@ -7,8 +7,9 @@ No prompt is in two of the three: pairs are told apart by their opening, the fir
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import compress
 
 from rmeval.data_prep.examples import fingerprint, to_examples
@@ -17,13 +18,13 @@ from rmeval.data_prep.normalise import pair_opening
 from rmeval.data_prep.rows import Rows, load_rows
 from rmeval.data_prep.split import Opening, assign_sides
 from rmeval.data_prep.stream import open_source
-from rmeval.errors import DataError, UsageError
+from rmeval.errors import DataError, ModelError, UsageError
 from rmeval.trainer.made import made
 from rmeval.trainer.margins import margins_of
 from rmeval.trainer.recipe import Recipe
 from rmeval.types import Example, Finding, Progress
 
-__all__ = ["DataRecord", "TrainingPairs", "load_pairs", "opening_of"]
+__all__ = ["DataRecord", "TrainingPairs", "load_pairs", "opening_of", "without"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,45 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
         warnings,
     )
     return TrainingPairs(tuple(train), margins, tuple(selection), tuple(report), record, tuple(findings))
+
+
+def without(
+    pairs: TrainingPairs, train: Mapping[int, str], selection: Mapping[int, str], report: Mapping[int, str]
+) -> TrainingPairs:
+    """Return the pairs without those that the model cannot read, which the record counts by cause.
+
+    Args:
+        pairs: What was encoded.
+        train: Place among those that train -> why it is left out.
+        selection: The same of those that choose a checkpoint.
+        report: The same of those that are reported.
+
+    Raises:
+        ModelError: if none is left to train on.
+    """
+    causes = Counter([*train.values(), *selection.values(), *report.values()])
+    if not causes:
+        return pairs
+    if len(train) == len(pairs.train):
+        raise ModelError(
+            f"no pair is left to train on ({'; '.join(dict.fromkeys(train.values()))}): mend the rows, or give another "
+            "template with --set chat_template_path=FILE"
+        )
+    kept, chosen, reported = (
+        tuple(each for place, each in enumerate(all_) if place not in lost)
+        for all_, lost in ((pairs.train, train), (pairs.selection, selection), (pairs.report, report))
+    )
+    record = replace(
+        pairs.record,
+        fingerprint=fingerprint(kept),
+        train=len(kept),
+        selection=len(chosen),
+        report=len(reported),
+        dropped={**pairs.record.dropped, **causes},
+        subsets=_by_subset(kept),
+    )
+    margins = pairs.margins and tuple(each for place, each in enumerate(pairs.margins) if place not in train)
+    return replace(pairs, train=kept, margins=margins, selection=chosen, report=reported, record=record)
 
 
 def opening_of(example: Example) -> str:

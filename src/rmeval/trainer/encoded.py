@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,10 @@ from rmeval.errors import ModelError
 from rmeval.files import replacing
 from rmeval.types import Example, Progress
 
-__all__ = ["lengths", "open_encoded", "write_encoded"]
+__all__ = ["Lost", "lengths", "open_encoded", "unreadable", "write_encoded"]
+
+Lost: TypeAlias = dict[int, str]
+"""Place of a pair -> why it cannot be read."""
 
 _CHUNK = 500
 """Pairs encoded and written at a time."""
@@ -33,24 +37,34 @@ def write_encoded(
     *,
     margins: Sequence[float] | None = None,
     progress: Progress | None = None,
-) -> None:
+) -> Lost:
     """Encode pairs and write them as an Arrow stream, whole or not at all.
 
     The columns are those that TRL's ``RewardTrainer`` takes as already tokenized: ``chosen_ids``, ``rejected_ids``
     (lists of int32) and, with margins, ``margin`` (float32).
 
+    Returns:
+        The pairs that are left out, because nothing of one of their messages is in what the model reads.
+
     Raises:
-        ModelError: if the chat template fails on one of them or writes nothing of a message, or if all are twice the
-            same tokens.
+        ModelError: if the chat template fails on one of them, or if all that are left are twice the same tokens.
     """
+    lost: Lost = {}
     schema = pa.schema({"chosen_ids": _IDS, "rejected_ids": _IDS} | ({"margin": pa.float32()} if margins else {}))
     with (
         replacing(path) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_stream(sink, schema) as writer,
     ):
-        for batch in _batches(pairs, encoder, audit, schema, margins, progress):
+        for batch in _batches(pairs, encoder, audit, schema, margins, progress, lost):
             writer.write_batch(batch)
+    return lost
+
+
+def unreadable(pairs: Sequence[Example], encoder: Encoder) -> Lost:
+    """Return the pairs of which nothing of a message would be in what a model reads."""
+    encoded = encoder.encode(conversations(pairs), Audit())
+    return {place: why for place, why in enumerate(map(_lost, encoded, encoded)) if why}  # Two at a time.
 
 
 def open_encoded(path: Path) -> Dataset:
@@ -72,35 +86,34 @@ def _batches(
     schema: pa.Schema,
     margins: Sequence[float] | None,
     progress: Progress | None,
+    lost: Lost,
 ) -> Iterator[pa.RecordBatch]:
     same = 0
     for start in range(0, len(pairs), _CHUNK):
         chunk = pairs[start : start + _CHUNK]
         encoded = list(encoder.encode(conversations(chunk), audit))
-        same += _check(chunk, encoded, audit)
-        if same == start + len(chunk) == len(pairs):
+        found = {place: why for place, why in enumerate(map(_lost, encoded[::2], encoded[1::2])) if why}
+        lost |= {start + place: why for place, why in found.items()}
+        kept = [place for place in range(len(chunk)) if place not in found]
+        alike = [place for place in kept if np.array_equal(encoded[2 * place].ids, encoded[2 * place + 1].ids)]
+        for place in alike:
+            audit.note("same-tokens", chunk[place].id)
+        same += len(alike)
+        if same and same + len(lost) == start + len(chunk) == len(pairs):
             raise ModelError(
                 "chosen and rejected are the same tokens in every pair, so that there is nothing to learn: the chat "
                 "template or the tokenizer leaves out what they differ in"
             )
-        columns = [_ids(encoded[::2]), _ids(encoded[1::2])]
+        columns = [_ids([encoded[2 * place + side] for place in kept]) for side in (0, 1)]
         if margins is not None:
-            columns.append(pa.array(margins[start : start + len(chunk)], pa.float32()))
+            columns.append(pa.array([margins[start + place] for place in kept], pa.float32()))
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         if progress:
             progress(start + len(chunk), len(pairs))
 
 
-def _check(pairs: Sequence[Example], encoded: Sequence[Encoded], audit: Audit) -> int:
-    """See that nothing of a pair is lost on its way to the model; return how many are twice the same tokens."""
-    same = 0
-    for pair, chosen, rejected in zip(pairs, encoded[::2], encoded[1::2], strict=True):
-        if lost := chosen.lost or rejected.lost:
-            raise ModelError(f"pair {pair.id} cannot train: {lost}; mend the row or leave it out")
-        if np.array_equal(chosen.ids, rejected.ids):
-            same += 1
-            audit.note("same-tokens", pair.id)
-    return same
+def _lost(chosen: Encoded, rejected: Encoded) -> str | None:
+    return chosen.lost or rejected.lost
 
 
 def _ids(encoded: Sequence[Encoded]) -> pa.Array:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -18,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from transformers import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.data_prep.audit import Audit
 from rmeval.data_prep.encode import Encoder
-from rmeval.data_prep.template import Template
+from rmeval.data_prep.template import load_template
 from rmeval.errors import RunError
 from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.environment import environment
@@ -37,14 +34,15 @@ from rmeval.trainer.arguments import lora_config, reward_config
 from rmeval.trainer.batches import PairBatches
 from rmeval.trainer.card import model_card
 from rmeval.trainer.curves import Curves, curves_of, draw
-from rmeval.trainer.data import TrainingPairs, load_pairs
-from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
+from rmeval.trainer.data import TrainingPairs, load_pairs, without
+from rmeval.trainer.encoded import lengths, open_encoded, unreadable, write_encoded
 from rmeval.trainer.folder import ABOUT, Output
 from rmeval.trainer.hardware import Hardware, choose
 from rmeval.trainer.launched import launched
 from rmeval.trainer.model import ModelRecord, build_model, build_tokenizer, locate_base
 from rmeval.trainer.outputs import merge_shards, write_model
 from rmeval.trainer.processes import by_the_first
+from rmeval.trainer.quiet import quiet
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
 from rmeval.trainer.report import overlaps, report
@@ -96,7 +94,7 @@ def run(
     hardware = choose(recipe, devices=int(os.environ.get("WORLD_SIZE", "1")))
     if hardware.use_cpu:
         keep_freed_memory()
-    with _quiet(), room(output.path), ExitStack() as stack:
+    with quiet(), room(output.path), ExitStack() as stack:
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0
 
@@ -135,20 +133,26 @@ def _prepare(
     if note:
         for warning in pairs.record.warnings:
             note(f"warning: {warning}")
-    shared = overlaps(recipe.report_datasets, pairs.train)
     started |= {"data": pairs.record.fingerprint}
     output.begin(folder, started, resume=resume and output.resumes(started, overwrite=overwrite))
     checkpoints.drop_incomplete(output.checkpoints)
     tokenizer = build_tokenizer(base, recipe)
     pad = int(tokenizer.pad_token_id)
     # The encoder keeps a tokenizer of its own: it changes its truncation, which is saved with a tokenizer.
-    encoder = Encoder(tokenizer, Template(str(tokenizer.chat_template), "tokenizer"), recipe.max_length, pad)
+    encoder = Encoder(tokenizer, load_template(tokenizer), recipe.max_length, pad)
     train, selection = Audit(), Audit()
     file = output.checkpoints / "train.arrow"
-    write_encoded(file, pairs.train, encoder, train, margins=pairs.margins, progress=progress)
-    write_encoded(output.checkpoints / "selection.arrow", pairs.selection, encoder, selection, progress=progress)
+    lost = write_encoded(file, pairs.train, encoder, train, margins=pairs.margins, progress=progress)
+    missed = write_encoded(
+        output.checkpoints / "selection.arrow", pairs.selection, encoder, selection, progress=progress
+    )
+    before, pairs = pairs, without(pairs, lost, missed, unreadable(pairs.report, encoder))
+    if note:
+        for why, count in pairs.record.dropped.items() - before.record.dropped.items():
+            note(f"warning: left out {count:,} pairs: {why}")
     truncated = sum(finding.count for finding in train.findings() if finding.code == "truncated")
     train.merge(selection)
+    shared = overlaps(recipe.report_datasets, pairs.train)
     return _Prepared(pairs, shared, (*pairs.findings, *train.findings()), truncated)
 
 
@@ -286,25 +290,3 @@ def _metrics_at(history: Sequence[dict[str, float]], step: int | None) -> dict[s
 
 def _environment() -> dict[str, str | int | float | None]:
     return environment() | {name: metadata.version(name) for name in ("trl", "accelerate", "peft")}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' own log lines and bars off the terminal; what matters of them is reported."""
-    caught = warnings.catch_warnings()
-    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
-    levels = {name: logging.getLogger(name).level for name in ("trl", "accelerate", "peft")}
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with caught:
-            warnings.filterwarnings("ignore", module=r"(transformers|trl|peft|accelerate|torch)\b")
-            yield
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
