@@ -9,6 +9,7 @@ from rmeval.reports.board import Leaderboard, Table, letters
 from rmeval.reports.board_files import rank_text
 from rmeval.reports.console import plain
 from rmeval.reports.page import NONE, interval, percent
+from rmeval.reports.visible import short
 
 __all__ = ["print_board"]
 
@@ -50,7 +51,7 @@ def _drawn(table: Table) -> RichTable:
         numbers = [percent(overall.accuracy), interval(overall.low, overall.high)] if overall else [NONE, NONE]
         found = [entry.sections.get(name) for name in table.counted]
         sections = [percent(each.accuracy) if each else NONE for each in found]
-        drawn.add_row(*own, plain(row.label), *numbers, *sections, entry.origin)
+        drawn.add_row(*own, plain(short(row.label)), *numbers, *sections, entry.origin)
     for name, ruler in table.rulers.items():
         sections = [percent(ruler.sections.get(section)) for section in table.counted]
         drawn.add_row(*([""] * 2 * ranked), f"{name} (ruler)", percent(ruler.overall), NONE, *sections, "", style="dim")

@@ -13,6 +13,7 @@ from rmeval.eval.rules import Mode
 from rmeval.eval.verdicts import Line, Verdict
 from rmeval.records import RunRecord
 from rmeval.reports.console import plain
+from rmeval.reports.visible import short
 
 __all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "columns", "headline", "print_gate"]
 
@@ -44,7 +45,7 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
     for name in ("", *columns(gate), "verdict"):
         table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
     for line in gate.lines:
-        table.add_row(plain(line.target), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
+        table.add_row(plain(short(line.target)), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
     width = console.width
     console.width = max(width, Console(width=10_000).measure(table).maximum)  # Rather too wide than with a number cut.
     console.print(table)
@@ -52,7 +53,9 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
     console.print()
     for line in gate.lines:
         if line.verdict != "pass" or line.failed:
-            console.print(plain(f"{line.verdict}: {line.target} {line.reason}", _STYLES[line.verdict]), soft_wrap=True)
+            console.print(
+                plain(f"{line.verdict}: {short(line.target)} {line.reason}", _STYLES[line.verdict]), soft_wrap=True
+            )
     if gate.comparison is not None:
         console.print(f"{meaning_of_p(gate)}; {COULD_SHOW}", style="dim")
     if report:

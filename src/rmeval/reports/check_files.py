@@ -6,7 +6,6 @@ Names come from models, data and folders. Each of these formats has its own way 
 from __future__ import annotations
 
 import re
-import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from rmeval.errors import RunError
 from rmeval.eval.gate import Gate
 from rmeval.reports.check import COULD_SHOW, cells, columns, headline, meaning_of_p, where
+from rmeval.reports.visible import visible
 
 __all__ = ["append_file", "junit", "markdown", "workflow_commands"]
 
@@ -64,8 +64,7 @@ def code(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return text with control characters made visible and each run of white space as one space."""
-    spaced = " ".join(text.split())
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in spaced)
+    return visible(" ".join(text.split()))
 
 
 def _row(values: list[str]) -> str:

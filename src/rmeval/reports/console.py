@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.summary import describe, right_means, title
+from rmeval.reports.visible import short, visible
 from rmeval.types import Results, SubsetResult
 
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
@@ -29,8 +29,7 @@ _COUNTS: dict[str, Callable[[SubsetResult], int]] = {
 
 def plain(text: str, style: str = "") -> Text:
     """Return text as it is, control characters made visible: no markup, no emoji codes, no escape sequences."""
-    shown = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
-    return Text(shown, style=style)
+    return Text(visible(text), style=style)
 
 
 def print_run(run: RunRecord) -> None:
@@ -124,7 +123,7 @@ def _table(run: RunRecord) -> Table:
 def _subset_row(table: Table, name: str, results: Results, counts: list[str]) -> None:
     item = results.subsets[name]
     table.add_row(
-        plain(f"  {name}"),
+        plain(f"  {short(name)}"),
         f"{item.n:,}" if item.expected in (None, item.n) else f"{item.n:,}/{item.expected:,}",
         _percent(item.accuracy),
         _interval(item.low, item.high),
@@ -134,7 +133,7 @@ def _subset_row(table: Table, name: str, results: Results, counts: list[str]) ->
 
 
 def _bold_row(table: Table, name: str, accuracy: str, interval: str, counts: int, rulers: list[str]) -> None:
-    table.add_row(plain(name), "", accuracy, interval, *[""] * counts, *rulers, style="bold")
+    table.add_row(plain(short(name)), "", accuracy, interval, *[""] * counts, *rulers, style="bold")
 
 
 def _rulers(results: Results, level: str, name: str) -> list[str]:
