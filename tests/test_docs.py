@@ -32,18 +32,6 @@ def test_the_audit_page_has_the_table_of_codes() -> None:
     assert list(REMEDIES) == list(CODES)
 
 
-def test_every_option_that_advice_names_is_there() -> None:
-    """Of all commands: a remedy that cannot be typed is none."""
-    from typer.main import get_command
-
-    command = get_command(app)
-    parameters = [one for each in command.commands.values() for one in each.params]  # type: ignore[attr-defined]
-    options = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
-    for advice in REMEDIES.values():
-        for option in re.findall(r"--[a-z][a-z-]+", advice):
-            assert option in options, f"{advice!r} names {option}"
-
-
 def test_every_command_is_in_the_docs() -> None:
     text = "\n".join(page.read_text() for page in [REPOSITORY / "README.md", *DOCS.glob("*.md")])
     for command in app.registered_commands:

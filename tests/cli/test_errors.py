@@ -89,7 +89,7 @@ def test_the_real_command(arguments: list[str], words: list[str], here: Path) ->
     [
         (["pairs", *BASELINE, "--dataset", "words.txt"], ["words.txt", "supported: .jsonl"]),
         (["pairs", *BASELINE, "--dataset", "list.json"], ["list.json row 1"]),
-        (["pairs", *BASELINE, "--dataset", "good.jsonl", "--split", "test"], ["leave --split out"]),
+        (["pairs", *BASELINE, "--dataset", "good.jsonl", "--split", "test"], ["leave the split out"]),
         (["pairs", *BASELINE, "--dataset", "nobody/no-such-set"], ["'nobody/no-such-set'", "HF_HUB_OFFLINE"]),
         (["rewardbench", *BASELINE], ["'allenai/reward-bench'"]),
         (["mini", "--model", "baseline:longst"], ["did you mean 'longest'?"]),

@@ -230,7 +230,10 @@ def test_splits_of_a_folder(tmp_path: Path) -> None:
     assert train.locate(2) == f"{tmp_path}/data/train-00001-of-00002.parquet row 1"
     assert load_rows(str(tmp_path), default_split="filtered").rows == [{"a": 4}]
     assert load_rows(str(tmp_path), split="train", default_split="filtered").split == "train"
-    several = f"{tmp_path} has several splits (train, filtered): choose one with --split"
+    several = (
+        f"{tmp_path} has several splits (train, filtered): choose one with --split, or with 'split' in a mixture, "
+        "'dataset_train_split' in a recipe"
+    )
     assert refused(tmp_path) == several
     assert refused(tmp_path, default_split="test") == several
     assert refused(tmp_path, split="filterd") == (

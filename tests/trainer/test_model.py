@@ -117,10 +117,3 @@ def test_what_cannot_be_is_one_clear_line(changes: dict[str, Any], message: str,
         build(tmp_path, save_causal(tmp_path / "base"), **changes)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_no_template_names_the_recipes_key(tmp_path: Path) -> None:
-    base = save_causal(tmp_path / "base")
-    (base / "chat_template.jinja").unlink()
-    with pytest.raises(ModelError, match="--set chat_template_path=FILE"):
-        build(tmp_path, base)

@@ -102,7 +102,7 @@ def open_source(
         if os.path.isdir(path):
             return _open_folder(Path(path), source, split, default_split, files)
         if split is not None:
-            raise UsageError(f"{source} is a file, which has no splits: leave --split out")
+            raise UsageError(f"{source} is a file, which has no splits: leave the split out")
         return Source(source, ((source, Path(path)),))
     if source.startswith((".", "/", "~")) or source.lower().endswith(DATA_SUFFIXES):
         raise DataError(f"no such file or folder: {source}")
@@ -189,4 +189,7 @@ def _choose_split(name: str, splits: Sequence[str], asked: str | None, default: 
         raise DataError(f"{name} has no split {asked!r}{did_you_mean(asked, splits)} (splits: {', '.join(splits)})")
     if len(splits) == 1:
         return splits[0]
-    raise DataError(f"{name} has several splits ({', '.join(splits)}): choose one with --split")
+    raise DataError(
+        f"{name} has several splits ({', '.join(splits)}): choose one with --split, or with 'split' in a mixture, "
+        "'dataset_train_split' in a recipe"
+    )

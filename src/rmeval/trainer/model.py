@@ -71,10 +71,7 @@ def build_tokenizer(folder: ModelFolder, recipe: Recipe) -> PreTrainedTokenizerB
         )
     except Exception as error:  # Whatever transformers raises, the user gets one line.
         raise ModelError(f"cannot load the tokenizer of {folder.name}: {_line(error)}") from None
-    try:
-        tokenizer.chat_template = load_template(tokenizer, recipe.chat_template_path).saved
-    except ModelError as error:
-        raise ModelError(str(error).replace("--chat-template FILE", "--set chat_template_path=FILE")) from None
+    tokenizer.chat_template = load_template(tokenizer, recipe.chat_template_path).saved
     pad = recipe.pad_token or tokenizer.pad_token
     if recipe.pad_token is None and pad in (None, tokenizer.eos_token):
         pad = PAD

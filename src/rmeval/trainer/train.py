@@ -8,11 +8,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rmeval.errors import UsageError
+from rmeval.errors import RmevalError, UsageError
 from rmeval.trainer.recipe import load_recipe
 from rmeval.types import Progress
 
-__all__ = ["Trained", "require_extra", "train"]
+__all__ = ["Trained", "in_recipes", "require_extra", "train"]
+
+_IN_RECIPES = {
+    "--chat-template FILE": "--set chat_template_path=FILE",
+    ", or pass --allow-pickle if you trust them": "",
+    "; if you trust it, run it with --trust-remote-code": ", and training runs no code of a model's",
+}
+"""An option of the evaluator -> what it is in a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,18 @@ def train(
 
     from rmeval.trainer.session import run  # Imports TRL.
 
-    return run(loaded, Path(output_dir), overwrite=overwrite, command=command, progress=progress, note=note)
+    try:
+        return run(loaded, Path(output_dir), overwrite=overwrite, command=command, progress=progress, note=note)
+    except RmevalError as error:
+        error.args = (in_recipes(str(error)),)
+        raise
+
+
+def in_recipes(message: str) -> str:
+    """Return the message of an error that the evaluator may raise too, with advice that a training can follow."""
+    for option, value in _IN_RECIPES.items():
+        message = message.replace(option, value)
+    return message
 
 
 def require_extra() -> None:

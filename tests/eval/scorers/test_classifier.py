@@ -427,7 +427,7 @@ def test_an_untrained_head_needs_a_word_and_is_then_always_the_same(tmp_path: Pa
         ({"max_length": 9999}, "2048 positions"),
         ({"chat_template": "/absent.jinja"}, "cannot read the chat template"),
         ({"tokenizer": "/absent"}, "no such folder"),
-        ({"revision": "main"}, "--revision is for Hub models"),
+        ({"revision": "main"}, "a revision is for Hub models"),
         ({"attn_implementation": "nonsense"}, "cannot load"),
     ],
 )

@@ -112,7 +112,7 @@ def test_the_name_wins_over_a_folder_and_a_path_leads_to_the_folder(
 
 
 def test_a_revision_is_refused() -> None:
-    with pytest.raises(ModelError, match="--revision is for Hub models; quickstart ships with rmeval"):
+    with pytest.raises(ModelError, match="a revision is for Hub models; quickstart ships with rmeval"):
         locate("quickstart", revision="main")
 
 

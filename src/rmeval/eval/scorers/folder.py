@@ -148,15 +148,15 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
     shipped = shipped_path(name)
     if shipped is not None:
         if revision is not None:
-            raise ModelError(f"--revision is for Hub models; {name} ships with rmeval")
+            raise ModelError(f"a revision is for Hub models; {name} ships with rmeval")
         return shipped, None
     path = Path(name).expanduser()
     if path.is_dir():
         if revision is not None:
-            raise ModelError(f"--revision is for Hub models; {name} is a folder")
+            raise ModelError(f"a revision is for Hub models; {name} is a folder")
         return path, None
     if path.exists():
-        raise ModelError(f"{name} is a file; --model takes the folder of a model or a Hub id")
+        raise ModelError(f"{name} is a file; a model is a folder or a Hub id")
     if not is_hub_id(name) or name.startswith((".", "/", "~")):
         raise ModelError(f"no such folder: {name} (and it is not a Hub id)")
     patterns = [*_SAFE, *(_PICKLE if allow_pickle else ()), *(_CODE if trust_remote_code else ())]
