@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +14,12 @@ from rmeval.bench.ceiling import LONGEST, Ceiling
 from rmeval.bench.cell import planned_row
 from rmeval.bench.cells import Cells, Note
 from rmeval.bench.fidelity import FidelityCheck
+from rmeval.bench.folder import default_folder, hold
 from rmeval.bench.model import ModelSource, Source
 from rmeval.bench.plan import Planned, Sweep, make_plan, total_seconds
 from rmeval.bench.quantize import why_no_int8
 from rmeval.bench.session import run_session
-from rmeval.errors import ModelError, RunError, UsageError
+from rmeval.errors import ModelError, UsageError
 from rmeval.eval.environment import environment
 from rmeval.eval.scorers.device import free_bytes, pick_device
 
@@ -51,6 +48,7 @@ def bench(
     command: Sequence[str] = (),
     announce: Callable[[Announcement], None] | None = None,
     note: Note | None = None,
+    page: Callable[[storage.Document, Path], object] | None = None,
     source: Source | None = None,
     pytest_arguments: Sequence[str] = (),
 ) -> storage.Document:
@@ -64,6 +62,7 @@ def bench(
         command: For the record.
         announce: Told of the plan before anything is measured.
         note: Told a line a cell.
+        page: Writes ``bench.html`` of a document into a folder; called at the end, and after Ctrl-C.
         source: Where models come from, if not from ``sweep.model``.
         pytest_arguments: More arguments of the pytest session, such as ``--benchmark-compare=OLD.json`` and
             ``--benchmark-compare-fail=median:5%``; what these find is in the result's ``rmeval.regressions``.
@@ -75,13 +74,42 @@ def bench(
         KeyboardInterrupt: on Ctrl-C, with every finished cell written.
         DataError: if the data set cannot be read.
         ModelError: if the model cannot be used, or not one cell could be measured.
-        RunError: if the folder holds another run, or cannot be written.
+        RunError: if the folder holds another run or files that rmeval did not write, if another process writes there,
+            or if it cannot be written.
         UsageError: if there is no such device.
     """
     device = pick_device(sweep.device)
-    folder = output_dir or _default_folder(sweep)
-    document = _open(folder, sweep, command, overwrite)
+    folder = output_dir or default_folder(sweep)
     source = source or ModelSource(sweep, device)
+    files = storage.FILES if page is not None else (storage.JSON, storage.CSV)
+    with hold(folder, sweep, command, files, overwrite=overwrite) as document:
+        cells = _plan(document, sweep, source, device, folder, announce, note)
+        try:
+            run_session(cells, pytest_arguments)
+            document["rmeval"]["complete"] = True
+        finally:
+            cells.finish()
+            if page is not None and isinstance(cells.failure, KeyboardInterrupt):
+                page(document, folder)
+        document["rmeval"]["regressions"] = cells.regressions
+        rows = document["rmeval"]["cells"]
+        if all(row["status"] != "measured" for row in rows):
+            raise ModelError(f"no cell could be measured: {next(row['reason'] for row in rows if row['reason'])}")
+        if page is not None:
+            page(document, folder)
+    return document
+
+
+def _plan(
+    document: storage.Document,
+    sweep: Sweep,
+    source: Source,
+    device: torch.device,
+    folder: Path,
+    announce: Callable[[Announcement], None] | None,
+    note: Note | None,
+) -> Cells:
+    """Measure the machine, and say which cells are to be measured and what they will take."""
     own = document["rmeval"]
     ceiling = Ceiling(**own["ceiling"], longest=min(LONGEST, sweep.max_time / 100))
     unusable = _measure_ceiling(ceiling, sweep, device)
@@ -99,20 +127,10 @@ def bench(
     _fill(own, planned, source, device)
     tokens = _sample_tokens(source, rates.get("float32"), sweep.max_time)
     check = FidelityCheck(source, tokens, min(sweep.lengths))
-    cells = Cells(planned, source, sweep, device, ceiling, check, document, folder, note or (lambda _: None))
     if announce is not None:
         done = {str(row["name"]) for row in own["cells"] if row["status"] == "measured"}
         announce(Announcement(planned, total_seconds(planned, sweep.max_time, done), len(done), folder))
-    try:
-        run_session(cells, pytest_arguments)
-        own["complete"] = True
-    finally:
-        cells.finish()
-    own["regressions"] = cells.regressions
-    measured = [row for row in own["cells"] if row["status"] == "measured"]
-    if not measured:
-        raise ModelError(f"no cell could be measured: {next(row['reason'] for row in own['cells'] if row['reason'])}")
-    return document
+    return Cells(planned, source, sweep, device, ceiling, check, document, folder, note or (lambda _: None))
 
 
 def _measure_ceiling(ceiling: Ceiling, sweep: Sweep, device: torch.device) -> dict[str, str]:
@@ -151,54 +169,3 @@ def _fill(own: dict[str, Any], planned: Sequence[Planned], source: Source, devic
         for each in planned
     ]
     own |= {"device": str(device), "environment": environment(), "shape": asdict(source.shape)}
-
-
-def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -> storage.Document:
-    """Return the document of an unfinished run of the same sweep, or a new one."""
-    file = folder / storage.JSON
-    asked = _plain(asdict(sweep))
-    if file.exists() and not overwrite:
-        found = storage.read(file)
-        if found["rmeval"]["sweep"] != asked:
-            raise RunError(f"{folder} holds another bench; give another --output-dir, or --overwrite it")
-        if found["rmeval"]["complete"]:
-            raise RunError(f"{folder} holds this bench, finished; give another --output-dir, or --overwrite it")
-        return found
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file; --output-dir takes a folder")
-    own: dict[str, Any] = {
-        "schema_version": storage.SCHEMA,
-        "rmeval_version": metadata.version("rmeval"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": list(command),
-        "sweep": asked,
-        "complete": False,
-        "cells": [],
-        "fidelity": {},
-        "against": [],
-        "best": {},
-        "ceiling": {"rates": {}, "bandwidth": []},
-    }
-    return {"benchmarks": [], "rmeval": own}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON gives it back."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _default_folder(sweep: Sweep) -> Path:
-    """Return the folder of an unfinished run of the same sweep, else ``runs/bench-MODEL-TIME``, a new one."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", sweep.model).strip(".-")[-60:] or "model"
-    for folder in sorted(Path("runs").glob(f"bench-{name}-*"), reverse=True):
-        try:
-            own = storage.read(folder)["rmeval"]
-        except RunError:
-            continue
-        if not own["complete"] and own["sweep"] == _plain(asdict(sweep)):
-            return folder
-    path = Path("runs") / f"bench-{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    others = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    return path if not path.exists() else next(other for other in others if not other.exists())

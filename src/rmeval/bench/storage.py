@@ -23,7 +23,8 @@ Document: TypeAlias = dict[str, Any]
 """The content of ``bench.json``."""
 
 SCHEMA = 1
-JSON, CSV = "bench.json", "bench.csv"
+JSON, CSV, PAGE = "bench.json", "bench.csv", "bench.html"
+FILES = (JSON, CSV, PAGE)
 
 COLUMNS = (
     "name", "dtype", "attention", "compile", "batch_size", "length", "status", "reason", "path",
@@ -58,6 +59,21 @@ def read(path: Path) -> Document:
     if not isinstance(cells, list) or not all(isinstance(row, dict) and set(COLUMNS) <= set(row) for row in cells):
         raise RunError(f"{file} is damaged: its cells are not what rmeval bench writes")
     return dict(document)
+
+
+def written(folder: Path) -> Sequence[str]:
+    """Return which files of a folder its ``bench.json`` says are rmeval's.
+
+    Raises:
+        RunError: if that file is none of rmeval's.
+    """
+    try:
+        own = json.loads((folder / JSON).read_text(encoding="utf-8"))["rmeval"]
+        return [name for name in own.get("files", FILES) if name in FILES and "schema_version" in own]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise RunError(
+            f"{folder / JSON} was not written by rmeval bench: move it away, or choose another --output-dir"
+        ) from None
 
 
 def write(folder: Path, document: Mapping[str, Any]) -> None:

@@ -132,36 +132,30 @@ def command(
 
 
 def _run(sweep: Sweep, context: typer.Context, old: Any, rules: Any) -> Any:
-    """Measure; write the page whatever happens, and say where it is."""
+    """Measure, and say where the files are."""
     from rmeval.bench import storage
     from rmeval.bench.compare import compare
     from rmeval.bench.run import bench
     from rmeval.reports.bench_page import write_bench_page
 
-    folder: list[Path] = []
+    def write_page(document: Any, folder: Path) -> None:
+        complete = document["rmeval"]["complete"]
+        comparison = asdict(compare(old, document, rules)) if complete and old is not None else None
+        page = shlex.quote(str(write_bench_page(document, folder / storage.PAGE, comparison)))
+        if complete:
+            _note(f"bench written to {shlex.quote(str(folder))}; the page is {page}")
+        else:
+            _note(f"finished cells are in {page}")
 
-    def announce(found: Announcement) -> None:
-        folder.append(found.folder)
-        _announce(found)
-
-    try:
-        document = bench(
-            sweep,
-            context.params["output_dir"],
-            overwrite=context.params["overwrite"],
-            command=["rmeval", *sys.argv[1:]],
-            announce=announce,
-            note=_note,
-        )
-    except KeyboardInterrupt:
-        if folder and (folder[0] / storage.JSON).exists():
-            page = write_bench_page(storage.read(folder[0]), folder[0] / "bench.html")
-            _note(f"finished cells are in {shlex.quote(str(page))}")
-        raise
-    comparison = None if old is None else asdict(compare(old, document, rules))
-    page = write_bench_page(document, folder[0] / "bench.html", comparison)
-    _note(f"bench written to {shlex.quote(str(folder[0]))}; the page is {shlex.quote(str(page))}")
-    return document
+    return bench(
+        sweep,
+        context.params["output_dir"],
+        overwrite=context.params["overwrite"],
+        command=["rmeval", *sys.argv[1:]],
+        announce=_announce,
+        note=_note,
+        page=write_page,
+    )
 
 
 def _sweep(context: typer.Context, old: Mapping[str, Any] | None) -> Sweep:
