@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from rmeval.errors import RmevalError, RunError
-from rmeval.locks import LOCK, check_not_held, claims, is_of, lock, note, writing_to
+from rmeval.locks import LOCK, check_not_held, claims, is_of, lock, note, owner, writing_to
 
 __all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "room", "write_text"]
 
@@ -127,7 +125,8 @@ class OutputFolder:
         new = sorted(set(names) - self.owned)
         self.check(new)
         if new:
-            note(self._stream, self.path, {"what": self._what, "files": new})
+            with writing_to(self.path):
+                note(self._stream, {"what": self._what, "files": new})
             self.owned.update(new)
 
     def remove(self, names: Iterable[str]) -> None:
@@ -194,8 +193,8 @@ def output_folder(
                     folder.owned.add(Path(unfinished).parts[0])
                 # A list in a file may be anybody's: no name of it leads out of the folder.
                 folder.owned = {name for name in folder.owned if _is_below(Path(name))}
-                owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now(UTC):%F %T} UTC"}
-                note(stream, path, {"what": what, **owner, "files": sorted(folder.owned)})
+                with writing_to(path):
+                    note(stream, {"what": what, **owner(), "files": sorted(folder.owned)})
                 yield folder
             finally:
                 left = any((path / each).exists() for each in folder.owned)

@@ -1,25 +1,27 @@
-"""One process at a time in a folder: a lock that dies with its process, and a file that says who holds it.
+"""One process at a time in a folder or at a file: a lock that dies with its process, and a file that says who holds it.
 
-The file also lists what an unfinished output has taken for its own; ``rmeval.files`` says what that is for.
+A folder's also lists what an unfinished output has taken for its own; ``rmeval.files`` says what that is for.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from rmeval.errors import RunError
 
-__all__ = ["LOCK", "check_not_held", "claims", "is_of", "lock", "note", "writing_to"]
+__all__ = ["LOCK", "check_not_held", "claims", "is_of", "let_go", "lock", "note", "owner", "take", "writing_to"]
 
 LOCK = ".rmeval.lock"
 """One JSON object a line: who writes, or which files it takes. A last line that a kill cut off does not count."""
 _held: set[Path] = set()
-"""Folders that this process holds: locks of the system do not keep a process from itself."""
+"""Files whose lock this process has: locks of the system do not keep a process from itself."""
 
 
 @contextmanager
@@ -31,10 +33,42 @@ def writing_to(path: Path) -> Iterator[None]:
         raise RunError(f"cannot write to the output folder {path}: {error.strerror or error}") from None
 
 
-def check_not_held(path: Path) -> None:
-    """Before a file of the folder is opened: to close a file is to let go of all locks that a process has on it."""
-    if path.resolve() in _held:
+def check_not_held(path: Path, file: Path | None = None) -> None:
+    """Before the lock's file is opened: to close a file is to let go of all locks that a process has on it.
+
+    Args:
+        path: what is written to.
+        file: the lock's file; that of the folder ``path`` if not given.
+
+    Raises:
+        RunError: if this process has the lock.
+    """
+    if (file or path / LOCK).resolve() in _held:
         raise RunError(f"another rmeval is writing to {path}: this process itself, which has not finished there")
+
+
+def take(file: Path, path: Path) -> BinaryIO:
+    """Lock a file for whoever writes to ``path``; nothing else may be in it.
+
+    Returns:
+        What ``let_go`` takes.
+
+    Raises:
+        RunError: if another process, or this one, has it.
+        OSError: if the file cannot be written.
+    """
+    check_not_held(path, file)
+    stream = _take(file)
+    if stream is None:
+        raise RunError(f"another rmeval is writing to {path}{_holder(file)}: wait for it, or stop it")
+    _held.add(file.resolve())
+    return stream
+
+
+def let_go(file: Path, stream: BinaryIO) -> None:
+    """Give up the lock of a file, which may be gone by now."""
+    _held.discard(file.resolve())
+    stream.close()
 
 
 @contextmanager
@@ -44,17 +78,17 @@ def lock(path: Path) -> Iterator[BinaryIO]:
     Raises:
         RunError: if another process, or this one, has it; or if the folder cannot be written.
     """
-    place = path.resolve()
     with writing_to(path):
-        stream = _take(path / LOCK)
-    if stream is None:
-        raise RunError(f"another rmeval is writing to {path}{_holder(path / LOCK)}: wait for it, or stop it")
-    _held.add(place)
+        stream = take(path / LOCK, path)
     try:
         yield stream
     finally:
-        _held.discard(place)
-        stream.close()
+        let_go(path / LOCK, stream)
+
+
+def owner() -> dict[str, object]:
+    """Return what a lock's file says of this process."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now(UTC):%F %T} UTC"}
 
 
 def _take(file: Path) -> BinaryIO | None:
@@ -89,16 +123,15 @@ def _try(stream: BinaryIO) -> bool:
     return True
 
 
-def note(stream: BinaryIO, path: Path, entry: dict[str, object]) -> None:
+def note(stream: BinaryIO, entry: dict[str, object]) -> None:
     """Append a note to the lock's file, on the disk when this returns.
 
     Raises:
-        RunError: if that cannot be done.
+        OSError: if that cannot be done.
     """
-    with writing_to(path):
-        stream.write(json.dumps(entry).encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+    stream.write(json.dumps(entry).encode() + b"\n")
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _entries(content: bytes) -> list[dict[str, object]]:

@@ -17,7 +17,6 @@ import pytest
 from rmeval.errors import DataError, RunError
 from rmeval.eval import chunks
 from rmeval.eval import score as module
-from rmeval.eval.partial import Partial
 from rmeval.eval.score import ScoreSummary, score
 from rmeval.eval.scorers.baseline import BaselineScorer
 from rmeval.eval.scorers.options import ModelOptions
@@ -110,7 +109,6 @@ def test_a_finished_note_of_other_rows_or_another_model_is_not_trusted(
 
     def kill() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Partial, "close", lambda self: None)
             patch.setattr(Path, "unlink", lambda self, **options: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 score(Fake(), source, output, overwrite=True)
@@ -205,12 +203,35 @@ def test_a_damaged_note_or_file_is_never_trusted(source: str, tmp_path: Path) ->
 
 @pytest.mark.usefixtures("_small")
 def test_two_at_once(source: str, tmp_path: Path) -> None:
+    """In one process and in two; outputs beside one another are no matter."""
+
     class Second(Fake):
         def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-            assert "another rmeval is writing" in refused(RunError, Fake(), source, tmp_path / "o.jsonl")
+            if not told:
+                assert "another rmeval is writing" in refused(RunError, Fake(), source, output)
+                command = [sys.executable, "-c", SLOW, source]
+                for name in ("o.jsonl", "other.jsonl"):
+                    paths = [str(tmp_path / name), str(tmp_path / f"{name}-best.jsonl")]
+                    told.append(subprocess.run([*command, *paths], capture_output=True, text=True, check=False).stderr)
             return super().score(conversations)
 
-    assert score(Second(), source, tmp_path / "o.jsonl").rows == 40
+    told: list[str] = []
+    output = tmp_path / "o.jsonl"
+    assert score(Second(), source, output).rows == 40
+    assert f"another rmeval is writing to {output} (process {os.getpid()} on " in told[0]
+    assert told[1] == ""
+    names = {path.name for path in tmp_path.iterdir()} - {Path(source).name}
+    assert names == {"o.jsonl", "other.jsonl", "other.jsonl-best.jsonl"}
+
+
+def test_a_partial_file_of_somebody_else_is_not_cut_off(source: str, tmp_path: Path) -> None:
+    output, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
+    partial.write_text("mine")
+    assert "no note says that rmeval wrote it" in refused(RunError, Fake(), source, output)
+    assert partial.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([Path(source).name, "o.jsonl.partial"])
+    (tmp_path / "o.jsonl.partial.lock").touch()  # Killed before it could take note of anything.
+    assert score(Fake(), source, output).rows == 40
 
 
 def test_a_full_disk_is_one_line(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 While it grows, ``Y`` is ``Y.partial`` (whole chunks, one after the other) and ``Y.partial.json`` (the note: which
 command, how many rows and bytes are sure). What stands after the sure bytes is cut off by the next start.
+``Y.partial.lock`` keeps other processes off and says who writes.
 """
 
 from __future__ import annotations
@@ -117,6 +118,12 @@ class Partial:
                 raise RunError(f"{path} is a folder")
             if path.exists() and not self._overwrite:
                 raise RunError(f"{path} exists already: pass --overwrite to replace it")
+        if not self._overwrite and not self.state.sizes:
+            for partial in (sink.partial for sink in self.sinks if sink.is_of_others()):
+                raise RunError(
+                    f"{partial} is there, and no note says that rmeval wrote it: move it away, or pass --overwrite to "
+                    "replace it"
+                )
         sizes = self.state.sizes or [0] * len(self.sinks)
         if not all(sink.open(size) for sink, size in zip(self.sinks, sizes, strict=True)):
             self.start_over("a file is shorter than when it was written")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from rmeval.data_prep.files import reason
 from rmeval.data_prep.stream import Source
 from rmeval.errors import DataError, RunError
+from rmeval.locks import let_go, note, owner, take
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +45,7 @@ class Sink:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
+        self._lock = path.with_name(f"{path.name}.partial.lock")
         self._locked: BinaryIO | None = None
 
     def open(self, size: int) -> bool:
@@ -55,13 +57,21 @@ class Sink:
         with writing(self.path):
             if self._locked is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                stream = self.partial.open("ab")
-                _lock(stream, self.path)
-                self._locked = stream
-            if os.fstat(self._locked.fileno()).st_size < size:
-                return False  # Not cut: that would fill the gap with zeros.
-            self._locked.truncate(size)
-            return True
+                self._locked = take(self._lock, self.path)
+                note(self._locked, owner())
+            with self.partial.open("ab") as stream:
+                if os.fstat(stream.fileno()).st_size < size:
+                    return False  # Not cut: that would fill the gap with zeros.
+                stream.truncate(size)
+                return True
+
+    def is_of_others(self) -> bool:
+        """Return whether the partial file is none that rmeval left; to ask where no note says how far it is.
+
+        One that was killed before its first note has left its lock's file.
+        """
+        with writing(self.path):
+            return not self._lock.exists() and self.partial.exists() and self.partial.stat().st_size > 0
 
     @property
     def finished(self) -> Path:
@@ -87,7 +97,6 @@ class Sink:
     def append(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Write a chunk; return the size of the file, all of which is on the disk then."""
         content = self.encode(rows)
-        # Not through the locked stream: after an error, closing it would write what is left in its buffer.
         with writing(self.path), self.partial.open("ab") as stream:
             stream.write(content)
             stream.flush()
@@ -108,24 +117,17 @@ class Sink:
                 os.replace(self.partial, self.path)
 
     def close(self, *, remove: bool) -> None:
-        """Close the partial file; with ``remove`` it is deleted."""
-        if self._locked is not None:
-            self._locked.close()
+        """Let others at the file; with ``remove`` the partial one is deleted."""
+        if self._locked is None:
+            return
+        try:
             if remove:
                 self.partial.unlink(missing_ok=True)
-
-
-def _lock(stream: BinaryIO, path: Path) -> None:
-    """Keep other processes off a file until this one ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: there, two at once are the user's to avoid.
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise RunError(f"another rmeval is writing {path} at this moment: wait for it, or stop it") from None
+            # Locked until now: whoever opened it meanwhile sees that it is gone, and makes another.
+            self._lock.unlink(missing_ok=True)
+        finally:
+            let_go(self._lock, self._locked)
+            self._locked = None
 
 
 # --- JSON lines -------------------------------------------------------------------------------------------------
