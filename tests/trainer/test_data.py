@@ -89,6 +89,16 @@ def test_a_test_row_whose_prompt_trains_is_not_held_out(tmp_path: Path) -> None:
     assert len(found.train) == 20
 
 
+def test_a_test_split_of_which_nothing_is_left_is_a_warning(tmp_path: Path) -> None:
+    rows = made_up_pairs(20)
+    pairs = load(tmp_path, split_folder(tmp_path / "data", rows, rows[:3]))
+    assert (pairs.selection, pairs.report) == ((), ())
+    assert pairs.record.dropped == {"held out, but its prompt trains": 3}
+    [warning] = pairs.record.warnings
+    assert warning.startswith("no pair of the split 'test' of ")
+    assert warning.endswith(" is left: nothing chooses a checkpoint, and nothing is reported")
+
+
 def test_nothing_need_be_held_out(tmp_path: Path) -> None:
     found = load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", made_up_pairs(10)), held_out=0)
     assert (len(found.train), found.selection, found.report) == (10, (), ())
@@ -188,7 +198,11 @@ def test_margins_go_with_their_pairs(tmp_path: Path) -> None:
             "line 1 has 2 chosen and 1 rejected completions",
         ),
         ([{"prompt": "a", "chosen": "b", "rejected": "c"}], {"margin": True, "held_out": 0}, "line 1: no margin"),
-        ([{"prompt": "a", "chosen": "b", "rejected": "b"}], {"held_out": 0}, "no pair is left to train on"),
+        (
+            [{"prompt": "a", "chosen": "b", "rejected": "b"}],
+            {"held_out": 0},
+            "no pair is left to train on (1 left out: chosen and rejected are the same text)",
+        ),
         ([{"prompt": "a", "chosen": "b"}], {}, "has no column 'rejected'"),
         (made_up_pairs(3), {"held_out": 1}, "1 held-out pairs cannot be halved by prompt"),
     ],

@@ -80,6 +80,8 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
         known = {opening_of(example) for example in train}
         held, gone = _keep(held, lambda example: opening_of(example) not in known)
         _count(dropped, "held out, but its prompt trains", gone)
+        if not held:
+            warnings += (f"no pair of the {reason} is left: nothing chooses a checkpoint, and nothing is reported",)
     elif recipe.held_out:
         train, held, near, warnings = _split(examples, recipe.held_out, recipe.seed, progress)
         reason = f"held_out: {recipe.held_out} by prompt, seed {recipe.seed}"
@@ -98,8 +100,8 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
     train = _sample(train, recipe.max_train_samples, recipe.seed)
     selection = _sample(selection, recipe.max_eval_samples, recipe.seed)
     if not train:
-        why = f" ({'; '.join(warnings)})" if warnings else ""
-        raise DataError(f"{recipe.dataset_name}: no pair is left to train on{why}")
+        why = "; ".join([*(f"{count:,} left out: {reason}" for reason, count in dropped.items()), *warnings])
+        raise DataError(f"{recipe.dataset_name}: no pair is left to train on" + (f" ({why})" if why else ""))
     if held and not (selection and report):
         raise DataError(
             f"{recipe.dataset_name}: {len(held)} held-out pairs cannot be halved by prompt; --set held_out=0.2 holds "
