@@ -115,7 +115,7 @@ def test_a_json_file_whose_rows_stand_in_an_object(tmp_path: Path) -> None:
     file.write_text(json.dumps({"version": 1, "data": rows}, indent=1))
     mapped, _ = ColumnMap.parse({"rows": "data"}).apply(load_rows(str(file)))
     assert [each.prompt[0].content for each in to_examples(mapped, default_subset="all")[0]] == ["q", "r"]
-    with pytest.raises(DataError, match=r"rows\.json is one object; its 'data' may be the rows: --map rows=data"):
+    with pytest.raises(DataError, match=r"rows\.json is one object; its 'data' may be the rows \(--map rows=PATH\)"):
         to_examples(load_rows(str(file)), default_subset="all")
 
 

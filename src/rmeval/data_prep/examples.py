@@ -115,14 +115,14 @@ def _lacking(rows: Rows, column: str) -> str:
     columns = rows.columns
     lists = [name for name, value in rows.rows[0].items() if _is_rows(value)] if len(rows.rows) == 1 else []
     if lists:
-        return f"{rows.name} is one object; its {lists[0]!r} may be the rows: --map rows={lists[0]}"
+        return f"{rows.name} is one object; its {lists[0]!r} may be the rows (--map rows=PATH)"
     meant, there = did_you_mean(column, columns), ", ".join(map(repr, columns)) or "none"
     needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations (or --map)"
     return f"{rows.name} has no column {column!r} (it has: {there}){meant}{' A' if meant else '; a'} {needed}"
 
 
 def _is_rows(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(e, Mapping) and "role" not in e for e in value)
 
 
 def conversations(examples: Iterable[Example]) -> list[Conversation]:
