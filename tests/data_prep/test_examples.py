@@ -133,7 +133,7 @@ GOOD = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
 
 def test_missing_columns() -> None:
-    needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations"
+    needed = "row needs 'chosen' and 'rejected': answers to a 'prompt', or else whole conversations (or --map)"
     lacking = refused({"prompt": "p", "chosen": "a"})
     assert lacking == f"data has no column 'rejected' (it has: 'prompt', 'chosen'); a {needed}"
     assert refused({}) == f"data has no column 'chosen' (it has: none); a {needed}"
