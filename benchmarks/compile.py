@@ -26,14 +26,14 @@ def scorer_and_time(
     options = ModelOptions(dtype=arguments.dtype, compile=compile, cache=False)
     scorer = ClassifierScorer(arguments.model, options)
     start = time.perf_counter()
-    scorer.score(items)
+    scorer.score_conversations(items)
     return scorer, time.perf_counter() - start
 
 
 def seconds(scorer: ClassifierScorer, items: list[Conversation]) -> float:
     """Return how long scoring takes."""
     start = time.perf_counter()
-    scorer.score(items)
+    scorer.score_conversations(items)
     return time.perf_counter() - start
 
 

@@ -122,12 +122,12 @@ def report(arguments: argparse.Namespace, device: str) -> None:
     dtype: torch.dtype = getattr(torch, arguments.dtype)
     before = matrix_rate(dtype, device)
     ours = scorer(arguments, device)
-    first, _ = timed(lambda: ours.score(items))
-    warm, scores = timed(lambda: ours.score(items))
+    first, _ = timed(lambda: ours.score_conversations(items))
+    warm, scores = timed(lambda: ours.score_conversations(items))
     accounting = ours.accounting or Accounting(0, 0, 0, 0)
     below = refinement(examples, items, scores, ours) if ours.can_refine else None
     pipeline_seconds, pipeline_scores = run_pipeline(arguments.model, items, device, arguments.dtype)
-    again, _ = timed(lambda: ours.score(items))
+    again, _ = timed(lambda: ours.score_conversations(items))
     rate = max(before, after := matrix_rate(dtype, device))
 
     flop = 2 * (ours.info.parameters or 0) - 2 * arguments.embedding_parameters
@@ -201,7 +201,7 @@ def main() -> None:
     if arguments.only == "pipeline":
         run_pipeline(arguments.model, items, device, arguments.dtype)
     else:
-        scorer(arguments, device).score(items)
+        scorer(arguments, device).score_conversations(items)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def main() -> int:
     worst = []
     for batch_size in (None, 1, 7, 64) if arguments.spread else (None,):
         options = ModelOptions(dtype="float32", device="cpu", batch_size=batch_size)
-        scores = [score.value for score in load_scorer(arguments.model, options).score(items)]
+        scores = [score.value for score in load_scorer(arguments.model, options).score_conversations(items)]
         worst.append(compare(f"batch size {batch_size or 'auto'}", scores, expected))
     return int(max(worst) > BOUND)
 

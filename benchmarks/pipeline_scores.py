@@ -49,7 +49,9 @@ def main() -> int:
     examples, _ = to_examples(load_rows(arguments.dataset), default_subset="all")
     number = min(arguments.examples, len(examples))
     items = list(conversations([examples[i * len(examples) // number] for i in range(number)]))
-    ours = ClassifierScorer(arguments.model, ModelOptions(dtype="float32", device="cpu", cache=False)).score(items)
+    ours = ClassifierScorer(
+        arguments.model, ModelOptions(dtype="float32", device="cpu", cache=False)
+    ).score_conversations(items)
     theirs = pipeline_scores(arguments.model, items)
     differences = [abs(other - one.value) / max(1.0, abs(one.value)) for one, other in zip(ours, theirs, strict=True)]
     truncated, lengths = sum(score.truncated for score in ours), sorted(score.tokens for score in ours)

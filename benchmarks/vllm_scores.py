@@ -56,7 +56,7 @@ def write(model: str, dataset: str, path: Path, number: int) -> None:
     scorer = ClassifierScorer(model, ModelOptions(dtype="float32", device="cpu", cache=False))
     encoded = scorer.encoder.encode(items, Audit())
     with path.open("w", encoding="utf-8") as file:
-        for item, tokens, score in zip(items, encoded, scorer.score(items), strict=True):
+        for item, tokens, score in zip(items, encoded, scorer.score_conversations(items), strict=True):
             text = None if tokens.truncated else scorer.encoder.text(item, Audit())
             file.write(json.dumps(asdict(Line(text, tokens.ids.tolist(), score.value))) + "\n")
 

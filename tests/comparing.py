@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from rmeval import RunRecord, evaluate
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 SCORES = {"+": (2.0, 1.0), "-": (1.0, 2.0), "=": (1.0, 1.0), "n": (math.nan, 1.0), "i": (1.0, math.inf)}
 """Outcome -> score of the right and of the wrong completion: right, wrong, tie, invalid."""
 
 
-class Script:
+class Script(Pointwise):
     """Decides the examples as told, in the order of their rows; ``!`` after a decision: it was truncated."""
 
     def __init__(self, decisions: str, name: str = "script") -> None:
@@ -31,7 +32,9 @@ class Script:
     def info(self) -> ModelInfo:
         return ModelInfo(self.name, "script", f"script:{self.name}")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         assert len(conversations) == 2 * len(self.decisions)
         decided = [self.decisions[place // 2] for place in range(len(conversations))]
         return [

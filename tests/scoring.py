@@ -13,20 +13,23 @@ import pytest
 from rmeval.data_prep.audit import finding
 from rmeval.errors import RmevalError
 from rmeval.eval.score import score
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score, Scorer
+from rmeval.eval.scorers.base import Pointwise, Scorer
+from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 LONGEST = "baseline:longest"
 USER, ASSISTANT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
 
 
-class Fake:
+class Fake(Pointwise):
     """Gives the length of the completion, or what ``values`` say for its text; stops at the text ``stop``."""
 
     def __init__(self, values: dict[str, float] | None = None, stop: str = "", fingerprint: str = "fake") -> None:
         self.values, self.stop, self.seen = values or {}, stop, 0
         self.info = ModelInfo("fake", "fake", fingerprint)
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         texts = [each.completion[-1].content for each in conversations]
         if self.stop and self.stop in texts:
             raise KeyboardInterrupt
@@ -67,3 +70,9 @@ def refused(error: type[RmevalError], *arguments: Any, **options: Any) -> str:
         score(*arguments, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def said(scorer: Scorer, conversations: Sequence[Conversation]) -> list[Score]:
+    """What a pointwise scorer says of conversations."""
+    assert isinstance(scorer, Pointwise)
+    return scorer.score_conversations(conversations)

@@ -17,6 +17,7 @@ import pytest
 
 from rmeval import evaluate, load_run
 from rmeval.errors import RunError
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.files import LOCK
 from rmeval.records import (
     EXAMPLES,
@@ -35,7 +36,7 @@ NAN, INF = math.nan, math.inf
 MARKER = "Zaubernuss"
 
 
-class Lookup:
+class Lookup(Pointwise):
     """Scores a completion by its text; what it has no number for gets its length."""
 
     def __init__(self, values: Mapping[str, float] | None = None) -> None:
@@ -45,7 +46,9 @@ class Lookup:
     def info(self) -> ModelInfo:
         return ModelInfo(name="lookup", kind="lookup", fingerprint="lookup:1")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         texts = [item.completion[0].content for item in conversations]
         return [Score(self.values.get(text, float(len(text))), len(text)) for text in texts]
 
@@ -54,7 +57,9 @@ class Lookup:
 
 
 class NeverCalled(Lookup):
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         pytest.fail("scored before the output folder was looked at")
 
 

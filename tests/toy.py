@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rmeval import Suite
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import Formula, Section
 from rmeval.eval.suites.rules import Rule
 from rmeval.types import Conversation, Finding, ModelInfo, Outcome, OutcomeKind, Progress, Score, ScoredExample
@@ -45,14 +46,16 @@ TOY = Suite(
 )
 
 
-class Numbers:
+class Numbers(Pointwise):
     """Gives each completion the number that it says, times a factor for each subset's letter in the prompt."""
 
     def __init__(self, name: str, **factors: float) -> None:
         self.info = ModelInfo(name, "script", f"script:{name}")
         self._factors = factors
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         found = []
         for each in conversations:
             factor = self._factors.get(each.prompt[0].content.split()[0], 1.0) if each.index == 0 else 1.0

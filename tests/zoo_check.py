@@ -55,7 +55,7 @@ def run(folder: Path, items: list[Conversation], dtype: str = "float32", batch_s
     """
     options = ModelOptions(dtype=dtype, device="cpu", batch_size=batch_size, cache=False)
     scorer = ClassifierScorer(str(folder), options)
-    found = scorer.score(items)
+    found = scorer.score_conversations(items)
     reasons = {each.code: (each.examples or ("",))[0] for each in scorer.findings()}
     info = scorer.info
     scores, refined = [score.value for score in found], sum(score.refined for score in found)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rmeval.eval.evaluate import evaluate as evaluate
     from rmeval.eval.score import ScoreSummary as ScoreSummary
     from rmeval.eval.score import score as score
+    from rmeval.eval.scorers.base import Pointwise as Pointwise
+    from rmeval.eval.scorers.base import Scorer as Scorer
     from rmeval.eval.scorers.options import ModelOptions as ModelOptions
     from rmeval.eval.suites.base import Suite as Suite
     from rmeval.records import RunRecord as RunRecord
@@ -25,24 +27,26 @@ if TYPE_CHECKING:
     from rmeval.trainer.train import train as train
     from rmeval.types import Conversation as Conversation
     from rmeval.types import Example as Example
+    from rmeval.types import Item as Item
     from rmeval.types import Message as Message
     from rmeval.types import ModelInfo as ModelInfo
     from rmeval.types import Score as Score
-    from rmeval.types import Scorer as Scorer
 
 _HOMES = {
     "Comparison": "rmeval.eval.compare",
     "Conversation": "rmeval.types",
     "Example": "rmeval.types",
     "Leaderboard": "rmeval.reports.board",
+    "Item": "rmeval.types",
     "Message": "rmeval.types",
     "ModelInfo": "rmeval.types",
     "ModelOptions": "rmeval.eval.scorers.options",
+    "Pointwise": "rmeval.eval.scorers.base",
     "RmevalError": "rmeval.errors",
     "RunRecord": "rmeval.records",
     "Score": "rmeval.types",
     "ScoreSummary": "rmeval.eval.score",
-    "Scorer": "rmeval.types",
+    "Scorer": "rmeval.eval.scorers.base",
     "Suite": "rmeval.eval.suites.base",
     "compare": "rmeval.eval.compare",
     "evaluate": "rmeval.eval.evaluate",
@@ -57,10 +61,12 @@ __all__ = [
     "Comparison",
     "Conversation",
     "Example",
+    "Item",
     "Leaderboard",
     "Message",
     "ModelInfo",
     "ModelOptions",
+    "Pointwise",
     "RmevalError",
     "RunRecord",
     "Score",

@@ -14,8 +14,8 @@ import pytest
 
 if TYPE_CHECKING:
     from rmeval.eval.gate import Gate
+    from rmeval.eval.scorers.base import Scorer
     from rmeval.records import RunRecord
-    from rmeval.types import Scorer
 
 __all__ = ["assert_no_regression", "rmeval_score"]
 

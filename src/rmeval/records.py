@@ -45,6 +45,8 @@ _SCORES_SCHEMA = pa.schema(
         "refined": pa.bool_(),
     }
 )
+_SAID = (pa.field("note", pa.string()), pa.field("status", pa.string()))
+"""Only of kinds that explain themselves, or may have no answer."""
 _EXAMPLES_SCHEMA = pa.schema(
     {
         "example_id": pa.string(),
@@ -96,7 +98,10 @@ def prompt_hash(prompt: Messages, tools: str = "") -> str:
 
 def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Table:
     """Build ``scores.parquet`` from the scores of all completions of all examples, in order."""
-    rows = []
+    rows: list[dict[str, Any]] = []
+    schema = _SCORES_SCHEMA
+    for field in _SAID if any(score.note or score.status != "scored" for score in scores) else ():
+        schema = schema.append(field)
     remaining = iter(scores)
     for example in examples:
         for place in range(len(example.completions)):
@@ -111,9 +116,11 @@ def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Tab
                     "tokens": score.tokens,
                     "truncated": score.truncated,
                     "refined": score.refined,
+                    "note": score.note,
+                    "status": score.status,
                 }
             )
-    return pa.Table.from_pylist(rows, _SCORES_SCHEMA)
+    return pa.Table.from_pylist(rows, schema)
 
 
 def examples_table(examples: Sequence[Example], *, keep_text: bool = True) -> pa.Table:
@@ -149,6 +156,8 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
         RunError: if the two tables do not fit together.
     """
     rows = run.scores_table.select(["example_id", "role", "score", "truncated", "refined"]).to_pydict()
+    said = "status" in run.scores_table.column_names
+    statuses = run.scores_table.column("status").to_pylist() if said else []
     places: dict[str, list[int]] = {}
     for place, name in enumerate(rows["example_id"]):
         places.setdefault(name, []).append(place)
@@ -171,6 +180,7 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
                 truncated=any(rows["truncated"][place] for place in own),
                 exact=all(rows["refined"][place] for place in own) or len(set(hashes)) == 1,
                 tag=tag,
+                unparsed=said and any(statuses[place] == "unparsed" for place in own),
             )
         )
     if places:

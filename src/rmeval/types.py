@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
 OutcomeKind: TypeAlias = Literal["right", "wrong", "tie", "partial", "invalid", "unparsed"]
 Lists: TypeAlias = Literal["all", "each", "grid"]
 """What m right and n wrong completions are: one example, an example a right one, or one for each of m × n pairs."""
+Scale: TypeAlias = Literal["pointwise", "within-item"]
+"""Where scores compare: everywhere, or among the completions of one item only."""
+Status: TypeAlias = Literal["scored", "unparsed", "failed"]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (work done, work in all), both in the same unit, while something long runs."""
 
@@ -74,8 +77,20 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """What a scorer is asked: a prompt and its completions, without labels."""
+
+    prompt: Messages
+    completions: tuple[Messages, ...]
+    id: str = ""
+    """The example it belongs to: the random ruler hashes it, others may ignore it."""
+    tools: str = ""
+    """As in ``Example``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a scorer scores: a prompt and one completion of it."""
+    """What a pointwise scorer scores: a prompt and one completion of it."""
 
     prompt: Messages
     completion: Messages
@@ -93,16 +108,22 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a scorer says of one conversation."""
+    """What a scorer says of one completion."""
 
     value: float
     """Higher is better; the unit is the model's own. NaN or infinite where the model gave no number."""
-    tokens: int
-    """Tokens that the model read (after truncation); characters of the completion for a ruler."""
+    tokens: int | None = None
+    """Tokens that the model read (after truncation); characters of the completion for a ruler; None where neither is
+    known."""
     truncated: bool = False
     """True where the conversation was longer than ``max_length`` and lost its beginning."""
     refined: bool = False
     """True where the value was computed again in float32 because a decision hung on it."""
+    note: str = ""
+    """What the scorer says of it in words, such as a judge's verdict."""
+    status: Status = "scored"
+    """``unparsed`` where a verdict could not be read: wrong, and counted apart; ``failed`` where there is no answer:
+    the example is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,24 +177,15 @@ class ModelInfo:
     tokenizer_fingerprint: str | None = None
     """``hub:<commit>`` or ``sha256:<digest>`` of that one's files."""
     untrained_head: bool = False
-
-
-@runtime_checkable
-class Scorer(Protocol):
-    """A kind of reward model: conversations in, one score each out, in the same order."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """Which model this is."""
-        ...
-
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-        """Score each conversation; the result has the length and order of the input."""
-        ...
-
-    def findings(self) -> Sequence[Finding]:
-        """What the audit noticed up to now."""
-        ...
+    scale: Scale = "pointwise"
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Of each of several models that a kind needs, such as a policy and its reference."""
+    endpoint: str | None = None
+    """The address that was asked, of a model behind one; never a key."""
+    sampling: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    """How answers were drawn, of a model that writes: temperature, seed, …"""
+    prompt_hash: str | None = None
+    """sha256 of what a judge is told, beside the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +209,8 @@ class ScoredExample:
     """True where precision cannot change the outcome: scored again in float32, or all completions the same text."""
     tag: str = ""
     """That of the example."""
+    unparsed: bool = False
+    """True where a verdict could not be read: the example is wrong, whatever its scores."""
 
 
 @dataclass(frozen=True, slots=True)

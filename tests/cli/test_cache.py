@@ -13,7 +13,7 @@ import typer
 
 from rmeval.cli import cache
 from rmeval.errors import RunError, UsageError
-from rmeval.eval.engine.journal import Journal, key
+from rmeval.eval.journal.journal import Journal, key
 
 SCRIPT = """
 import sys, typer

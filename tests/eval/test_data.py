@@ -16,6 +16,7 @@ from rmeval import RunRecord, evaluate, load_run
 from rmeval.errors import DataError, UsageError
 from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.evaluate import recompute
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.mini import mini_path
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
@@ -27,7 +28,7 @@ PRIOR_COMMIT = "fedcba9876543210fedcba9876543210fedcba98"
 Row = dict[str, Any]
 
 
-class Prefers:
+class Prefers(Pointwise):
     """Finds every example right but those of some subsets, which its rows name in the prompt."""
 
     def __init__(self, *wrong: str) -> None:
@@ -37,7 +38,9 @@ class Prefers:
     def info(self) -> ModelInfo:
         return ModelInfo(name="prefers", kind="lookup", fingerprint="prefers:1")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         found = []
         for item in conversations:
             wrong = item.prompt[0].content.split()[0] in self.wrong

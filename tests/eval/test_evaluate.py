@@ -13,12 +13,13 @@ from rmeval import ModelOptions, RunRecord, Scorer, evaluate, load_run
 from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.evaluate import default_output_dir, recompute
 from rmeval.eval.scorers import loading
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 NAN, INF = math.nan, math.inf
 
 
-class Lookup:
+class Lookup(Pointwise):
     """Scores a completion by its text; the texts in ``cut`` count as truncated."""
 
     def __init__(self, values: Mapping[str, float], cut: Sequence[str] = ()) -> None:
@@ -28,7 +29,9 @@ class Lookup:
     def info(self) -> ModelInfo:
         return ModelInfo(name="lookup", kind="lookup", fingerprint="lookup:1")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         texts = [item.completion[0].content for item in conversations]
         if progress:
             progress(len(texts), len(texts))
@@ -39,8 +42,10 @@ class Lookup:
 
 
 class Short(Lookup):
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-        return super().score(conversations)[:-1]
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
+        return super().score_conversations(conversations)[:-1]
 
 
 def pairs(folder: Path, *answers: tuple[str, str], **columns: Sequence[str]) -> str:

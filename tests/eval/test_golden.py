@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from rmeval.data_prep.examples import conversations
 from rmeval.eval.data import DataOptions, load_dataset
-from rmeval.eval.engine.journal import SCORING_VERSION
+from rmeval.eval.journal.journal import SCORING_VERSION
 from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers.base import ask, items_of
 from rmeval.eval.suites import get_suite
 from tests.tiny import save_tiny_model
 
@@ -35,7 +35,7 @@ def golden_scores(folder: Path) -> list[float]:
     model.save_pretrained(folder)
     examples = load_dataset(get_suite("mini"), DataOptions()).examples[::43]
     scorer = load_scorer(str(folder), ModelOptions(dtype="float32", device="cpu", cache=False))
-    return [score.value for score in scorer.score(conversations(examples))]
+    return [score.value for score in ask(scorer, items_of(examples))]
 
 
 def test_scores_are_what_they_were_under_this_scoring_version(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from rmeval.errors import DataError, RunError
 from rmeval.eval import chunks
 from rmeval.eval import score as module
 from rmeval.eval.score import ScoreSummary, score
+from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.scorers.baseline import BaselineScorer
 from rmeval.eval.scorers.options import ModelOptions
 from rmeval.eval.sinks import Lines, Table
-from rmeval.types import Conversation, Progress, Score, Scorer
+from rmeval.types import Conversation, Progress, Score
 from tests.scoring import LONGEST, Fake, forty_rows, jsonl, lines, refused
 
 
@@ -206,14 +207,16 @@ def test_two_at_once(source: str, tmp_path: Path) -> None:
     """In one process and in two; outputs beside one another are no matter."""
 
     class Second(Fake):
-        def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+        def score_conversations(
+            self, conversations: Sequence[Conversation], progress: Progress | None = None
+        ) -> list[Score]:
             if not told:
                 assert "another rmeval is writing" in refused(RunError, Fake(), source, output)
                 command = [sys.executable, "-c", SLOW, source]
                 for name in ("o.jsonl", "other.jsonl"):
                     paths = [str(tmp_path / name), str(tmp_path / f"{name}-best.jsonl")]
                     told.append(subprocess.run([*command, *paths], capture_output=True, text=True, check=False).stderr)
-            return super().score(conversations)
+            return super().score_conversations(conversations)
 
     told: list[str] = []
     output = tmp_path / "o.jsonl"
@@ -252,9 +255,9 @@ from rmeval.eval import score as module
 from rmeval.eval.scorers.baseline import BaselineScorer
 
 class Slow(BaselineScorer):
-    def score(self, conversations, progress=None):
+    def score_conversations(self, conversations, progress=None):
         time.sleep(0.01)
-        return super().score(conversations, progress)
+        return super().score_conversations(conversations, progress)
 
 chunks.CHUNK = 20
 source, output, best = sys.argv[1:]

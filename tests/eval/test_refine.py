@@ -27,6 +27,7 @@ class Drifting:
     """Exact scores are known; the low ones carry normal errors."""
 
     can_refine = True
+    drift = 0.0
 
     def __init__(self, exact: Sequence[float], error: float, seed: int) -> None:
         self.exact, self.error = list(exact), error

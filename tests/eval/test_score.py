@@ -86,8 +86,10 @@ def test_the_scores_are_those_of_evaluate(tiny_model: Path, tmp_path: Path, monk
 
 def test_a_scorer_that_gives_too_few_scores(source: str, tmp_path: Path) -> None:
     class Short(Fake):
-        def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-            return super().score(conversations[1:])
+        def score_conversations(
+            self, conversations: Sequence[Conversation], progress: Progress | None = None
+        ) -> list[Score]:
+            return super().score_conversations(conversations[1:])
 
     assert "gave 79 scores for 80" in refused(UsageError, Short(), source, tmp_path / "o.jsonl")
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from rmeval import RunRecord, evaluate
 from rmeval.data_prep.audit import finding
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 SUBSETS = ("alpacaeval-easy", "llmbar-natural", "xstest-should-refuse", "hep-python")
 
 
-class Hashed:
+class Hashed(Pointwise):
     """A scorer whose scores lie on a grid of halves from -4 to 3.5, so that some tie; NaN for a text of ``nan``."""
 
     drift = 0.5
@@ -25,7 +26,9 @@ class Hashed:
         self._seed = seed
         self.info = ModelInfo(f"{name}-{seed}", "classifier", f"hub:{seed:040d}", dtype="bfloat16", max_length=40)
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         return [self._score(item.completion[-1].content) for item in conversations]
 
     def _score(self, text: str) -> Score:

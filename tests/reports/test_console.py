@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from rmeval import RunRecord, evaluate
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.reports.console import print_names, print_run
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 NAMES = ["[bold]x[/bold]", "[/]", "[red]", "\\", "a\\[b]", "[link=https://x.y]z[/link]", ":smile:", "{x}", "%s"]
 
 
-class Named:
+class Named(Pointwise):
     """Scores nothing of use under any name."""
 
     def __init__(self, name: str, dtype: str = "float32", device: str = "cpu") -> None:
@@ -26,7 +27,9 @@ class Named:
     def info(self) -> ModelInfo:
         return ModelInfo(self.name, "named", "named:1", dtype=self.dtype, device=self.device)
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         return [Score(float(-item.index), 1) for item in conversations]
 
     def findings(self) -> Sequence[Finding]:
@@ -142,7 +145,9 @@ def test_lists_say_what_a_right_example_is(tmp_path: Path, capsys: pytest.Captur
 
 def test_scores_without_a_number_are_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Nothing(Named):
-        def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+        def score_conversations(
+            self, conversations: Sequence[Conversation], progress: Progress | None = None
+        ) -> list[Score]:
             return [Score(float("nan"), 1) for _ in conversations]
 
     data = tmp_path / "pairs.jsonl"

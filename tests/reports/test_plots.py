@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rmeval import evaluate
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.reports.measured import Measured, measure
 from rmeval.reports.plots import draw_plots
 from rmeval.reports.svg import Plot
@@ -15,12 +16,14 @@ from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 from tests.reports.made import write_rows
 
 
-class Read:
+class Read(Pointwise):
     """Scores an answer by the number that it starts with."""
 
     info = ModelInfo("read", "classifier", "read")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         texts = [each.completion[-1].content for each in conversations]
         return [Score(float(text.split()[0]), len(text)) for text in texts]
 

@@ -18,6 +18,7 @@ import pytest
 
 from rmeval import RunRecord, evaluate
 from rmeval.errors import RunError, UsageError
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.records import load_run
 from rmeval.reports.provenance import command_line
 from rmeval.reports.report import report_page, write_report
@@ -128,7 +129,7 @@ def test_errors_come_before_warnings(run: RunRecord) -> None:
     assert html.index("untrained-head × 1") < html.index("truncated × 1")
 
 
-class Numbers:
+class Numbers(Pointwise):
     """Scores in the order given, again and again."""
 
     info = ModelInfo("numbers", "classifier", "numbers")
@@ -136,7 +137,9 @@ class Numbers:
     def __init__(self, *values: float) -> None:
         self._values = values
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         return [Score(self._values[place % len(self._values)], 1) for place in range(len(conversations))]
 
     def findings(self) -> Sequence[Finding]:

@@ -9,18 +9,21 @@ import pytest
 
 from rmeval import RunRecord, evaluate
 from rmeval.errors import UsageError
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.reports.summary import describe, summary, title, warnings
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 
-class OddFindings:
+class OddFindings(Pointwise):
     """A scorer of the user's own, with a finding that rmeval does not know."""
 
     @property
     def info(self) -> ModelInfo:
         return ModelInfo(name="odd", kind="odd", fingerprint="odd:1")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         return [Score(float(-item.index), 1) for item in conversations]
 
     def findings(self) -> Sequence[Finding]:

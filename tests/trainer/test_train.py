@@ -72,7 +72,7 @@ def weights(path: Path) -> bytes:
 
 
 def scores(model: Path, conversations: Sequence[Conversation] = CONVERSATIONS) -> list[float]:
-    return [score.value for score in ClassifierScorer(str(model), FLOAT32).score(conversations)]
+    return [score.value for score in ClassifierScorer(str(model), FLOAT32).score_conversations(conversations)]
 
 
 # --- what is written --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import typer
 from rmeval.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from rmeval.eval.engine.journal import Journal
+    from rmeval.eval.journal.journal import Journal
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def clear(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
 
 
 def _open() -> Journal:
-    from rmeval.eval.engine.journal import Journal
+    from rmeval.eval.journal.journal import Journal
 
     journal = Journal.open()
     if not journal.persistent:

@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="suites, models, baselines, findings, sources, mixtures or recipes.")],
+    what: Annotated[
+        str, typer.Argument(help="suites, kinds, models, baselines, findings, sources, mixtures or recipes.")
+    ],
 ) -> None:
     """List what there is of a kind: a name a line, with what it means."""
     if what not in _LISTS:
@@ -29,6 +31,12 @@ def _suites() -> list[tuple[str, str]]:
     from rmeval.eval.suites import SUITES
 
     return [(suite.name, suite.description) for suite in SUITES.values()]
+
+
+def _kinds() -> list[tuple[str, str]]:
+    from rmeval.eval.scorers import KINDS
+
+    return [(kind.name, f"--model {kind.form}: {kind.description}") for kind in KINDS]
 
 
 def _models() -> list[tuple[str, str]]:
@@ -75,6 +83,7 @@ def _recipes() -> list[tuple[str, str]]:
 
 _LISTS = {
     "suites": _suites,
+    "kinds": _kinds,
     "models": _models,
     "baselines": _baselines,
     "findings": _findings,

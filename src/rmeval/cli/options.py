@@ -20,7 +20,7 @@ def _option(panel: str, text: str, *flags: str) -> object:
     return typer.Option(*flags, help=text, rich_help_panel=panel)
 
 
-Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, quickstart, or baseline:longest|shortest|random.")]
+Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, quickstart, … (rmeval list kinds).")]
 Revision: TypeAlias = Annotated[str | None, _option(_MODEL, "Branch, tag or commit of a Hub model.")]
 Tokenizer: TypeAlias = Annotated[str | None, _option(_MODEL, "Folder or Hub id, if not the model's own.")]
 ChatTemplate: TypeAlias = Annotated[str | None, _option(_MODEL, "File of a Jinja chat template.")]
@@ -40,6 +40,11 @@ Cache: TypeAlias = Annotated[bool, _option(_MODEL, "Keep scores in the journal."
 TrustRemoteCode: TypeAlias = Annotated[bool, _option(_MODEL, "Run the model's own code.", "--trust-remote-code")]
 AllowPickle: TypeAlias = Annotated[bool, _option(_MODEL, "Load pickled weights, which can run code.", "--allow-pickle")]
 AllowUntrainedHead: TypeAlias = Annotated[bool, _option(_MODEL, "Go on with a random head.", "--allow-untrained-head")]
+
+StepsOption: TypeAlias = Annotated[
+    str | None,
+    _option(_MODEL, "scores:FILE where each is a list: min, max, prod, mean or last of it.", "--steps"),
+]
 
 DatasetName: TypeAlias = Annotated[str | None, _option(_DATA, "Hub id, file, folder or mini. Default: the suite's.")]
 DatasetRevision: TypeAlias = Annotated[str | None, _option(_DATA, "Branch, tag or commit of a Hub data set.")]

@@ -48,6 +48,7 @@ def _options(
     trust_remote_code: opt.TrustRemoteCode = False,
     allow_pickle: opt.AllowPickle = False,
     allow_untrained_head: opt.AllowUntrainedHead = False,
+    steps: opt.StepsOption = None,
     dataset: opt.DatasetName = None,
     dataset_revision: opt.DatasetRevision = None,
     split: opt.Split = None,

@@ -23,7 +23,7 @@ from rmeval.data_prep.files import Row
 from rmeval.data_prep.row_reader import RowReader
 from rmeval.data_prep.stream import Source
 from rmeval.errors import DataError
-from rmeval.types import Conversation, Messages
+from rmeval.types import Conversation, Item, Messages
 
 __all__ = ["ScorableRow", "scorable_rows"]
 
@@ -50,6 +50,14 @@ class ScorableRow:
     """Codes of the audit that the row gave."""
     unread: tuple[str, ...]
     """Columns and keys of messages that belong to its conversations and were not read."""
+
+    @property
+    def item(self) -> Item:
+        """What a scorer is asked of it."""
+        if not self.conversations:
+            return Item((), (), self.name)
+        first = self.conversations[0]
+        return Item(first.prompt, tuple(each.completion for each in self.conversations), self.name, first.tools)
 
     def with_scores(self, scores: Sequence[float]) -> dict[str, object]:
         """Return the row with the scores of its conversations in the new columns."""

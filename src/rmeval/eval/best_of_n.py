@@ -8,8 +8,9 @@ from typing import cast
 
 from rmeval.data_prep.score_rows import ScorableRow
 from rmeval.errors import DataError, UsageError
-from rmeval.eval.refine import Decision, Refinable, in_vain, refine_decisions
-from rmeval.types import Conversation, Score, Scorer
+from rmeval.eval.refine import Decision, in_vain, refine_decisions
+from rmeval.eval.scorers.base import Refinable, Scorer
+from rmeval.types import Conversation, Score
 
 __all__ = ["best_decisions", "best_pair", "pairable", "refine_best"]
 
@@ -58,8 +59,7 @@ def refine_best(
     Returns:
         The scores, and whether low precision decided so little that float32 alone would have been faster.
     """
-    drift: float | None = getattr(scorer, "drift", None)
-    if drift is None or not isinstance(scorer, Refinable) or not scorer.can_refine:
+    if not isinstance(scorer, Refinable) or not scorer.can_refine or (drift := scorer.drift) is None:
         return scores, False
     decisions = best_decisions(rows, scores)
     found = refine_decisions(decisions, conversations, scores, scorer, drift)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rmeval.data_prep.score_rows import ScorableRow
-from rmeval.types import Conversation
+from rmeval.eval.scorers.base import conversations_of
+from rmeval.types import Conversation, Item
 
 CHUNK = 4096
 """Conversations scored and written at a time: enough to share prefixes and to pack by length; memory holds three."""
@@ -21,8 +22,13 @@ class Chunk:
     rows: list[ScorableRow]
     digest: str
     """Of all rows up to the last one here."""
-    conversations: list[Conversation]
-    """Of all its rows."""
+    items: list[Item]
+    """Of all its rows: an item a row."""
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """Of all its rows."""
+        return conversations_of(self.items)
 
 
 def grouped(rows: Iterator[ScorableRow], digest: hashlib._Hash) -> Iterator[Chunk]:
@@ -41,7 +47,7 @@ def grouped(rows: Iterator[ScorableRow], digest: hashlib._Hash) -> Iterator[Chun
 
 
 def _chunk(rows: list[ScorableRow], digest: hashlib._Hash) -> Chunk:
-    return Chunk(rows, digest.hexdigest(), [each for row in rows for each in row.conversations])
+    return Chunk(rows, digest.hexdigest(), [row.item for row in rows])
 
 
 def row_bytes(row: ScorableRow) -> bytes:
@@ -49,13 +55,13 @@ def row_bytes(row: ScorableRow) -> bytes:
     return repr(row.row).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def ahead(chunks: Iterator[Chunk], prefetch: Callable[[list[Conversation]], None] | None) -> Iterator[Chunk]:
+def ahead(chunks: Iterator[Chunk], prefetch: Callable[[Sequence[Item]], None] | None) -> Iterator[Chunk]:
     """Yield all chunks; a thread reads and tokenizes the next one while the caller scores the last."""
 
     def take() -> Chunk | None:
         chunk = next(chunks, None)
         if chunk is not None and prefetch is not None:
-            prefetch(chunk.conversations)
+            prefetch(chunk.items)
         return chunk
 
     with ThreadPoolExecutor(1) as pool:

@@ -10,6 +10,7 @@ is. Intervals, tests and ranks take means only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ def judge(suite: Suite, scored: Iterable[ScoredExample]) -> list[Judged]:
     credit = suite.rule.credit
     judged = []
     for each in scored:
-        found = credit(each)
+        found = Outcome("unparsed", math.nan) if each.unparsed else credit(each)
         judged.append(Judged(each, found, found.credit, each.prompt_hash))
     for name, formula in suite.formulas.items():
         places = [place for place, each in enumerate(judged) if each.example.subset == name]

@@ -20,12 +20,14 @@ from rmeval.data_prep.rows import RowsLike
 from rmeval.errors import ModelError, UsageError, did_you_mean
 from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
+from rmeval.eval.journal.kept import ask_kept
 from rmeval.eval.metrics import compute_results
-from rmeval.eval.refine import Refinable, Settling, refine, settle_precision
-from rmeval.eval.scorers import ModelOptions, load_scorer, lost
+from rmeval.eval.refine import refine, settle_precision
+from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
+from rmeval.eval.scorers.base import Accounts, Loses, Plans, Refinable, Scorer, Settling, items_of
 from rmeval.eval.suites import Suite, get_suite, know, suite_of
 from rmeval.records import RunRecord
-from rmeval.types import Example, Finding, Lists, Progress, Results, RunInfo, Score, Scorer, Timing
+from rmeval.types import Accounting, Example, Finding, Lists, Progress, Results, RunInfo, Score, Timing
 
 
 def evaluate(
@@ -81,6 +83,8 @@ def evaluate(
     """
     asked = get_suite(suite) if isinstance(suite, str) else suite
     know([asked])
+    if dataset is None and asked.dataset is None and isinstance(model, str):
+        dataset = kind_of(model).brings(model)
     mapped = ColumnMap.parse(columns) if columns else None
     data_options = DataOptions(
         dataset, dataset_revision, split, tuple(subsets), limit, tuple(suite_options), mapped, lists
@@ -109,19 +113,17 @@ def _evaluate(
     options = model_options or ModelOptions()
     scorer = load_scorer(model, options, seed) if isinstance(model, str) else model
     loaded = time.perf_counter()
-    items = conversations(data.examples)
     if options.refine and isinstance(scorer, Settling) and scorer.can_refine:
-        settle_precision(data.examples, items, scorer, data.suite)
-    scores = scorer.score(items, progress)
-    if len(scores) != len(items):
-        raise UsageError(f"the scorer gave {len(scores)} scores for {len(items)} conversations")
-    if reason := lost(scorer):
-        raise ModelError(reason)
+        settle_precision(data.examples, conversations(data.examples), scorer, data.suite)
+    asked = ask_kept(scorer, items_of(data.examples), cache=options.cache, progress=progress)
+    scores = asked.scores
+    if isinstance(scorer, Loses) and scorer.lost:
+        raise ModelError(scorer.lost)
     scored = time.perf_counter()
-    drift: float | None = getattr(scorer, "drift", None)  # A scorer of the user's own need not know its drift.
+    drift = scorer.drift if isinstance(scorer, Refinable) else None
     unknown = drift is not None and not math.isfinite(drift)
     if drift is not None and options.refine and isinstance(scorer, Refinable) and scorer.can_refine:
-        refined = refine(data.examples, items, scores, scorer, drift, data.suite)
+        refined = refine(data.examples, conversations(data.examples), scores, scorer, drift, data.suite)
         scores, drift, unknown = refined.scores, refined.drift, False
     drift = None if unknown else drift
     finished = time.perf_counter()
@@ -132,8 +134,10 @@ def _evaluate(
         scores_table=records.scores_table(data.examples, scores),
         examples_table=records.examples_table(data.examples, keep_text=keep_text),
     ).with_info(drift=drift)
+    if asked.recalled:  # Of a kind that counts no tokens.
+        run = run.with_info(accounting=Accounting(0, 0, 0, 0, asked.recalled))
     results = recompute(run)
-    planned: float = getattr(scorer, "plan_seconds", 0.0)
+    planned = scorer.plan_seconds if isinstance(scorer, Plans) else 0.0
     timing = Timing(
         load_seconds=loaded - start,
         plan_seconds=planned,
@@ -142,7 +146,8 @@ def _evaluate(
         total_seconds=time.perf_counter() - start,
     )
     audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, scores), *_undecided(results))
-    audit += (finding("drift-unknown", len(items)),) if unknown else ()
+    audit += (finding("drift-unknown", len(scores)),) if unknown else ()
+    audit += (finding("journal", len(asked.warnings), asked.warnings),) if asked.warnings else ()
     reasons = data.partial_reasons + _invalid_reason(results)
     return run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
 
@@ -186,7 +191,8 @@ def _describe(
     command: Sequence[str],
 ) -> RunInfo:
     """Everything about a run that is known before its results; no options where the scorer was not made of them."""
-    used = asdict(options) if options is not None and scorer.info.kind == "classifier" else {}
+    known = kind_of(scorer.info.name).options if options is not None else frozenset()
+    used = {name: value for name, value in asdict(options).items() if name in known} if options is not None else {}
     mapped = {"map": " ".join(f"{name}={path}" for name, path in columns.text.items())} if columns is not None else {}
     return RunInfo(
         schema_version=records.SCHEMA_VERSION,
@@ -205,7 +211,7 @@ def _describe(
         results=Results(None, {}, {}),
         drift=None,
         timing=Timing(0.0, 0.0, 0.0, 0.0, 0.0),
-        accounting=getattr(scorer, "accounting", None),  # A scorer of the user's own need not count tokens.
+        accounting=scorer.accounting if isinstance(scorer, Accounts) else None,
         files={},
         suite_file=data.suite.file,
     )

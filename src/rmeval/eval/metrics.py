@@ -156,7 +156,7 @@ def _subset(
         accuracy=accuracy,
         low=own.low if own else None,
         high=own.high if own else None,
-        mean_margin=_mean([each.outcome.margin for each in group if each.valid]),
+        mean_margin=_mean([each.outcome.margin for each in group if math.isfinite(each.outcome.margin)]),
         undecided=len(open_credits),
         lowest=lowest,
         highest=highest,

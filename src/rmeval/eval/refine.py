@@ -11,11 +11,11 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
+from rmeval.eval.scorers.base import Refinable, Settling
 from rmeval.eval.suites import Suite
 from rmeval.eval.suites.pairs import PAIRS
-from rmeval.types import Conversation, Example, Messages, Progress, Score
+from rmeval.types import Conversation, Example, Messages, Score
 
 SPREAD = 4.0
 """How many root-mean-square drifts a margin must exceed to be safe. Of sets of 3,000 examples whose margins are normal
@@ -24,33 +24,6 @@ _TRIED, _MANY = 32, 256
 """Examples that a precision is tried out on, of at least so many."""
 WORST = 1.5
 """How many times the largest drift seen it must exceed as well, should the error have heavier tails."""
-
-
-@runtime_checkable
-class Refinable(Protocol):
-    """A scorer that can say more than it did."""
-
-    @property
-    def can_refine(self) -> bool:
-        """True where ``rescore`` computes in a higher precision than ``score``."""
-        ...
-
-    def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-        """Score in float32."""
-        ...
-
-
-@runtime_checkable
-class Settling(Refinable, Protocol):
-    """One that can try its precision out before it scores everything."""
-
-    def try_out(self, conversations: Sequence[Conversation]) -> tuple[list[Score], float | None] | None:
-        """Return scores of a few, and the bound on the drift of a margin of theirs; None where trying saves nothing."""
-        ...
-
-    def use_float32(self) -> None:
-        """Score in float32 from now on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

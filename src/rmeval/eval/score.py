@@ -22,12 +22,13 @@ from rmeval.data_prep.stream import Source, open_source
 from rmeval.errors import DataError, ModelError, UsageError
 from rmeval.eval.best_of_n import best_pair, pairable, refine_best
 from rmeval.eval.chunks import Chunk, ahead, grouped, row_bytes
+from rmeval.eval.journal.kept import ask_kept
 from rmeval.eval.partial import Partial
-from rmeval.eval.refine import Settling
-from rmeval.eval.scorers import ModelOptions, identity, load_scorer, lost
+from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers.base import Loses, Prefetches, Scorer, Settling, told
 from rmeval.eval.sinks import OUTPUT_SUFFIXES
 from rmeval.eval.suites.mini import MINI, mini_path
-from rmeval.types import Finding, Progress, Scorer
+from rmeval.types import Finding, Progress
 
 __all__ = ["ScoreSummary", "score"]
 
@@ -107,7 +108,7 @@ def score(
         scorer: Scorer | None = None
         if partial.state.finished:
             source, scorer = _open(dataset, split, paths), _load(model, options)
-            partial.confirm(asdict(identity(scorer)), _digest(source, mapped, limit, partial.state.rows))
+            partial.confirm(asdict(told(scorer)), _digest(source, mapped, limit, partial.state.rows))
         if not partial.state.finished:
             partial.open()
             source = _open(dataset, split, paths)
@@ -188,7 +189,7 @@ def _score_rows(
     if not sum(1 for _ in islice(rows(), LOOK)):
         raise DataError(f"{source.name} has no rows")
     scorer = _load(model, options)
-    partial.begin(asdict(identity(scorer)), source)
+    partial.begin(asdict(told(scorer)), source)
     chunks = _chunks(rows, partial, source.name)
     resumed, saved = partial.state.rows, partial.state.findings
     before = scorer.findings() if resumed else ()  # What loading notices is in what was saved.
@@ -196,14 +197,13 @@ def _score_rows(
     audit = Audit()
     if partial.state.exact and isinstance(scorer, Settling):
         scorer.use_float32()
-    for chunk in ahead(chunks, getattr(scorer, "prefetch", None)):
+    for chunk in ahead(chunks, scorer.prefetch if isinstance(scorer, Prefetches) else None):
         conversations = chunk.conversations
         report = progress and _rows_done(progress, partial.state.rows, len(chunk.rows), total)
-        scores = scorer.score(conversations, report)
-        if len(scores) != len(conversations):
-            raise UsageError(f"the scorer gave {len(scores)} scores for {len(conversations)} conversations")
-        if not partial.state.rows and (reason := lost(scorer)):
-            raise ModelError(reason)
+        asked = ask_kept(scorer, chunk.items, cache=options.cache, progress=report)
+        scores = asked.scores
+        if not partial.state.rows and isinstance(scorer, Loses) and scorer.lost:
+            raise ModelError(scorer.lost)
         in_vain = False
         if len(partial.sinks) > 1 and options.refine:
             scores, in_vain = refine_best(chunk.rows, conversations, scores, scorer)

@@ -109,7 +109,7 @@ def _score(model: str, examples: Sequence[Example], options: ModelOptions) -> _S
 
     scorer = ClassifierScorer(model, options)
     items: list[Conversation] = conversations(examples)
-    scores = scorer.score(items)
+    scores = scorer.score_conversations(items)
     drift = scorer.drift if options.refine and scorer.can_refine else None
     if drift is not None:
         scores = refine(examples, items, scores, scorer, drift).scores

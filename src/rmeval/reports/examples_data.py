@@ -14,7 +14,7 @@ from typing import Any, TypedDict, TypeVar
 
 from rmeval.eval.comparable import pair
 from rmeval.records import RunRecord
-from rmeval.reports.measured import Measured
+from rmeval.reports.measured import UNKNOWN, Measured
 
 __all__ = ["ExamplesIndex", "ExamplesText", "examples_index", "examples_text"]
 
@@ -188,10 +188,14 @@ def _numbers(
         ],
         "margins": [None if each is None else _short(each.margin) for each in own],
         "scores": [None if place is None else _short(float(measured.completion_score[place])) for place in flat],
-        "tokens": [None if place is None else int(measured.completion_tokens[place]) for place in flat],
+        "tokens": [None if place is None else _known(int(measured.completion_tokens[place])) for place in flat],
         "truncated": [number for number, place in enumerate(flat) if place is not None and rows["truncated"][place]],
         "refined": [number for number, place in enumerate(flat) if place is not None and rows["refined"][place]],
     }
+
+
+def _known(tokens: int) -> int | None:
+    return None if tokens == UNKNOWN else tokens
 
 
 def _short(value: float) -> float | None:

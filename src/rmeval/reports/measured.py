@@ -14,7 +14,10 @@ from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
 from rmeval.types import Outcome, ScoredExample
 
-__all__ = ["Measured", "measure"]
+__all__ = ["UNKNOWN", "Measured", "measure"]
+
+UNKNOWN = -1
+"""In the place of tokens that the scorer did not count."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Measured:
     length_difference: NDArray[np.float64]
     """Mean characters of the right completions minus those of the wrong ones."""
     longest_tokens: NDArray[np.int64]
-    """Tokens of the longest conversation of the example; characters of a completion for a ruler."""
+    """Tokens of the longest conversation of the example; characters of a completion for a ruler; ``UNKNOWN``."""
     completion_score: NDArray[np.float64]
     """Shape (completions,)."""
     completion_tokens: NDArray[np.int64]
@@ -57,7 +60,7 @@ def measure(run: RunRecord) -> Measured:
     order = [each.id for each in scored for _ in (*each.chosen, *each.rejected)]
     if table.column("example_id").to_pylist() != order:
         raise RunError(f"{run.path}: its tables are not in the same order; score it again")
-    tokens = table.column("tokens").to_numpy()
+    tokens = table.column("tokens").fill_null(UNKNOWN).to_numpy()
     starts = np.cumsum([0, *(len(each.chosen) + len(each.rejected) for each in scored)])[:-1]
     return Measured(
         scored=scored,

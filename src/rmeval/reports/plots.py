@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from rmeval.eval.calibration import BINS, Calibration, calibrate
 from rmeval.eval.statistics import wilson
-from rmeval.reports.measured import Measured
+from rmeval.reports.measured import UNKNOWN, Measured
 from rmeval.reports.page import count, decimal, interval, percent
 from rmeval.reports.svg import NEUTRAL, SERIES, Plot, drawing
+from rmeval.types import Scale
 
 __all__ = ["LENGTH_EDGES", "draw_plots"]
 
@@ -26,22 +27,27 @@ _DOTS = 1_500
 _RIGHT_WRONG = [("right", "c1"), ("wrong", "c2")]
 
 
-def draw_plots(measured: Measured, *, ruler: bool, key: str = "") -> list[Plot]:
+def draw_plots(measured: Measured, *, ruler: bool, scale: Scale = "pointwise", key: str = "") -> list[Plot]:
     """Draw a run.
 
     Args:
         measured: The run.
         ruler: True where the scores are a ruler's: no model's claims, and its tokens are characters.
+        scale: Where scores compare: what only a pointwise scale claims is left out of others.
         key: Distinguishes the run on its page.
     """
     if not np.isfinite(measured.margin).any():
         return []
     unit = "characters" if ruler else "tokens"
     plots = [_margins(measured, key)]
+    if scale != "pointwise":
+        return [*plots, _by_length(measured, key)]
     found = calibrate(measured.margin[np.isfinite(measured.margin) & measured.pair])
     if found and not ruler:
         plots.append(_calibration(found, key))
-    plots += [_by_length(measured, key), _by_tokens(measured, key, unit), _scores(measured, key, unit)]
+    plots.append(_by_length(measured, key))
+    if (measured.completion_tokens != UNKNOWN).all():
+        plots += [_by_tokens(measured, key, unit), _scores(measured, key, unit)]
     return plots
 
 

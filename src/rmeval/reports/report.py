@@ -161,7 +161,7 @@ def _view(run: RunRecord, measured: Measured, label: str, place: int, *, several
         ],
         subsets=_subsets(info),
         warnings=_warnings(info, {each.id for each in measured.scored}),
-        plots=draw_plots(measured, ruler=ruler, key=f"-{place}" if several else ""),
+        plots=draw_plots(measured, ruler=ruler, scale=info.model.scale, key=f"-{place}" if several else ""),
         provenance=provenance(info, run.path),
         command=command_line(info),
         folder=str(run.path or ""),

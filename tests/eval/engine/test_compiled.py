@@ -14,6 +14,7 @@ from rmeval.eval.engine.compiled import pays
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.options import CompileMode
 from rmeval.types import Conversation, Message, Score
+from tests.scoring import said
 
 CPU = torch.device("cpu")
 
@@ -28,7 +29,7 @@ def sample(count: int = 12) -> list[Conversation]:
 
 def scores(folder: Path, compile: CompileMode, dtype: str = "float32") -> tuple[list[Score], set[str]]:
     scorer = load_scorer(str(folder), ModelOptions(dtype=dtype, device="cpu", compile=compile, cache=False))
-    found = scorer.score(sample())
+    found = said(scorer, sample())
     return found, {item.code for item in scorer.findings()}
 
 

@@ -16,9 +16,9 @@ from rmeval.eval.engine import executors
 from rmeval.eval.engine.check import check_sample, margin_bound
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import PackedExecutor, Values
-from rmeval.eval.engine.journal import Journal
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision, lower
+from rmeval.eval.journal.journal import Journal
 from tests.eval.engine.test_executors import one_at_a_time, sequences, worst
 
 

@@ -37,7 +37,7 @@ def run(model: Path) -> bytes:
     """Score and refine as ``evaluate`` does."""
     items = examples()
     scorer = ClassifierScorer(str(model), ModelOptions(dtype="bfloat16", device="cpu", batch_size=3))
-    scores = scorer.score(conversations(items))
+    scores = scorer.score_conversations(conversations(items))
     assert scorer.drift is not None
     # Two rounds that share texts with each other and with the sample that the drift was measured on.
     for part in (items[:14], items):

@@ -17,10 +17,10 @@ from rmeval.eval.engine import attention, check
 from rmeval.eval.engine.check import agreement, rope_break
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import Values
-from rmeval.eval.engine.journal import Journal
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision, lower, lower_whole
+from rmeval.eval.journal.journal import Journal
 from tests.eval.engine.test_executors import build, one_at_a_time, sequences, worst
 from tests.tiny import tiny_config
 

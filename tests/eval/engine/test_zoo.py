@@ -79,7 +79,9 @@ def test_the_longest_text_that_is_accepted_can_be_scored(model_type: str, tmp_pa
     folder = save_zoo_model(tmp_path / "model", model_type)
     items = zoo_conversations()[:3]
     long = replace(items[0], completion=(replace(items[0].completion[0], content="abc " * 225),))
-    (score, *_) = ClassifierScorer(str(folder), ModelOptions(dtype="float32", device="cpu")).score([long, *items])
+    (score, *_) = ClassifierScorer(str(folder), ModelOptions(dtype="float32", device="cpu")).score_conversations(
+        [long, *items]
+    )
     assert score.truncated
     # RoBERTa and Longformer count positions from behind the pad token's (2), MPNet from behind 1.
     assert score.tokens == POSITIONS - {"roberta": 3, "longformer": 3, "mpnet": 2}.get(model_type, 0)

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from rmeval.errors import ModelError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.types import Conversation, Message
+from tests.scoring import said
 from tests.tiny import MISTRAL, tiny_config, tiny_tokenizer
 
 OPTIONS = ModelOptions(dtype="float32", device="cpu", cache=False)
@@ -60,14 +61,14 @@ def adapt(base: Path, folder: Path, *, head: bool = True, task: str = "SEQ_CLS",
 def test_an_adapter_scores_as_peft_does(base: Path, tmp_path: Path) -> None:
     expected = adapt(base, tmp_path / "adapter")
     scorer = load_scorer(str(tmp_path / "adapter"), OPTIONS)
-    assert [score.value for score in scorer.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+    assert [score.value for score in said(scorer, CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
     assert not scorer.info.untrained_head
     assert not [finding for finding in scorer.findings() if finding.code in ("untrained-head", "unused-weights")]
 
 
 def test_without_a_tokenizer_of_its_own_it_takes_that_of_its_base(base: Path, tmp_path: Path) -> None:
     expected = adapt(base, tmp_path / "adapter", tokenizer=False)
-    found = load_scorer(str(tmp_path / "adapter"), OPTIONS).score(CONVERSATIONS)
+    found = said(load_scorer(str(tmp_path / "adapter"), OPTIONS), CONVERSATIONS)
     assert [score.value for score in found] == pytest.approx(expected, abs=1e-5)
 
 
@@ -123,7 +124,7 @@ def test_a_pickled_base_is_loaded_where_that_was_allowed(base: Path, tmp_path: P
     with pytest.raises(ModelError, match="--allow-pickle"):
         load_scorer(str(tmp_path / "adapter"), OPTIONS)
     scorer = load_scorer(str(tmp_path / "adapter"), replace(OPTIONS, allow_pickle=True))
-    assert [score.value for score in scorer.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+    assert [score.value for score in said(scorer, CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
 
 
 # --- an adapter beside weights that hold it already -------------------------------------------------------------
@@ -144,11 +145,11 @@ def test_merged_weights_beside_their_adapter_do_not_get_it_twice(base: Path, tmp
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copy(tmp_path / "adapter" / name, beside)
     scorer = load_scorer(str(beside), OPTIONS)
-    assert [score.value for score in scorer.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+    assert [score.value for score in said(scorer, CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
     (finding,) = [each for each in scorer.findings() if each.code == "adapter-beside"]
     assert finding.severity == "warning"
     alone = load_scorer(str(tmp_path / "alone"), OPTIONS)
-    assert [score.value for score in alone.score(CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
+    assert [score.value for score in said(alone, CONVERSATIONS)] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("way", ["save_embedding_layers", "modules_to_save"])
@@ -166,7 +167,7 @@ def test_an_adapter_that_holds_resized_embeddings(base: Path, tmp_path: Path, wa
     adapted.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=True)
     tokenizer.save_pretrained(tmp_path / "adapter")
     scorer = load_scorer(str(tmp_path / "adapter"), OPTIONS)
-    for conversation, score in zip(CONVERSATIONS, scorer.score(CONVERSATIONS), strict=True):
+    for conversation, score in zip(CONVERSATIONS, said(scorer, CONVERSATIONS), strict=True):
         chat = [{"role": message.role, "content": message.content} for message in conversation.messages]
         ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), return_tensors="pt")
         with torch.no_grad():

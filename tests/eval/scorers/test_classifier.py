@@ -17,9 +17,11 @@ from rmeval import evaluate, score
 from rmeval.data_prep.examples import conversations, to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.errors import ModelError, UsageError
-from rmeval.eval.scorers import ModelOptions, load_scorer, lost
+from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers.base import Loses, Scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.types import Conversation, Message, Scorer
+from rmeval.types import Conversation, Item, Message
+from tests.scoring import said
 from tests.tiny import CHATML, MISTRAL, edit_config, save_tiny_model
 
 FLOAT32 = ModelOptions(dtype="float32", device="cpu")
@@ -51,7 +53,7 @@ def oracle(folder: Path, items: list[Conversation], **options: Any) -> list[floa
 
 
 def values(scorer: Scorer, items: list[Conversation]) -> list[float]:
-    return [score.value for score in scorer.score(items)]
+    return [score.value for score in said(scorer, items)]
 
 
 def near(expected: list[float]) -> list[Any]:
@@ -91,7 +93,7 @@ def test_scores_equal_the_pipelines_for_any_batch_size(variant: str, tmp_path: P
 def test_truncation_equals_the_pipelines(tiny_model: Path) -> None:
     items = sample()
     scorer = load_scorer(str(tiny_model), ModelOptions(dtype="float32", device="cpu", max_length=40))
-    scores = scorer.score(items)
+    scores = said(scorer, items)
     assert [s.value for s in scores] == near(oracle(tiny_model, items, truncation=True, max_length=40))
     assert {s.truncated for s in scores} == {True, False}
     assert {s.tokens for s in scores if s.truncated} == {40}
@@ -108,9 +110,11 @@ def test_what_was_tokenized_ahead_is_scored_and_audited_the_same(tiny_model: Pat
     lists = [sample(), sample(9)]
     plain, ahead = (load_scorer(str(tiny_model), ModelOptions(dtype="float32", max_length=40)) for _ in range(2))
     assert isinstance(ahead, ClassifierScorer)
-    for items in lists:
-        ahead.prefetch(items)
-    assert [values(ahead, items) for items in lists] == [values(plain, items) for items in lists]
+    asked = [[Item(each.prompt, (each.completion,), each.example_id) for each in items] for items in lists]
+    for each in asked:
+        ahead.prefetch(each)
+    found = [[score.value for (score,) in ahead.score(each)] for each in asked]
+    assert found == [values(plain, items) for items in lists]
     assert ahead.findings() == plain.findings()
     assert "truncated" in codes(ahead)
 
@@ -149,7 +153,7 @@ def test_what_the_audit_says_of_models(tmp_path: Path) -> None:
     no_pad = load_scorer(str(save_tiny_model(tmp_path / "a", pad=None)), FLOAT32)
     assert "no-pad-token" in codes(no_pad)
     pad_eos = load_scorer(str(save_tiny_model(tmp_path / "b", template=MISTRAL, pad="<eos>")), FLOAT32)
-    pad_eos.score(sample(2))
+    said(pad_eos, sample(2))
     assert {"pad-is-eos", "pooled-not-last"} <= codes(pad_eos)
 
 
@@ -191,12 +195,12 @@ def test_a_token_that_the_model_has_no_embedding_for_is_one_line(tiny_model: Pat
     tokenizer.add_tokens(["<new>"])
     tokenizer.save_pretrained(folder)
     items = sample(2)
-    load_scorer(str(folder), FLOAT32).score(items)  # As long as no text holds it, nothing is wrong.
+    said(load_scorer(str(folder), FLOAT32), items)  # As long as no text holds it, nothing is wrong.
     odd = Conversation(items[0].prompt, (Message("assistant", "a <new> word"),), "odd")
     with pytest.raises(
         ModelError, match=r"example odd has token 261 \('<new>'\), and the model has 261 rows"
     ) as caught:
-        load_scorer(str(folder), FLOAT32).score([*items, odd])
+        said(load_scorer(str(folder), FLOAT32), [*items, odd])
     assert "\n" not in str(caught.value)
 
 
@@ -217,13 +221,14 @@ def pair(name: str, *answers: str, role: str = "assistant") -> list[Conversation
 def test_answers_that_the_template_drops_are_invalid_and_all_of_them_an_error(tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "m", template=KNOWS_TWO)
     scorer = load_scorer(str(folder), FLOAT32)
-    found = scorer.score([*pair("a", "yes", "no"), *pair("b", "yes", "no", role="gpt")])
+    found = said(scorer, [*pair("a", "yes", "no"), *pair("b", "yes", "no", role="gpt")])
     assert [math.isfinite(score.value) for score in found] == [True, True, False, False]
     (finding,) = [each for each in scorer.findings() if each.code == "text-dropped"]
     assert (finding.severity, finding.count, finding.examples) == ("error", 2, ("b (gpt)",))
-    assert lost(scorer) is None
-    scorer.score(pair("b", "yes", "no", role="gpt"))
-    assert "of a message of role 'gpt' (example b); rename the role" in str(lost(scorer))
+    assert isinstance(scorer, Loses)
+    assert scorer.lost is None
+    said(scorer, pair("b", "yes", "no", role="gpt"))
+    assert "of a message of role 'gpt' (example b); rename the role" in str(scorer.lost)
     answers = [[{"role": "gpt", "content": text}] for text in ("a", "b")]
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps({"prompt": "q", "chosen": answers[0], "rejected": answers[1]}))
@@ -282,14 +287,14 @@ def test_trying_a_precision_out_hides_no_finding(tmp_path: Path) -> None:
     file.write_text(json.dumps(core))
     scorer = ClassifierScorer(str(folder), ModelOptions(dtype="bfloat16", device="cpu", cache=False))
     assert scorer.try_out(sample(20)) is not None
-    scorer.score(sample(20))
+    said(scorer, sample(20))
     assert "text-lost-in-tokens" in codes(scorer)
 
 
 def test_answers_that_became_the_same_tokens_are_counted(tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "m", template=KNOWS_TWO)
     scorer = load_scorer(str(folder), FLOAT32)
-    scorer.score([*pair("a", "one</think>4", "two</think>4"), *pair("b", "4", "5"), *pair("c", "4", "4")])
+    said(scorer, [*pair("a", "one</think>4", "two</think>4"), *pair("b", "4", "5"), *pair("c", "4", "4")])
     found = {each.code: (each.count, each.examples) for each in scorer.findings()}
     assert found["same-tokens"] == (1, ("a",))
     assert found["text-cut"] == (2, ("a (assistant)",))
@@ -317,7 +322,7 @@ def test_a_tokenizer_that_knows_little_of_the_text_is_a_finding(tmp_path: Path) 
     )
     words.save_pretrained(folder)
     scorer = load_scorer(str(folder), FLOAT32)
-    scorer.score(pair("a", "question of something else entirely", "never seen words of all kinds"))
+    said(scorer, pair("a", "question of something else entirely", "never seen words of all kinds"))
     assert {"unknown-tokens", "text-lost-in-tokens"} <= codes(scorer)
 
 

@@ -20,6 +20,7 @@ from rmeval.eval.scorers.shipped import shipped_path
 from rmeval.trainer.data import load_pairs
 from rmeval.trainer.recipe import load_recipe
 from rmeval.types import Conversation, Message
+from tests.scoring import said
 from tests.tiny import save_tiny_model
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "quickstart.json"
@@ -45,7 +46,7 @@ def pinned_scores() -> list[float]:
         Conversation((Message("user", prompt),), (Message("assistant", answer),), str(place), 0)
         for place, (prompt, answer) in enumerate(PINNED)
     ]
-    return [score.value for score in load_scorer("quickstart", EXACT).score(items)]
+    return [score.value for score in said(load_scorer("quickstart", EXACT), items)]
 
 
 # --- it reads ----------------------------------------------------------------------------------------------------

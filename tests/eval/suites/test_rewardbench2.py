@@ -13,6 +13,7 @@ from rmeval import evaluate
 from rmeval.errors import DataError
 from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.metrics import overall_mean
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.rewardbench2 import ties
 from rmeval.reports.board_imports import read_imports
@@ -22,12 +23,14 @@ SUITE = get_suite("rewardbench2")
 SUBSETS = {"Factuality": 475, "Precise IF": 160, "Math": 183, "Safety": 450, "Focus": 495, "Ties": 102}
 
 
-class Written:
+class Written(Pointwise):
     """Gives each completion the number that it says."""
 
     info = ModelInfo("written", "script", "script:written")
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         return [Score(float(each.completion[0].content.split()[0]), 1) for each in conversations]
 
     def findings(self) -> Sequence[Finding]:

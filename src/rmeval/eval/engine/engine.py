@@ -17,11 +17,11 @@ from rmeval.eval.engine.check import agreement, check_sample, lengths_that_matte
 from rmeval.eval.engine.compiled import pays
 from rmeval.eval.engine.execute import ForwardError, execute
 from rmeval.eval.engine.executors import Executor, PackedExecutor, Values
-from rmeval.eval.engine.journal import Journal, key
 from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.engine.ways import Ways
 from rmeval.eval.environment import versions
+from rmeval.eval.journal.journal import Journal, key
 from rmeval.eval.scorers.options import CompileMode
 from rmeval.types import Accounting, Progress
 

@@ -10,8 +10,8 @@ import torch
 
 from rmeval.errors import ModelError
 from rmeval.eval.engine.executors import Executor, Values
-from rmeval.eval.engine.journal import Journal
 from rmeval.eval.engine.plan import Pack, Plan
+from rmeval.eval.journal.journal import Journal
 from rmeval.types import Accounting, Progress
 
 _MEMORY = ("out of memory", "can't allocate memory", "does not fit into memory")

@@ -1,37 +1,111 @@
-"""The kinds of reward model. A new one is a file here and a line in ``load_scorer``."""
+"""The kinds of reward model. A new one is a file here and a line in ``KINDS``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.scorers.options import ModelOptions
-from rmeval.types import ModelInfo, Scorer
 
-__all__ = ["ModelOptions", "identity", "load_scorer", "lost"]
+__all__ = ["KINDS", "Kind", "ModelOptions", "kind_of", "load_scorer"]
 
 
-def load_scorer(name: str, options: ModelOptions, seed: int = 0) -> Scorer:
-    """Load the model of that name: ``baseline:…``, ``quickstart``, a folder, or a Hub id.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of reward model: which names are its, and how it is loaded."""
 
-    Raises:
-        ModelError: if the model cannot be used.
-        UsageError: if there is no such baseline, or an option has a value that does not exist.
-    """
+    name: str
+    form: str
+    """What ``--model`` looks like."""
+    description: str
+    claims: Callable[[str], bool]
+    """True for names of this kind."""
+    load: Callable[[str, ModelOptions, int], Scorer]
+    """Loads the model of that name; the last argument is ``--seed``."""
+    options: frozenset[str] = frozenset()
+    """The names of the ``ModelOptions`` that it has: what a run records."""
+    brings: Callable[[str], str | None] = lambda name: None
+    """The data set that a model of that name brings along, where a suite of any data set is given none."""
+
+
+def _baseline(name: str, options: ModelOptions, seed: int) -> Scorer:
     from rmeval.eval.scorers.baseline import PREFIX, BaselineScorer
 
-    if name.startswith(PREFIX):
-        return BaselineScorer(name.removeprefix(PREFIX), seed)
+    return BaselineScorer(name.removeprefix(PREFIX), seed)
 
+
+def _scores(name: str, options: ModelOptions, seed: int) -> Scorer:
+    from rmeval.eval.scorers.published import PREFIX, PublishedScores
+
+    return PublishedScores(name.removeprefix(PREFIX), options.steps)
+
+
+def _module(name: str, options: ModelOptions, seed: int) -> Scorer:
+    from rmeval.eval.scorers.module import load_factory
+
+    return load_factory(name, trusted=options.trust_remote_code)
+
+
+def _classifier(name: str, options: ModelOptions, seed: int) -> Scorer:
     from rmeval.eval.scorers.classifier import ClassifierScorer  # Imports torch.
 
     return ClassifierScorer(name, options)
 
 
-def lost(scorer: Scorer) -> str | None:
-    """Return why nothing that a scorer scored last reached its model; None where it did, or the kind cannot tell."""
-    reason: str | None = getattr(scorer, "lost", None)
-    return reason
+def _is_module(name: str) -> bool:
+    from rmeval.eval.scorers.module import is_factory
+
+    return is_factory(name)
 
 
-def identity(scorer: Scorer) -> ModelInfo:
-    """Return which model a scorer has, as it was loaded: what it computes in may change while it scores."""
-    known: ModelInfo | None = getattr(scorer, "identity", None)
-    return known or scorer.info
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "baseline",
+        "baseline:longest|shortest|random",
+        "a ruler that reads nothing: what a number must be held against",
+        lambda name: name.startswith("baseline:"),
+        _baseline,
+    ),
+    Kind(
+        "scores",
+        "scores:FILE",
+        "scores that somebody published or made: JSON lines, JSON, CSV or Parquet",
+        lambda name: name.startswith("scores:"),
+        _scores,
+        frozenset({"steps"}),
+        brings=lambda name: name.removeprefix("scores:"),
+    ),
+    Kind(
+        "module",
+        "MODULE:FACTORY",
+        "a scorer of your own in Python, with --trust-remote-code",
+        _is_module,
+        _module,
+        frozenset({"trust_remote_code", "cache"}),
+    ),
+    Kind(
+        "classifier",
+        "a folder, a Hub id, quickstart",
+        "a sequence classifier with one output",
+        lambda name: True,
+        _classifier,
+        frozenset(field.name for field in fields(ModelOptions)) - {"steps"},
+    ),
+)
+"""The first that claims a name has it."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of the model of that name."""
+    return next(kind for kind in KINDS if kind.claims(name))
+
+
+def load_scorer(name: str, options: ModelOptions, seed: int = 0) -> Scorer:
+    """Load the model of that name; ``rmeval list kinds`` prints what names there are.
+
+    Raises:
+        ModelError: if the model cannot be used.
+        UsageError: if there is no such model, or an option has a value that does not exist.
+    """
+    return kind_of(name).load(name, options, seed)

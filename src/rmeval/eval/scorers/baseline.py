@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, Messages, ModelInfo, Progress, Score
 
 PREFIX = "baseline:"
@@ -34,7 +35,7 @@ def completion_chars(completion: Messages) -> int:
     return sum(message.chars for message in completion)
 
 
-class BaselineScorer:
+class BaselineScorer(Pointwise):
     """Scores with a ruler.
 
     Raises:
@@ -55,7 +56,9 @@ class BaselineScorer:
         seeded = f":{self._seed}" if self._ruler == "random" else ""
         return ModelInfo(name=name, kind="baseline", fingerprint=name + seeded)
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
         """Score each conversation; ``tokens`` of the result counts characters."""
         scores = []
         for item in conversations:

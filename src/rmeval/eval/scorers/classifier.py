@@ -18,19 +18,20 @@ from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import Values
-from rmeval.eval.engine.journal import Journal
 from rmeval.eval.environment import one_line
+from rmeval.eval.journal.journal import Journal
+from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.device import pick_device, pick_dtype
 from rmeval.eval.scorers.folder import ModelFolder, locate, locate_tokenizer
 from rmeval.eval.scorers.loading import filler, is_decoder, load_model, load_tokenizer, position_limit
 from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
-from rmeval.types import Accounting, Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.types import Accounting, Conversation, Finding, Item, Messages, ModelInfo, Progress, Score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class ClassifierScorer:
+class ClassifierScorer(Pointwise):
     """Scores conversations with a sequence classifier.
 
     Raises:
@@ -105,7 +106,7 @@ class ClassifierScorer:
         self.plan_seconds = 0.0
         """How long the last ``score`` planned and checked itself."""
         self._last: tuple[list[Encoded], Values] | None = None
-        self._ahead: dict[int, tuple[Sequence[Conversation], list[Encoded], Audit]] = {}
+        self._ahead: dict[int, tuple[Sequence[Item], list[Conversation], list[Encoded], Audit]] = {}
         self.identity = self.info
         """Which model this is, whatever it turns out to compute in."""
 
@@ -139,14 +140,30 @@ class ClassifierScorer:
         """
         return None if self._last is None else self._engine.margin_drift(*self._last)
 
-    def score(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-        """Score each conversation: one logit each, whatever it was computed beside.
+    def score(self, items: Sequence[Item], progress: Progress | None = None) -> list[list[Score]]:
+        """Score the completions of all items; what was prepared of them is used.
 
         Raises:
             ModelError: if the template or the model fails on a conversation.
             RunError: if the journal cannot be written.
         """
-        encoded = self._encode(conversations)
+        if id(items) in self._ahead:
+            _, conversations, encoded, audit = self._ahead.pop(id(items))
+            self._audit.merge(audit)
+            left = iter(self._score(conversations, encoded, progress))
+            return [[next(left) for _ in item.completions] for item in items]
+        return super().score(items, progress)
+
+    def score_conversations(
+        self, conversations: Sequence[Conversation], progress: Progress | None = None
+    ) -> list[Score]:
+        """Score each conversation: one logit each, whatever it was computed beside; errors are those of ``score``."""
+        return self._score(conversations, self._encoded(conversations, self._audit), progress)
+
+    def _score(
+        self, conversations: Sequence[Conversation], encoded: list[Encoded], progress: Progress | None
+    ) -> list[Score]:
+        self._see_that_they_fit(conversations, encoded)
         scored = self._engine.score(encoded, progress)
         self.accounting, self.plan_seconds = scored.accounting, scored.plan_seconds
         self._last = encoded, scored.values
@@ -180,18 +197,28 @@ class ClassifierScorer:
         self._audit.note("low-precision-in-vain")
         self._engine.use_float32()
 
-    def prefetch(self, conversations: Sequence[Conversation]) -> None:
+    def prefetch(self, items: Sequence[Item]) -> None:
         """Tokenize what will be scored next, in a thread of the caller's while something else is scored."""
-        audit = Audit()
-        # The list is kept with its tokens, so that its id stays its own.
-        self._ahead[id(conversations)] = conversations, list(self.encoder.encode(conversations, audit)), audit
+        audit, conversations = Audit(), conversations_of(items)
+        # The items are kept with their tokens, so that their id stays their own.
+        self._ahead[id(items)] = items, conversations, self._encoded(conversations, audit), audit
 
-    def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
-        if id(conversations) in self._ahead:
-            _, encoded, audit = self._ahead.pop(id(conversations))
-            self._audit.merge(audit)
-        else:
-            encoded = list(self.encoder.encode(conversations, self._audit))
+    def _encoded(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
+        """Return the tokens of each conversation; one that stands in several places is rendered once."""
+        first: dict[tuple[Messages, str], int] = {}
+        places = [first.setdefault((each.messages, each.tools), len(first)) for each in conversations]
+        distinct: dict[int, Conversation] = {}
+        for place, each in zip(places, conversations, strict=True):
+            distinct.setdefault(place, each)
+        encoded = list(self.encoder.encode(list(distinct.values()), audit))
+        return [encoded[place] for place in places]
+
+    def _see_that_they_fit(self, conversations: Sequence[Conversation], encoded: Sequence[Encoded]) -> None:
+        """See that something of each conversation is left, and that the model knows its tokens.
+
+        Raises:
+            ModelError: if it does not.
+        """
         self._note_losses(conversations, encoded)
         for conversation, item in zip(conversations, encoded, strict=True):
             largest = int(item.ids.max())
@@ -202,7 +229,6 @@ class ClassifierScorer:
                     f"{self._rows:,} rows of embeddings: its tokenizer is another model's, or the resized embeddings "
                     "were not saved"
                 )
-        return encoded
 
     def _note_losses(self, conversations: Sequence[Conversation], encoded: Sequence[Encoded]) -> None:
         """See that the answers are there, and that those of an example, which stand together, can be told apart."""

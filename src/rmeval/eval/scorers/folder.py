@@ -11,7 +11,7 @@ from typing import Any
 
 from rmeval.data_prep.hub import is_hub_id, snapshot
 from rmeval.errors import ModelError, did_you_mean
-from rmeval.eval.engine.journal import Journal
+from rmeval.eval.journal.journal import Journal
 from rmeval.eval.scorers.baseline import PREFIX, RULERS
 from rmeval.eval.scorers.shipped import SHIPPED, shipped_path
 

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias, get_args
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[str, ...] = get_args(CompileMode)
+Steps: TypeAlias = Literal["min", "max", "prod", "mean", "last"]
+"""How the scores of steps become one."""
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -44,3 +46,5 @@ class ModelOptions:
     """Load pickled weights, which can run code, where there are no safetensors."""
     allow_untrained_head: bool = False
     """Go on with a randomly initialised head; the run says so."""
+    steps: Steps | None = None
+    """Of scores that are lists, one number a step: what makes one of them."""

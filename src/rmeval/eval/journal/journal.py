@@ -13,7 +13,7 @@ import sqlite3
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from rmeval.errors import RunError
-from rmeval.eval.engine.identity import identity
+from rmeval.eval.journal.identity import identity
 
 if TYPE_CHECKING:
     from rmeval.eval.engine.plan import Ids
@@ -33,6 +33,8 @@ _APPLICATION, _SCHEMA = 0x726D6576, 1  # "rmev" and a version, in the file's hea
 _TABLES = ("scores", "files")
 _ORIGINS = "origins"  # What computed scores, by the first bytes of its hash: beside each score stands which.
 _ORIGIN_BYTES = 8
+_ANSWERS = "answers"  # What other kinds than the engine's said of an item, as JSON text.
+_LATER = (_ORIGINS, _ANSWERS)
 _BUSY_SECONDS = 60
 _CHECKED_BYTES = 32 << 20  # Files up to here are checked whole when opened (0.15 s), others as they are read.
 # An error (1) is that a table is missing or the format unknown: the statements here are right.
@@ -144,6 +146,16 @@ class Journal:
 
         self._run(insert)
 
+    def answers(self, keys: Sequence[bytes]) -> list[str | None]:
+        """Return the answer kept for each key, None where there is none; the errors are those of ``get``."""
+        found = self._run(lambda connection: _select(connection, _ANSWERS, keys))
+        return [found[name].decode() if name in found else None for name in keys]
+
+    def keep_answers(self, answers: Mapping[bytes, str]) -> None:
+        """Keep answers by key: all of these or, whatever happens, none; the errors are those of ``put``."""
+        rows = [(name, text.encode()) for name, text in answers.items()]
+        self._run(lambda connection: _insert(connection, _ANSWERS, rows))
+
     def fingerprint(self, files: Sequence[Path], compute: Callable[[], str]) -> str:
         """Return ``compute()``, or what it returned the last time for the same unchanged files.
 
@@ -164,14 +176,14 @@ class Journal:
 
     def info(self) -> JournalInfo:
         """Count what is in the journal; the errors are those of ``get``."""
-        count = self._run(lambda connection: int(connection.execute("SELECT count(*) FROM scores").fetchone()[0]))
+        count = self._run(lambda connection: sum(_count(connection, table) for table in ("scores", _ANSWERS)))
         parts = [self.path.with_name(self.path.name + part) for part in ("", "-wal", "-shm")]
         size = sum(part.stat().st_size for part in parts if self.persistent and part.exists())
         return JournalInfo(self.path, count, size, tuple(sorted(self.path.parent.glob(f"{self.path.name}.damaged-*Z"))))
 
     def clear(self) -> None:
         """Remove all scores and fingerprints and give their space back; the errors are those of ``put``."""
-        tables = (*_TABLES, _ORIGINS)
+        tables = (*_TABLES, *_LATER)
         self._run(lambda connection: [connection.execute(f"DELETE FROM {table}") for table in tables])  # noqa: S608
         with suppress(sqlite3.Error):  # Where another process is reading, the space comes back when it ends.
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -267,10 +279,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {_SCHEMA}")
     for table in _TABLES:
         connection.execute(f"SELECT key, value FROM {table} LIMIT 1").fetchone()  # noqa: S608
-    # Journals of 0.1 have no such table; an rmeval that knows none is not disturbed by it.
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {_ORIGINS} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
-    )
+    # Journals of 0.1 have no such tables; an rmeval that knows none is not disturbed by them.
+    for table in _LATER:
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+        )
     small = ask("PRAGMA page_count") * ask("PRAGMA page_size") <= _CHECKED_BYTES
     if small and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != b"ok":
         raise _DamagedError("the file is damaged")
@@ -290,6 +303,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF  # The primary code; 0 where the error is Python's own.
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
 
 def _select(connection: sqlite3.Connection, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:

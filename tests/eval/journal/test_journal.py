@@ -19,14 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmeval.errors import RunError
-from rmeval.eval.engine import journal as module
-from rmeval.eval.engine.journal import Journal, journal_path, key
+from rmeval.eval.journal import journal as module
+from rmeval.eval.journal.journal import Journal, journal_path, key
 
 PACK = 50
 WRITER = """
 import sys, hashlib
 from pathlib import Path
-from rmeval.eval.engine.journal import Journal
+from rmeval.eval.journal.journal import Journal
 path, value, packs = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 with Journal.open(path) as journal:
     assert not journal.warnings, journal.warnings

@@ -1,0 +1,1 @@
+"""Scores kept on disk, whatever happens to the process: asked or computed once."""

@@ -1,0 +1,93 @@
+"""Asking a scorer whose answers are kept: what was answered once is not asked again, a crash loses what was in flight.
+
+The engine keeps scores of its own, by token ids and in whole packs; this is for all other kinds, by item.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from rmeval.eval.journal.journal import SCORING_VERSION, Journal
+from rmeval.eval.scorers.base import Keyed, Scorer, ask
+from rmeval.types import Item, Progress, Score
+
+__all__ = ["Asked", "ask_kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Answers, and where they came from."""
+
+    scores: list[Score]
+    """Of all completions of all items, in order."""
+    recalled: int = 0
+    """Completions whose scores came from the journal."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of the journal, a line each."""
+
+
+def ask_kept(scorer: Scorer, items: Sequence[Item], *, cache: bool, progress: Progress | None = None) -> Asked:
+    """Ask a scorer for what the journal does not have, some items at a time, and keep each answer as it comes.
+
+    Args:
+        scorer: What is asked; one that is not ``Keyed`` is asked for everything at once, and nothing is kept.
+        items: What it is asked.
+        cache: False to leave the journal out.
+        progress: Called with items done and items in all.
+
+    Raises:
+        UsageError: if an answer is not what the contract says.
+        RunError: if the journal cannot be written.
+    """
+    if not cache or not isinstance(scorer, Keyed):
+        return Asked(ask(scorer, items, progress))
+    keys = [_key(scorer, item) for item in items]
+    with Journal.open() as journal:
+        found = dict(zip(keys, map(_scores, journal.answers(keys)), strict=True))
+        recalled = sum(len(item.completions) for item, key in zip(items, keys, strict=True) if found[key] is not None)
+        missing = list({key: item for key, item in zip(keys, items, strict=True) if found[key] is None}.items())
+        done = len(items) - len(missing)
+        for some in _grouped(missing, max(1, scorer.at_once)):
+            flat = iter(ask(scorer, [item for _, item in some]))
+            for key, item in some:
+                found[key] = [next(flat) for _ in item.completions]
+            journal.keep_answers({key: _text(found[key] or ()) for key, _ in some if _is_answer(found[key] or ())})
+            done += len(some)
+            if progress is not None:
+                progress(done, len(items))
+        warnings = tuple(journal.warnings)
+    return Asked([score for key in keys for score in found[key] or ()], recalled, warnings)
+
+
+_T = TypeVar("_T")
+
+
+def _grouped(things: Sequence[_T], size: int) -> list[Sequence[_T]]:
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
+def _key(scorer: Keyed, item: Item) -> bytes:
+    """Return the name of an answer: the sha256 of all that decides it."""
+    asked = {**asdict(item), "id": ""}  # What an example is called moves no score.
+    text = json.dumps([SCORING_VERSION, scorer.journal_key, asked], sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _is_answer(scores: Sequence[Score]) -> bool:
+    """Return whether an answer is worth keeping: what failed is asked again."""
+    return all(score.status != "failed" for score in scores)
+
+
+def _text(scores: Sequence[Score]) -> str:
+    return json.dumps([asdict(score) for score in scores])
+
+
+def _scores(text: str | None) -> list[Score] | None:
+    if text is None:
+        return None
+    rows: list[dict[str, Any]] = json.loads(text)
+    return [Score(**row) for row in rows]
