@@ -54,6 +54,14 @@ def test_one_item_of_a_list_and_a_column_whose_name_has_a_dot() -> None:
     assert sides(found) == (["yes"], ["no"])
 
 
+def test_some_items_of_a_list() -> None:
+    row = {"prompt": "q", "answers": ["right", "wrong", "worse", "worst"]}
+    (found,), _ = examples([row], chosen="answers[0]", rejected="answers[1:]")
+    assert sides(found) == (["right"], ["wrong", "worse", "worst"])
+    (found,), _ = examples([row], chosen="answers[:1]", rejected="answers[1:3]")
+    assert sides(found) == (["right"], ["wrong", "worse"])
+
+
 def test_the_first_that_is_there() -> None:
     rows: list[Mapping[str, object]] = [
         {"question": "q1", "chosen": "a", "rejected": "b"},

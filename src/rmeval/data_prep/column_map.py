@@ -1,9 +1,9 @@
 """Which columns of somebody's rows are what: rows of any names become rows of the names that rmeval reads.
 
 A map says ``field=path`` for each field. A *path* is a column, keys of nested objects after dots, ``[]`` for every item
-of a list and ``[0]`` for one of them: ``chosen.answer``, ``losers[].answer``. A column whose own name has a dot or a
-bracket is taken before that is read as a path. Of several paths with ``|`` between them a row has the first that is
-there. ``~`` and a regular expression after a path keep what its first group, or all of it, matches.
+of a list, ``[0]`` for one and ``[1:]`` for some: ``chosen.answer``, ``losers[].answer``. A column whose own name has a
+dot or a bracket is taken before that is read as a path. Of several paths with ``|`` between them a row has the
+first that is there. ``~`` and a regular expression after a path keep what its first group, or all of it, matches.
 
 ======================  ========================================================================================
 field                   what it is
@@ -53,7 +53,7 @@ FIELDS = (
     "rows",
 )
 """What a map can name."""
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d*)\]|(\.)")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d*)(:\d*)?\]|(\.)")
 _TIE = re.compile(r"tie|draw|same|equal|both|neither|=|\A\s*\Z", re.IGNORECASE)
 """What a label says where neither answer is better."""
 
@@ -63,22 +63,22 @@ class _Path:
     """One way into a row."""
 
     text: str
-    steps: tuple[str | int | None, ...]
-    """Keys, places in lists, and None for every item of a list."""
+    steps: tuple[str | int | slice, ...]
+    """Keys, places in lists, and slices for several items of a list."""
 
     @staticmethod
     def parse(text: str) -> _Path:
-        steps: list[str | int | None] = []
+        steps: list[str | int | slice] = []
         end = 0
         for match in _STEP.finditer(text):
             if match.start() != end:
                 break
             end = match.end()
-            key, place, _ = match.groups()
+            key, first, to, _ = match.groups()
             if key is not None:
                 steps.append(key)
-            elif place is not None:
-                steps.append(int(place) if place else None)
+            elif first is not None:
+                steps.append(int(first) if first and to is None else _slice(first, to or ":"))
         if not steps or end != len(text) or text.startswith((".", "[")) or text.endswith(".") or ".." in text:
             raise UsageError(f"map: {text!r} is no path (such as column, column.key, column[].key or column[0])")
         return _Path(text, tuple(steps))
@@ -89,8 +89,8 @@ class _Path:
             return [row[self.text]]
         found = [row]
         for step in self.steps:
-            if step is None:
-                found = [item for each in found if isinstance(each, list) for item in each]
+            if isinstance(step, slice):
+                found = [item for each in found if isinstance(each, list) for item in each[step]]
             elif isinstance(step, int):
                 found = [each[step] for each in found if isinstance(each, list) and step < len(each)]
             else:
@@ -100,7 +100,11 @@ class _Path:
     @property
     def several(self) -> bool:
         """True where it leads to a list of values."""
-        return None in self.steps
+        return any(isinstance(step, slice) for step in self.steps)
+
+
+def _slice(first: str, to: str) -> slice:
+    return slice(int(first) if first else None, int(to[1:]) if to[1:] else None)
 
 
 @dataclass(frozen=True, slots=True)
