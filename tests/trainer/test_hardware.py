@@ -90,13 +90,20 @@ def test_zero_3_that_gathers_no_whole_model_is_refused(tmp_path: Path, monkeypat
     with pytest.raises(UsageError, match="ZeRO-3 would write no whole model: set zero3_save_16bit_model"):
         choose(recipe, devices=8)
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL", "true")
-    assert "DeepSpeed has not been tried by rmeval's tests" in choose(recipe, devices=8).notes
+    assert launched().zero3
+    choose(recipe, devices=8)
     file = tmp_path / "deepspeed.json"
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_CONFIG_FILE", str(file))
-    for zero, refused in (({"stage": 3}, True), ({"stage": 3, GATHERED: True}, False), ({"stage": 2}, False)):
+    for zero, refused in (
+        ({"stage": 3}, True),
+        ({"stage": 3, GATHERED: True}, False),
+        ({"stage": "auto", GATHERED: "auto"}, False),  # What accelerate says: 3, and true.
+        ({"stage": 2}, False),
+    ):
         file.write_text(json.dumps({"zero_optimization": zero}))
         with pytest.raises(UsageError, match="no whole model") if refused else nullcontext():
             choose(recipe, devices=8)
+            assert launched().zero3 == (zero["stage"] != 2)
     file.write_text("[")
     with pytest.raises(UsageError, match="cannot read DeepSpeed's configuration"):
         choose(recipe, devices=8)

@@ -235,7 +235,7 @@ def test_stopped_when_training_is_over_it_takes_no_step_more(
 
     for _ in range(2):
         with monkeypatch.context() as context:
-            context.setattr("rmeval.trainer.session.write_model", stop)
+            context.setattr("rmeval.trainer.finish.write_model", stop)
             with pytest.raises(KeyboardInterrupt):
                 train(str(setting.recipe), tmp_path / "over")
     done = train(str(setting.recipe), tmp_path / "over")

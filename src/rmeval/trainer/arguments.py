@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from trl.trainer.reward_config import RewardConfig
 
 from rmeval.errors import UsageError
 from rmeval.trainer.hardware import Hardware
+from rmeval.trainer.launched import launched
 from rmeval.trainer.recipe import Recipe
 
 __all__ = ["lora_config", "reward_config"]
@@ -50,8 +53,12 @@ def reward_config(recipe: Recipe, hardware: Hardware, folder: Path) -> RewardCon
     """Return the arguments; making them starts the communication between processes, where there are several.
 
     Raises:
-        UsageError: if transformers knows no such schedule or optimizer, or it cannot be made here.
+        UsageError: if transformers knows no such schedule or optimizer, or it cannot be made here; if DeepSpeed is
+            asked for and not there, or told otherwise than the recipe.
     """
+    deepspeed = launched().deepspeed
+    if deepspeed and find_spec("deepspeed") is None:
+        raise UsageError("the launcher asks for DeepSpeed, which is not here: pip install deepspeed, or use FSDP")
     names = {field.name for field in fields(RewardConfig)}
     # transformers 5.19 renamed the argument, and warns of the old name.
     checkpointing = "activation_checkpointing" if "activation_checkpointing" in names else "gradient_checkpointing"
@@ -61,7 +68,9 @@ def reward_config(recipe: Recipe, hardware: Hardware, folder: Path) -> RewardCon
         "output_dir": str(folder),
         "gradient_accumulation_steps": hardware.gradient_accumulation_steps,
         "optim": hardware.optim,
-        "use_cpu": hardware.use_cpu,
+        # Told to use CPUs, accelerate leaves DeepSpeed out; told of gloo alone, it does not.
+        "use_cpu": hardware.use_cpu and not deepspeed,
+        "ddp_backend": "gloo" if hardware.use_cpu and deepspeed else None,
         "max_length": None,  # With one, TRL drops longer pairs; ours are cut already.
         "eval_strategy": "steps",
         "save_strategy": "steps",
@@ -80,9 +89,37 @@ def reward_config(recipe: Recipe, hardware: Hardware, folder: Path) -> RewardCon
         arguments = RewardConfig(**values)
     except (ValueError, KeyError) as error:
         raise UsageError(f"the recipe cannot be carried out: {' '.join(str(error).split())[:300]}") from None
+    _check_deepspeed(arguments)
     _check_optimizer(arguments)
     _check_schedule(arguments)
     return arguments
+
+
+def _check_deepspeed(arguments: RewardConfig) -> None:
+    """See that DeepSpeed's configuration says nothing else than the recipe: it would be trained by, in silence.
+
+    Raises:
+        UsageError: if it does.
+    """
+    if arguments.deepspeed_plugin is None:
+        return
+    from transformers.integrations.deepspeed import HfTrainerDeepSpeedConfig
+
+    config: dict[str, Any] = deepcopy(arguments.deepspeed_plugin.deepspeed_config)
+    own = [name for name in ("optimizer", "scheduler") if name in config]
+    if own:
+        raise UsageError(
+            f"DeepSpeed's configuration has its own {' and '.join(own)}: leave that out, the recipe says it (optim, "
+            "lr_scheduler_type)"
+        )
+    ours = HfTrainerDeepSpeedConfig(config)
+    ours.trainer_config_process(arguments)
+    if ours.mismatches:
+        different = ", ".join(line.removeprefix("- ds ").replace(" vs hf ", ", here ") for line in ours.mismatches)
+        raise UsageError(
+            f"DeepSpeed's configuration is not what the recipe and the number of devices make ({different}): set these "
+            "to auto there, or leave them out"
+        )
 
 
 def _check_optimizer(arguments: RewardConfig) -> None:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import torch
 
 from rmeval.errors import UsageError
-from rmeval.trainer.launched import launched
+from rmeval.trainer.launched import Launch, launched
 from rmeval.trainer.recipe import Recipe
 
 __all__ = ["Hardware", "accumulation_steps", "choose"]
@@ -76,9 +76,9 @@ def choose(recipe: Recipe, devices: int) -> Hardware:
             "checkpoints in parts would lose the adapters: set fsdp_state_dict_type to FULL_STATE_DICT (peft does not "
             "find them where FSDP checkpoints activations)"
         )
-    notes = ["DeepSpeed has not been tried by rmeval's tests"] if launch.deepspeed else []
+    notes = []
     optim = recipe.optim
-    if optim.startswith("paged_adamw") and (reason := _unpaged(cuda, fsdp)):
+    if optim.startswith("paged_adamw") and (reason := _unpaged(cuda, launch)):
         optim = FUSED
         notes.append(f"{recipe.optim} needs {reason}: {FUSED} instead, whose state is 32-bit too")
     attention = recipe.attn_implementation
@@ -103,12 +103,12 @@ def choose(recipe: Recipe, devices: int) -> Hardware:
     )
 
 
-def _unpaged(cuda: bool, fsdp: bool) -> str | None:
+def _unpaged(cuda: bool, launch: Launch) -> str | None:
     """Say what a paged optimizer lacks here, if anything."""
     if not cuda:
         return "a GPU"
-    if fsdp:
-        return "whole tensors, and FSDP shards them"
+    if launch.fsdp or launch.deepspeed:
+        return f"whole tensors, and {'FSDP' if launch.fsdp else 'DeepSpeed'} shards them"
     return None if find_spec("bitsandbytes") is not None else "bitsandbytes"
 
 

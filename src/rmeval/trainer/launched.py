@@ -12,6 +12,9 @@ from rmeval.errors import UsageError
 __all__ = ["Launch", "launched"]
 
 
+_GATHER = "stage3_gather_16bit_weights_on_model_save"
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What the launcher decided."""
@@ -20,6 +23,8 @@ class Launch:
     sharded: bool
     """Whether each process writes its own part of a checkpoint."""
     deepspeed: bool
+    zero3: bool = False
+    """Whether that is DeepSpeed with weights in parts."""
 
 
 def launched() -> Launch:
@@ -29,9 +34,8 @@ def launched() -> Launch:
         UsageError: if no whole model could be written when training is over; it is better known before the first step.
     """
     fsdp, deepspeed = _is_on("ACCELERATE_USE_FSDP"), _is_on("ACCELERATE_USE_DEEPSPEED")
-    if deepspeed:
-        _check_zero()
-    return Launch(fsdp, fsdp and _state_dict_type() == "SHARDED_STATE_DICT", deepspeed)
+    zero3 = deepspeed and _is_zero3()
+    return Launch(fsdp, fsdp and _state_dict_type() == "SHARDED_STATE_DICT", deepspeed, zero3)
 
 
 def _is_on(name: str) -> bool:
@@ -56,25 +60,28 @@ def _state_dict_type() -> str:
     return found
 
 
-def _check_zero() -> None:
-    """See that a model sharded by DeepSpeed's ZeRO-3 is gathered when it is written.
+def _is_zero3() -> bool:
+    """Return whether DeepSpeed divides the weights among the processes, and see that it gathers them when it writes.
 
     Raises:
-        UsageError: if it is not, or DeepSpeed's configuration cannot be read.
+        UsageError: if it does not, or its configuration cannot be read.
     """
+    # What accelerate goes by, and takes for "auto" in DeepSpeed's own configuration.
+    stage: object = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
+    gathered: object = _is_on("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL")
     file = os.environ.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "none")
-    if file == "none":
-        stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
-        gathered = _is_on("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL")
-    else:
+    if file != "none":
         try:
             zero = json.loads(Path(file).read_text(encoding="utf-8")).get("zero_optimization", {})
+            own = zero.get("stage", 0), zero.get(_GATHER, False)
         except (OSError, ValueError, AttributeError) as error:
             raise UsageError(f"cannot read DeepSpeed's configuration {file}: {error}") from None
-        stage = str(zero.get("stage", 0))
-        gathered = zero.get("stage3_gather_16bit_weights_on_model_save") is True
-    if stage == "3" and not gathered:
+        stage, gathered = (
+            mine if mine != "auto" else given for mine, given in zip(own, (stage, gathered), strict=True)
+        )
+    if str(stage) == "3" and gathered is not True:
         raise UsageError(
             "DeepSpeed's ZeRO-3 would write no whole model: set zero3_save_16bit_model (in DeepSpeed's own "
-            "configuration stage3_gather_16bit_weights_on_model_save) to true, or use FSDP"
+            f"configuration {_GATHER}) to true, or use FSDP"
         )
+    return str(stage) == "3"

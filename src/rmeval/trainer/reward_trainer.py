@@ -24,6 +24,7 @@ from rmeval.errors import RmevalError
 from rmeval.eval.scorers.folder import ADAPTER_WEIGHTS
 from rmeval.trainer import checkpoints
 from rmeval.trainer.batches import PairBatches
+from rmeval.trainer.launched import launched
 from rmeval.trainer.metrics import pair_metrics
 
 __all__ = ["NonFiniteError", "PairTrainer", "Reporter"]
@@ -58,6 +59,7 @@ class PairTrainer(RewardTrainer):
         """Wins, margins and pairs on this device since the last log."""
         self.add_callback(_Epochs(batches))
         self._adapter = _adapter_names(self.model)
+        self._frozen = self._frozen_adapter() if launched().zero3 else {}
 
     def exact_trainable(self) -> int:
         """Make the parameters that training changes float32; return how many numbers they have.
@@ -170,8 +172,15 @@ class PairTrainer(RewardTrainer):
         if self._adapter and state_dict is not None and self.args.should_save:
             # Gathered from all devices. peft goes by the names of modules, which FSDP's activation checkpointing has
             # changed: it leaves out the adapters of every layer.
-            adapter = {name: state_dict[source].contiguous() for name, source in self._adapter.items()}
+            adapter = {name: (self._frozen | state_dict)[source].contiguous() for name, source in self._adapter.items()}
             save_file(adapter, Path(output_dir or self._folder) / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+
+    def _frozen_adapter(self) -> dict[str, torch.Tensor]:
+        """Return what peft writes of weights that do not train (embeddings with new rows): ZeRO-3 gathers none."""
+        assert self.model is not None  # noqa: S101 - it was given one
+        sources, first = set(self._adapter.values()), self.args.should_save
+        weights = self.model.named_parameters() if first else ()
+        return {name: each.detach().clone() for name, each in weights if name in sources and not each.requires_grad}
 
     def create_model_card(self, *arguments: Any, **options: Any) -> None:
         """Write none: the card is written once, with the results."""

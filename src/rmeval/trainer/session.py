@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 from trl.trainer.reward_config import RewardConfig
@@ -25,56 +20,33 @@ from rmeval.data_prep.encode import Encoder
 from rmeval.data_prep.template import load_template
 from rmeval.errors import RunError
 from rmeval.eval.engine.allocator import keep_freed_memory
-from rmeval.eval.environment import environment
 from rmeval.eval.scorers.folder import ModelFolder
-from rmeval.eval.scorers.options import ModelOptions
-from rmeval.files import OutputFolder, replacing, room, write_text
+from rmeval.files import OutputFolder, room
 from rmeval.trainer import checkpoints
 from rmeval.trainer.arguments import lora_config, reward_config
 from rmeval.trainer.batches import PairBatches
-from rmeval.trainer.card import model_card
-from rmeval.trainer.curves import Curves, curves_of, draw
-from rmeval.trainer.data import TrainingPairs, load_pairs, without
+from rmeval.trainer.data import load_pairs, without
 from rmeval.trainer.encoded import lengths, open_encoded, unreadable, write_encoded
-from rmeval.trainer.folder import ABOUT, Output
+from rmeval.trainer.finish import Learned, Prepared, finish, scoring_options
+from rmeval.trainer.folder import Output
 from rmeval.trainer.hardware import Hardware, choose
 from rmeval.trainer.launched import launched
-from rmeval.trainer.model import ModelRecord, build_model, build_tokenizer, locate_base
-from rmeval.trainer.outputs import merge_shards, write_model
+from rmeval.trainer.model import build_model, build_tokenizer, locate_base
+from rmeval.trainer.outputs import merge_shards
 from rmeval.trainer.processes import by_the_first
 from rmeval.trainer.quiet import quiet
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
-from rmeval.trainer.report import overlaps, report
+from rmeval.trainer.record import Tokens
+from rmeval.trainer.report import overlaps
 from rmeval.trainer.reward_trainer import PairTrainer, Reporter
-from rmeval.trainer.suite import SuiteCallback, check_suite, read_suite
+from rmeval.trainer.suite import SuiteCallback, check_suite
 from rmeval.trainer.train import Trained
-from rmeval.types import Finding, Progress
+from rmeval.trainer.zero import load_whole, read_as_data
+from rmeval.types import Progress
 
 __all__ = ["run"]
 
 Note = Callable[[str], None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """What the first process knows of the data."""
-
-    pairs: TrainingPairs
-    overlaps: dict[str, int]
-    """Data set to report -> pairs of it whose prompt trains."""
-    findings: tuple[Finding, ...]
-    truncated: int
-    """Conversations of the training pairs that lost their beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """What is left of the training when the trainer is gone."""
-
-    model: ModelRecord
-    tokens: Tokens
-    steps: int
 
 
 def run(
@@ -98,7 +70,7 @@ def run(
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0
 
-        def begin() -> tuple[OutputFolder, ModelFolder, _Prepared]:
+        def begin() -> tuple[OutputFolder, ModelFolder, Prepared]:
             folder = stack.enter_context(output.hold(overwrite=overwrite))
             base = locate_base(recipe)
             return folder, base, _prepare(output, folder, recipe, base, overwrite, progress, note)
@@ -113,7 +85,7 @@ def run(
         if begun_here is None:
             return None
         folder, _, prepared = begun_here
-        record = _finish(output, folder, recipe, base, hardware, prepared, learned, command, begun, progress, note)
+        record = finish(output, folder, recipe, base, hardware, prepared, learned, command, begun, progress, note)
     return Trained(output.path, record.to_json())
 
 
@@ -125,7 +97,7 @@ def _prepare(
     overwrite: bool,
     progress: Progress | None,
     note: Note,
-) -> _Prepared:
+) -> Prepared:
     """Read, divide and encode the pairs; the first process does it for all."""
     started: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
     resume = output.resumes(started, overwrite=overwrite)
@@ -153,7 +125,7 @@ def _prepare(
     truncated = sum(finding.count for finding in train.findings() if finding.code == "truncated")
     train.merge(selection)
     shared = overlaps(recipe.report_datasets, pairs.train)
-    return _Prepared(pairs, shared, (*pairs.findings, *train.findings()), truncated)
+    return Prepared(pairs, shared, (*pairs.findings, *train.findings()), truncated)
 
 
 def _learn(
@@ -164,7 +136,7 @@ def _learn(
     arguments: RewardConfig,
     progress: Progress | None,
     note: Note,
-) -> _Learned:
+) -> Learned:
     """Train, from the last whole checkpoint if there is one; all processes do."""
     train, selection = (open_encoded(output.checkpoints / f"{name}.arrow") for name in ("train", "selection"))
     sizes = lengths(train)
@@ -176,6 +148,7 @@ def _learn(
         seed=recipe.seed,
     )
     tokenizer = build_tokenizer(base, recipe)
+    load_whole()
     model, record = build_model(base, recipe, tokenizer, hardware.attn_implementation)
     if not len(selection):
         arguments.eval_strategy = IntervalStrategy.NO
@@ -189,104 +162,23 @@ def _learn(
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
     )
+    load_whole()
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Reporter(progress, note))
     if recipe.eval_suite is not None:
         trainer.add_callback(
-            SuiteCallback(recipe.eval_suite, output.checkpoints, recipe.eval_steps, _options(hardware), note)
+            SuiteCallback(recipe.eval_suite, output.checkpoints, recipe.eval_steps, scoring_options(hardware), note)
         )
     last = checkpoints.last_complete(output.checkpoints)
     if last is not None and note:
         note(f"going on from {last}")
     trainable = record.trainable if recipe.lora is None else trainer.exact_trainable()
     if last is None or not checkpoints.is_over(last):
-        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        with read_as_data(last):
+            trainer.train(resume_from_checkpoint=None if last is None else str(last))
     trainer.accelerator.wait_for_everyone()
     last, best = checkpoints.best(output.checkpoints)
     if launched().sharded:
         merge_shards(output, best)
     tokens = Tokens(int(sizes.sum()), batches.padded_tokens(), 0)
-    return _Learned(replace(record, trainable=trainable), tokens, checkpoints.steps(last))
-
-
-def _finish(
-    output: Output,
-    folder: OutputFolder,
-    recipe: Recipe,
-    base: ModelFolder,
-    hardware: Hardware,
-    prepared: _Prepared,
-    learned: _Learned,
-    command: Sequence[str],
-    begun: float,
-    progress: Progress | None,
-    note: Note,
-) -> TrainingRecord:
-    """Write the model, score it once on what it has not seen, and write down everything."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    last, best = checkpoints.best(output.checkpoints)
-    step = checkpoints.best_step(last)
-    write_model(output, folder, best, recipe, base, build_tokenizer(base, recipe))
-    pairs = prepared.pairs
-    results = report(
-        folder,
-        pairs.report,
-        prepared.overlaps,
-        _options(hardware),
-        progress=progress,
-        note=note,
-    )
-    history = checkpoints.history(last)
-    folder.claim(ABOUT)
-    record = TrainingRecord(
-        schema_version=SCHEMA_VERSION,
-        rmeval_version=metadata.version("rmeval"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=tuple(command),
-        recipe=recipe.model_dump(mode="json"),
-        hardware=hardware,
-        model=learned.model,
-        data=pairs.record,
-        licences=read_licences(recipe.dataset_name),
-        findings=prepared.findings,
-        tokens=replace(learned.tokens, truncated=prepared.truncated),
-        steps=learned.steps,
-        best_step=step,
-        best_metrics=_metrics_at(history, step),
-        results=tuple(results),
-        curves=curves_of(history, read_suite(output.checkpoints)),
-        files=tuple(sorted(folder.owned - {output.checkpoints.name})),
-        seconds=time.perf_counter() - begun,
-        environment=_environment(),
-    )
-    _write_record(output, recipe, record)
-    return record
-
-
-def _write_record(output: Output, recipe: Recipe, record: TrainingRecord) -> None:
-    """Write recipe, curves, card and, as the last, the record; then what was needed to go on may go."""
-    try:
-        write_text(output.path / "recipe.yaml", recipe.to_yaml())
-        with replacing(output.path / "curves.png") as temporary:
-            draw(record.curves, temporary, record.best_step)
-        write_text(output.path / "README.md", model_card(record, recipe, output.path.resolve().name))
-        write_text(output.record, json.dumps(record.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        output.clear()
-    except OSError as error:
-        raise RunError(f"cannot write to {output.path}: {error.strerror or error}") from None
-
-
-def _options(hardware: Hardware) -> ModelOptions:
-    return ModelOptions(device="cpu" if hardware.use_cpu else "auto", cache=False)
-
-
-def _metrics_at(history: Sequence[dict[str, float]], step: int | None) -> dict[str, float]:
-    """Return what held-out pairs gave at a step."""
-    curves: Curves = curves_of([entry for entry in history if entry["step"] == step])
-    return {name: points[-1][1] for name, points in curves.items() if name.startswith("held_out_")}
-
-
-def _environment() -> dict[str, str | int | float | None]:
-    return environment() | {name: metadata.version(name) for name in ("trl", "accelerate", "peft")}
+    return Learned(replace(record, trainable=trainable), tokens, checkpoints.steps(last))
