@@ -6,12 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForSequenceClassification
 from transformers.trainer_pt_utils import AcceleratorConfig
 from trl.trainer.reward_config import RewardConfig
 
-from rmeval.trainer.arguments import reward_config
+from rmeval.errors import UsageError
+from rmeval.trainer.arguments import lora_config, reward_config
 from rmeval.trainer.hardware import choose
 from rmeval.trainer.recipe import load_recipe
+from tests.tiny import tiny_config
 
 CARD = {
     "learning_rate": 5e-6,
@@ -51,3 +54,20 @@ def test_the_cards_recipe_is_composed_as_the_card_says(
         "max_length"
     }
     assert arguments.max_length is None  # Our encoder has cut them.
+
+
+def test_layers_that_are_to_be_adapted_must_be_there() -> None:
+    """All of them: peft passes over a misspelt one beside another."""
+    model = AutoModelForSequenceClassification.from_config(tiny_config("mistral", num_labels=1))
+    for targets in ("all-linear", "[q_proj, v_proj]", "[self_attn.q_proj]", "'.*q_proj'"):
+        found = lora_config(load_recipe("rm-mistral-7b-lora", [f"lora.target_modules={targets}"]), model)
+        assert found is not None
+    for targets, missing in (
+        ("[q_proj, v_porj]", "v_porj"), ("[proj]", "proj"), ("'q_proj'", "q_proj"), ("'['", "["), ("[]", "of no name"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError) as caught:
+            lora_config(load_recipe("rm-mistral-7b-lora", [f"lora.target_modules={targets}"]), model)
+        assert str(caught.value) == (
+            f"lora.target_modules: MistralForSequenceClassification has no layer {missing} (its linear layers: q_proj, "
+            "k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, score; all-linear takes all but the head)"
+        )

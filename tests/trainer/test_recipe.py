@@ -87,6 +87,8 @@ def test_overrides() -> None:
         ("max_steps=0", "max_steps is a number of steps"),
         ("dtype=bfloat16", None),
         ("learning_rate", "'learning_rate' is not of the form key=value"),
+        ("seed=4294967296", "seed: input should be less than 4294967296"),
+        ("pad_token=''", "pad_token: string should have at least 1 character"),
         ("seed=[", "the value of seed line 1 is not YAML"),
     ],
 )

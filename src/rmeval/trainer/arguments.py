@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import fields
 from importlib.util import find_spec
@@ -163,10 +164,15 @@ def _line(error: Exception) -> str:
 
 
 def lora_config(recipe: Recipe, model: PreTrainedModel) -> LoraConfig | None:
-    """Return the adapters' configuration; None where all weights train."""
+    """Return the adapters' configuration; None where all weights train.
+
+    Raises:
+        UsageError: if the model has no layer of a name that is to be adapted.
+    """
     if recipe.lora is None:
         return None
     targets = recipe.lora.target_modules
+    _check_targets(targets, model)
     return LoraConfig(
         task_type="SEQ_CLS",
         r=recipe.lora.r,
@@ -175,3 +181,23 @@ def lora_config(recipe: Recipe, model: PreTrainedModel) -> LoraConfig | None:
         target_modules=targets if isinstance(targets, str) else list(targets),
         modules_to_save=["score" if hasattr(model, "score") else "classifier"],
     )
+
+
+def _check_targets(targets: str | tuple[str, ...], model: PreTrainedModel) -> None:
+    """See that every name is one of the model's: peft passes over those that are not, if any is."""
+    if targets == "all-linear":
+        return
+    names = [name for name, _ in model.named_modules()]
+    try:
+        if isinstance(targets, str):  # An expression, of whole names.
+            missing = [] if any(re.fullmatch(targets, name) for name in names) else [targets]
+        else:
+            missing = [each for each in targets if not any(f".{name}".endswith(f".{each}") for name in names)]
+    except re.error:
+        missing = [str(targets)]
+    if missing or not targets:
+        linear = (name.rpartition(".")[2] for name, each in model.named_modules() if isinstance(each, torch.nn.Linear))
+        raise UsageError(
+            f"lora.target_modules: {type(model).__name__} has no layer {', '.join(missing) or 'of no name'} (its "
+            f"linear layers: {', '.join(dict.fromkeys(linear))}; all-linear takes all but the head)"
+        )

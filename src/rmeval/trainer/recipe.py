@@ -56,7 +56,7 @@ class Recipe(_Strict):
     """What the weights are kept and updated in. ``bf16`` says what is computed in."""
     attn_implementation: str | None = None
     """``flash_attention_2``, ``sdpa``, …; None for transformers' choice, which also stands in where that is missing."""
-    pad_token: str | None = None
+    pad_token: str | None = Field(default=None, min_length=1)
     """The padding token, added where the vocabulary lacks it. None: the tokenizer's own, unless that is its EOS token
     (which would hide the end of an answer from the model); then ``[PAD]``."""
     head_init_std: float | None = Field(default=None, gt=0)
@@ -115,7 +115,7 @@ class Recipe(_Strict):
     """Compute in bfloat16."""
     gradient_checkpointing: bool = False
     use_cpu: bool = False
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, lt=2**32)
     """Of the head, the order of the pairs and the split."""
 
     # --- while training ---
