@@ -172,7 +172,8 @@ class PairTrainer(RewardTrainer):
         if self._adapter and state_dict is not None and self.args.should_save:
             # Gathered from all devices. peft goes by the names of modules, which FSDP's activation checkpointing has
             # changed: it leaves out the adapters of every layer.
-            adapter = {name: (self._frozen | state_dict)[source].contiguous() for name, source in self._adapter.items()}
+            weights = self._frozen | state_dict
+            adapter = {name: weights[source].contiguous() for name, source in self._adapter.items()}
             save_file(adapter, Path(output_dir or self._folder) / ADAPTER_WEIGHTS, metadata={"format": "pt"})
 
     def _frozen_adapter(self) -> dict[str, torch.Tensor]:
