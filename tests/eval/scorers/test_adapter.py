@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import (
+    IA3Config,
+    LoHaConfig,
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from rmeval.errors import ModelError
@@ -86,7 +96,7 @@ def test_its_fingerprint_is_of_adapter_and_base(base: Path, tmp_path: Path) -> N
 def test_a_head_that_nobody_trained_is_an_error(base: Path, tmp_path: Path) -> None:
     adapt(base, tmp_path / "adapter", head=False, task="FEATURE_EXTRACTION")
     edit(tmp_path / "adapter", task_type="SEQ_CLS")
-    with pytest.raises(ModelError, match=r"the head of .* is untrained"):
+    with pytest.raises(ModelError, match=r"the head of .* is untrained .*; save the adapter with its head"):
         load_scorer(str(tmp_path / "adapter"), OPTIONS)
 
 
@@ -172,3 +182,95 @@ def test_an_adapter_that_holds_resized_embeddings(base: Path, tmp_path: Path, wa
         ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), return_tensors="pt")
         with torch.no_grad():
             assert score.value == pytest.approx(adapted(**ids).logits.item(), abs=1e-5)
+
+
+# --- adapters that do not fit -----------------------------------------------------------------------------------
+
+
+def classifier(base: Path) -> Path:
+    """Give the base a head."""
+    AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32).save_pretrained(base)
+    return base
+
+
+def renamed(folder: Path, old: str, new: str) -> None:
+    file = folder / "adapter_model.safetensors"
+    save_file({name.replace(old, new): value for name, value in load_file(file).items()}, file, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("model.layers", "model.language_model.layers"), ("lora_B", "lora_b"), ("layers.0", "layers.1")]
+)
+def test_an_adapter_with_other_names_than_the_models_is_refused(base: Path, tmp_path: Path, old: str, new: str) -> None:
+    """peft warns, and leaves the model as it was: the scores would be those of the base."""
+    adapt(base, tmp_path / "adapter")
+    renamed(tmp_path / "adapter", old, new)
+    with pytest.raises(
+        ModelError, match=r"weights of the adapter .* are not in its file under the names .*lora_"
+    ) as caught:
+        load_scorer(str(tmp_path / "adapter"), OPTIONS)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_an_adapter_that_the_model_has_no_place_for_are_found(base: Path, tmp_path: Path) -> None:
+    own = adapt(base, tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights = load_file(file)
+    more = {name.replace("layers.0", "layers.7"): value.clone() for name, value in weights.items() if "lora" in name}
+    save_file({**weights, **more}, file, {"format": "pt"})
+    scorer = load_scorer(str(tmp_path / "adapter"), OPTIONS)
+    assert [each.value for each in scorer.score(CONVERSATIONS)] == pytest.approx(own, abs=1e-5)
+    assert [each.count for each in scorer.findings() if each.code == "unused-weights"] == [2]
+
+
+def test_an_adapter_without_the_head_that_it_names_is_one_line(base: Path, tmp_path: Path) -> None:
+    adapt(classifier(base), tmp_path / "adapter")
+    renamed(tmp_path / "adapter", "score", "classifier")
+    with pytest.raises(ModelError, match=r"names weights that its file does not hold: .*score"):
+        load_scorer(str(tmp_path / "adapter"), OPTIONS)
+
+
+@pytest.mark.parametrize("kind", [PromptTuningConfig, PrefixTuningConfig])
+def test_what_cannot_be_merged_is_said(base: Path, tmp_path: Path, kind: type[PeftConfig]) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(classifier(base), dtype=torch.float32)
+    get_peft_model(model, kind(task_type="SEQ_CLS", num_virtual_tokens=3)).save_pretrained(str(tmp_path / "adapter"))  # type: ignore[call-arg]
+    with pytest.raises(ModelError, match=r"of the kind (prompt|prefix) tuning, which cannot be merged"):
+        load_scorer(str(tmp_path / "adapter"), OPTIONS)
+
+
+def test_adapters_of_other_kinds_score_as_peft_does(base: Path, tmp_path: Path) -> None:
+    kinds: list[PeftConfig] = [
+        LoraConfig(task_type="SEQ_CLS", r=2, use_rslora=True, target_modules="all-linear"),
+        LoraConfig(task_type="SEQ_CLS", r=2, use_dora=True, target_modules=["v_proj"]),
+        LoraConfig(task_type="SEQ_CLS", r=2, rank_pattern={"v_proj": 4}, target_modules=["q_proj", "v_proj"]),
+        LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["q_proj"], trainable_token_indices={"embed_tokens": [3]}),
+        IA3Config(task_type="SEQ_CLS", target_modules=["k_proj"], feedforward_modules=[]),
+        LoHaConfig(task_type="SEQ_CLS", r=2, target_modules=["q_proj"]),
+    ]
+    tokenizer = tiny_tokenizer(template=MISTRAL, pad="<eos>")
+    for place, config in enumerate(kinds):
+        torch.manual_seed(place)
+        model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=torch.float32)
+        adapted = get_peft_model(model, config).eval()
+        with torch.no_grad():
+            for parameter in adapted.parameters():
+                if parameter.requires_grad:
+                    parameter.normal_(0, 0.5)
+        folder = tmp_path / f"adapter-{place}"
+        adapted.save_pretrained(str(folder))
+        own = []
+        for conversation in CONVERSATIONS:
+            chat = [{"role": message.role, "content": message.content} for message in conversation.messages]
+            with torch.no_grad():
+                ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), return_tensors="pt")
+                own.append(adapted(**ids).logits.item())
+        found = load_scorer(str(folder), OPTIONS).score(CONVERSATIONS)
+        assert [each.value for each in found] == pytest.approx(own, abs=1e-4), config
+
+
+@pytest.mark.parametrize("name", ["adapter", "checkpoint-10"])
+def test_a_model_one_folder_deeper_is_named(base: Path, tmp_path: Path, name: str) -> None:
+    adapt(base, tmp_path / "run" / name)
+    with pytest.raises(ModelError, match=f"has no config.json: .*; {name} in it may be one"):
+        load_scorer(str(tmp_path / "run"), OPTIONS)
+    assert load_scorer(str(tmp_path / "run" / name), OPTIONS).score(CONVERSATIONS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import transformers
 from safetensors import safe_open
 
+from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.scorers.folder import ADAPTER_WEIGHTS
 
@@ -26,11 +27,11 @@ def adapter_weights(adapter: Path) -> set[str]:
         return {name.removeprefix(_PREFIX) for name in file.keys()}  # noqa: SIM118 (not a mapping)
 
 
-def merge_adapter(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+def merge_adapter(model: PreTrainedModel, adapter: Path, audit: Audit) -> PreTrainedModel:
     """Merge an adapter into a classifier and return it, with the padding token of the adapter's tokenizer.
 
     Raises:
-        ModelError: if peft is not installed.
+        ModelError: if peft is not installed, or the adapter does not fit the model.
     """
     if find_spec("peft") is None:
         raise ModelError(f"{adapter} is a PEFT adapter, and peft is not installed: pip install 'rmeval[train]'")
@@ -41,7 +42,22 @@ def merge_adapter(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
         model.resize_token_embeddings(rows, mean_resizing=False)  # The adapter's own replace them.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The two libraries warn of each other's names.
-        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        try:
+            adapted = PeftModel.from_pretrained(model, str(adapter))
+        except KeyError as error:
+            raise ModelError(f"{adapter} names weights that its file does not hold: {error}") from None
+        if adapted.peft_config["default"].is_prompt_learning:
+            kind = str(adapted.peft_config["default"].peft_type).rpartition(".")[2].lower().replace("_", " ")
+            raise ModelError(f"{adapter} is a PEFT adapter of the kind {kind}, which cannot be merged into weights")
+        found = adapted.load_adapter(str(adapter), "default")  # Again, as the first time does not say what was missing.
+        if found.missing_keys:
+            raise ModelError(
+                f"{len(found.missing_keys)} weights of the adapter {adapter} are not in its file under the names that "
+                f"the model has, such as {found.missing_keys[0]}: it is another model's, or another version's"
+            )
+        for name in found.unexpected_keys:
+            audit.note("unused-weights", name)
+        merged = adapted.merge_and_unload()
     if (adapter / "tokenizer_config.json").exists():
         tokenizer = transformers.AutoTokenizer.from_pretrained(adapter, local_files_only=True)
         config = merged.config.get_text_config()

@@ -167,10 +167,15 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
         raise ModelError(f"{error}{near}") from error.__cause__
 
 
+_CONFIGS = ("config.json", ADAPTER_CONFIG)
+
+
 def _read_config(name: str, path: Path) -> dict[str, Any]:
     file = path / "config.json"
     if not file.exists():
-        raise ModelError(f"{name} has no config.json: it is not the folder of a transformers model")
+        inside = sorted(each.parent.name for each in path.glob("*/*config.json") if each.name in _CONFIGS)
+        other = f"; {', '.join(dict.fromkeys(inside))} in it may be one" if inside else ""
+        raise ModelError(f"{name} has no config.json: it is not the folder of a transformers model{other}")
     return _read_json(file)
 
 

@@ -91,7 +91,7 @@ def load_model(
         restored = adapter_weights(folder.adapter)
     missing = sorted(set(report["missing_keys"]) - restored)
     untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
-    model = _place(model, folder, device)
+    model = _place(model, folder, device, audit)
     if why_low is not None:
         audit.note("no-float32-copy", why_low)
     for head in model.children():
@@ -124,11 +124,11 @@ def _without_adapter(folder: ModelFolder) -> Iterator[Path]:
         yield Path(view)
 
 
-def _place(model: Any, folder: ModelFolder, device: torch.device) -> PreTrainedModel:
+def _place(model: Any, folder: ModelFolder, device: torch.device, audit: Audit) -> PreTrainedModel:
     """Merge the adapter, if there is one, and move the model to its device."""
     try:
         if folder.adapter is not None:
-            model = merge_adapter(model, folder.adapter)
+            model = merge_adapter(model, folder.adapter, audit)
         placed: PreTrainedModel = model.to(device).eval()
     except ModelError:
         raise
@@ -220,9 +220,11 @@ def _check_missing(
     if body:
         raise ModelError(f"{folder.name} lacks {len(body)} weights of the model's body (such as {body[0]})")
     if not allow_untrained:
+        own = "--allow-untrained-head goes on all the same"
+        advice = own if folder.adapter is None else "save the adapter with its head (modules_to_save)"
         raise ModelError(
             f"the head of {folder.name} is untrained ({', '.join(missing)} not in its weights), so its scores mean "
-            "nothing; --allow-untrained-head goes on all the same"
+            f"nothing; {advice}"
         )
     audit.note("untrained-head", ", ".join(missing))
     return True
