@@ -45,7 +45,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unknown-tokens": ("warning", "most of the text became unknown tokens: the tokenizer may be another model's"),
     "text-lost-in-tokens": (
         "warning",
-        "the tokens of a text spell less than half of it: the tokenizer may lack a file",
+        "the tokens of a text spell less than half of it, or glue its words: the tokenizer may lack a file",
     ),
     "bos-once": ("info", "template and tokenizer both add a BOS token: one was removed, so that one is left"),
     "double-bos": ("warning", "the text starts with more than one BOS token"),

@@ -51,6 +51,10 @@ def shape(message: Message) -> Shape:
     return (message.role, *sorted(message.turn()), "text" if message.content else "", *calls)
 
 
+_WORDS = 0.25
+"""Words that the tokens must spell, of each in the text: a tokenizer that lost its way of writing spaces glues them."""
+
+
 def probes(messages: Messages) -> Messages:
     """Return messages of the same shape whose texts are found again wherever a template writes them."""
     return tuple(_probe(message, place) for place, message in enumerate(messages))
@@ -103,8 +107,8 @@ def share_back(text: str, decoded: str) -> float:
 
 
 def survives(text: str, decoded: str) -> bool:
-    """Return whether enough of a text is left in its tokens."""
-    return share_back(text, decoded) >= _LETTERS
+    """Return whether enough of a text is left in its tokens, and its words are still apart."""
+    return share_back(text, decoded) >= _LETTERS and len(decoded.split()) >= _WORDS * len(text.split())
 
 
 def _letters(text: str) -> Counter[str]:

@@ -313,6 +313,17 @@ def test_a_tokenizer_without_its_vocabulary_is_refused(tmp_path: Path, kind: str
     assert "tokenizer" in str(caught.value)
 
 
+@pytest.mark.parametrize(("part", "lost"), [("pre_tokenizer", True), ("decoder", False), ("post_processor", False)])
+def test_a_tokenizer_that_lost_its_spaces_is_a_finding(tiny_model: Path, tmp_path: Path, part: str, lost: bool) -> None:
+    """Without the step that writes them as letters, words are glued, though all their letters are there."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "m"))
+    file = folder / "tokenizer.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), part: None}))
+    scorer = load_scorer(str(folder), ModelOptions(dtype="float32", device="cpu", cache=False))
+    scorer.score([Conversation((Message("user", "How are you all today?"),), (Message("assistant", "We are well."),))])
+    assert ("text-lost-in-tokens" in {each.code for each in scorer.findings()}) == lost
+
+
 def test_a_tokenizer_that_knows_little_of_the_text_is_a_finding(tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "m")
     core = Tokenizer(models.WordLevel({"<unk>": 0, "<eos>": 1, "<pad>": 2, "question": 3, "ab": 4}, unk_token="<unk>"))
@@ -363,6 +374,13 @@ def test_no_such_folder(tmp_path: Path) -> None:
     assert "no such folder" in refused("../evil/../../model")
     assert "HF_HUB_OFFLINE" in refused("someone/some-model")
     assert "is a file" in refused(__file__)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "chat_template.jinja", "config.json"])
+def test_a_pointer_in_place_of_a_file_is_named(tiny_model: Path, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "m"))
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n")
+    assert refused(folder).startswith(f"{name} of {folder} is a Git LFS pointer, not the file: git lfs pull")
 
 
 def test_folder_without_weights_or_config(tmp_path: Path) -> None:

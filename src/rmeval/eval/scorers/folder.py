@@ -74,6 +74,7 @@ def locate(
     path, commit = _resolve(name, revision, allow_pickle, trust_remote_code)
     if _is_adapter(path):
         return _locate_adapted(name, path, commit, allow_pickle, trust_remote_code, journal)
+    _check_pointers(name, path)
     config = _read_config(name, path)
     if needs_own_code(config) and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
@@ -167,6 +168,7 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
         raise ModelError(f"{error}{near}") from error.__cause__
 
 
+_POINTER, _POINTER_BYTES = b"version https://git-lfs", 1024
 _CONFIGS = ("config.json", ADAPTER_CONFIG)
 
 
@@ -187,6 +189,13 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{file} is not a JSON object")
     return config
+
+
+def _check_pointers(name: str, path: Path) -> None:
+    """Refuse what git leaves in place of large files where LFS did not fetch them."""
+    for file in sorted(path.glob("*")):
+        if file.is_file() and file.stat().st_size < _POINTER_BYTES and file.read_bytes().startswith(_POINTER):
+            raise ModelError(f"{file.name} of {name} is a Git LFS pointer, not the file: git lfs pull fetches it")
 
 
 def _check_weights(name: str, path: Path, allow_pickle: bool) -> None:
