@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter, ValidationError
 
 from rmeval import files
 from rmeval.errors import RunError
@@ -293,6 +292,8 @@ def _load_info(folder: Path) -> RunInfo:
     data = raw.get("data")
     if isinstance(data, dict) and data.get("prior_sets"):  # What 0.1 called rows that an option of the suite added.
         data["added"] = {"include-prior-sets": data["prior_sets"]}
+    from pydantic import TypeAdapter, ValidationError  # Here: to score and to time needs none.
+
     try:
         return TypeAdapter(RunInfo).validate_python(raw)
     except ValidationError as error:

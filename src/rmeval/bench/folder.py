@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rmeval.bench import storage
 from rmeval.bench.plan import Sweep
 from rmeval.errors import RunError
+from rmeval.eval.environment import own_version
 from rmeval.files import output_folder
 
 __all__ = ["default_folder", "hold"]
@@ -59,7 +59,7 @@ def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -
         return found
     own: dict[str, Any] = {
         "schema_version": storage.SCHEMA,
-        "rmeval_version": metadata.version("rmeval"),
+        "rmeval_version": own_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "sweep": asked,

@@ -30,6 +30,14 @@ def environment() -> dict[str, str | int | float | None]:
     return found
 
 
+def own_version() -> str:
+    """Return rmeval's version; ``source`` where it runs from a folder and is not installed."""
+    try:
+        return metadata.version("rmeval")
+    except metadata.PackageNotFoundError:
+        return "source"
+
+
 def versions() -> str:
     """Return the versions of what computes, as part of a key: another version may give other scores."""
     import torch
@@ -43,7 +51,7 @@ def one_line() -> str:
     found = environment()
     on = found.get("gpu") or found["cpu"] or found["platform"]
     versions = ", ".join(f"{name} {found[name]}" for name in ("torch", "transformers"))
-    return f"rmeval {metadata.version('rmeval')}, {versions}, on {on}, {datetime.now(UTC):%Y-%m-%d}"
+    return f"rmeval {own_version()}, {versions}, on {on}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _cpu_name() -> str | None:
