@@ -19,7 +19,7 @@ from rmeval.eval.engine.execute import ForwardError, execute
 from rmeval.eval.engine.executors import Executor, PackedExecutor, Values
 from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
-from rmeval.eval.engine.ways import Ways
+from rmeval.eval.engine.ways import Ways, why_too_small
 from rmeval.eval.environment import versions
 from rmeval.eval.journal.journal import Journal, key
 from rmeval.eval.scorers.options import CompileMode
@@ -66,7 +66,9 @@ class Engine:
         context: What decides a score beside tokens, precision, path and versions: part of the journal's keys.
         audit: Told of retreats.
         fast: Use the fast path where it is proved.
-        compile: Whether to compile the fast path's layers.
+        compile: Whether to compile the fast path's layers. Only with ``auto`` is small work on CUDA left to padded
+            batches, because packs have their attention compiled there.
+        flex: Let packs attend by compiled FlexAttention; None for only on CUDA.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Engine:
         audit: Audit,
         fast: bool = True,
         compile: CompileMode = "auto",
+        flex: bool | None = None,
     ) -> None:
         self._model = model
         self._precision = precision
@@ -91,11 +94,13 @@ class Engine:
         self._budget = PACK_TOKENS.get(model.device.type, PACK_TOKENS["cpu"])
         self._text_config = model.config.get_text_config()
         self._ways = Ways(
-            model, precision, pad_token_id=pad_token_id, one_by_one=batch_size == 1, fast=fast, audit=audit
+            model, precision, pad_token_id=pad_token_id, one_by_one=batch_size == 1, fast=fast, flex=flex, audit=audit
         )
         self.check_difference: float | None = None
         """What the last self-check found, relative to max(1, |score|); None where there was none."""
         self._compile: CompileMode = compile
+        self._small: str | None = None
+        """Why the last set was too small for packs; None where it was not."""
         self._trusted: dict[str, int] = {}
         """Paths that passed the self-check, with the tokens of the longest conversation that it saw."""
         self._exact: dict[bytes, float] = {}
@@ -111,17 +116,17 @@ class Engine:
     @property
     def path(self) -> str:
         """The way in use: ``packed``, ``packed-compiled``, ``plain`` (padded batches) or ``plain-single``."""
-        return self._ways.first.path
+        return self._way.path
 
     @property
     def why_plain(self) -> str | None:
         """Why the fast path is not used; None where it is."""
-        return self._ways.why_plain
+        return self._ways.why_plain or self._small
 
     @property
     def attention_dtype(self) -> torch.dtype:
         """What attention computes in."""
-        return self._ways.first.attention_dtype
+        return self._way.attention_dtype
 
     def use_float32(self) -> None:
         """Compute in float32 from now on, where the model can."""
@@ -151,7 +156,7 @@ class Engine:
                 )
                 break
             except ForwardError as error:
-                self._ways.leave_failed(error)
+                self._ways.leave_failed(executor, error)
         for _ in range(outcome.retreats):
             self._audit.note("out-of-memory")
         return Scored(outcome.values, outcome.accounting, planned - start)
@@ -171,7 +176,7 @@ class Engine:
         """
         if not self.can_refine:
             return self._low_drift
-        checked = set(self._sample(encoded))
+        checked = set(self._sample(encoded, self._way))
         spread = {place * len(encoded) // _DRIFT_ROWS for place in range(_DRIFT_ROWS)} - checked
         # Two plans, so that a run that is resumed after its self-check packs them as an undisturbed one does.
         for places in (sorted(checked), sorted(spread)):
@@ -183,8 +188,12 @@ class Engine:
 
     def rescore(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
         """Score conversations in float32, whatever the precision is otherwise."""
-        with self._precision.exact():
-            return self.score(encoded, progress)
+        small = self._small
+        try:
+            with self._precision.exact():
+                return self.score(encoded, progress)
+        finally:
+            self._small = small  # Of a run, what scored all of it is told.
 
     @contextmanager
     def unkept(self) -> Iterator[None]:
@@ -197,18 +206,33 @@ class Engine:
 
     def knows(self, encoded: Sequence[Encoded]) -> bool:
         """Return whether the journal has the scores of all these, in the way that would be tried first."""
-        executor = self._ways.first
-        return self._journal is not None and self._has_all(self._keys(self._plan(encoded, executor), executor))
+        executor, plan = self._choose(encoded)
+        return self._journal is not None and self._has_all(self._keys(plan, executor))
 
     # --- which way ----------------------------------------------------------------------------------------------
+
+    @property
+    def _way(self) -> Executor:
+        first = self._ways.first
+        return self._ways.second if self._small and isinstance(first, PackedExecutor) else first
+
+    def _choose(self, encoded: Sequence[Encoded]) -> tuple[Executor, Plan]:
+        """Return the way for these conversations, and its plan; the same for the same ones, whatever came before."""
+        self._small = None
+        executor = self._ways.first
+        plan = self._plan(encoded, executor)
+        if isinstance(executor, PackedExecutor):
+            if executor.compiles_attention and self._compile == "auto":
+                self._small = why_too_small(plan, self._model, self._precision)
+            if self._small is not None:
+                return self._ways.second, self._plan(encoded, self._ways.second)
+            executor.compile(self._pays(plan.distinct_tokens))
+        return executor, plan
 
     def _ready(self, encoded: Sequence[Encoded]) -> tuple[Executor, Plan, list[bytes]]:
         """Return what computes, checked before its first use, with its plan and the journal's keys."""
         while True:
-            executor = self._ways.first
-            plan = self._plan(encoded, executor)
-            if isinstance(executor, PackedExecutor):
-                executor.compile(self._pays(plan.distinct_tokens))
+            executor, plan = self._choose(encoded)
             keys = self._keys(plan, executor)
             if self._trusted.get(executor.path, 0) >= plan.lengths.max(initial=0) or self._has_all(keys):
                 return executor, plan, keys
@@ -220,16 +244,16 @@ class Engine:
                     self._compile = "off"
                 else:
                     with self._precision.exact():
-                        self._ways.leave_failed(error)
+                        self._ways.leave_failed(executor, error)
                 continue
             if why is None:
                 self._trusted[executor.path] = int(plan.lengths.max(initial=0))
                 return executor, plan, keys
-            self._ways.leave(why)
+            self._ways.leave(executor, why)
 
     def _check(self, encoded: Sequence[Encoded], executor: Executor) -> str | None:
         """Score a few conversations one at a time and by ``executor``, in float32; say why not to use it."""
-        sample = [encoded[place] for place in self._sample(encoded)]
+        sample = [encoded[place] for place in self._sample(encoded, executor)]
         whole = make_plan([item.ids for item in sample], share_prefixes=False)
         plan = self._plan(sample, executor)
         exact = self._precision.own == torch.float32
@@ -293,7 +317,7 @@ class Engine:
     def _remember(self, sample: Sequence[Encoded], exact: Values) -> None:
         self._exact.update((item.ids.tobytes(), float(value)) for item, value in zip(sample, exact, strict=True))
 
-    def _sample(self, encoded: Sequence[Encoded]) -> list[int]:
+    def _sample(self, encoded: Sequence[Encoded], executor: Executor) -> list[int]:
         # Of a model that no test has held against its own forward, more is looked at.
-        spread = 0 if self._ways.first.shares_prefixes else _SPREAD_ROWS
+        spread = 0 if executor.shares_prefixes else _SPREAD_ROWS
         return check_sample([item.ids for item in encoded], lengths_that_matter(self._text_config), spread=spread)

@@ -65,6 +65,7 @@ class PackedExecutor:
         precision: Precision,
         *,
         flex: bool | None = None,
+        compile_flex: bool | None = None,
         low_attention: bool | None = None,
     ) -> None:
         """Prepare the model.
@@ -73,6 +74,7 @@ class PackedExecutor:
             model: A decoder that ``why_not_packable`` finds nothing against.
             precision: What its linear layers compute in.
             flex: Use FlexAttention; None for only on CUDA.
+            compile_flex: Compile it; None for only on CUDA. Else it makes a matrix of rows times rows.
             low_attention: Let attention compute in what the linear layers do, not in the model's own dtype, which
                 narrows the drift; None for only where there are matrix instructions for it, on GPUs and AMX
                 processors, beside which float32 would take long.
@@ -80,7 +82,10 @@ class PackedExecutor:
         attention.register()
         self._model = model
         self._precision = precision
-        self._flex = model.device.type == "cuda" if flex is None else flex
+        cuda = model.device.type == "cuda"
+        self._flex = cuda if flex is None else flex
+        self.compiles_attention = self._flex and (cuda if compile_flex is None else compile_flex)
+        """True where a pack of a new size has to wait for a compiler."""
         fast = self._flex or _multiplies_matrices(precision.dtype)
         self._low_attention = fast if low_attention is None else low_attention
         self._own_attention = model.config._attn_implementation
@@ -117,7 +122,9 @@ class PackedExecutor:
         """Score a pack; sequences end at the token whose output gives their score."""
         model, device = self._model, self._model.device
         compiled = self._layers.in_use() if self.compiled and self._layers is not None else nullcontext()
-        flight = in_flight(pack, dtype=self.attention_dtype, device=device, flex=self._flex)
+        flight = in_flight(
+            pack, dtype=self.attention_dtype, device=device, flex=self._flex, compiled=self.compiles_attention
+        )
         model.set_attn_implementation(attention.IMPLEMENTATION)
         try:
             with compiled, flight as layout:

@@ -29,6 +29,8 @@ class Layout:
     """What attention computes in."""
     flex: bool
     """Use FlexAttention instead of the loop over segments."""
+    compiled: bool = False
+    """Compile FlexAttention, and pad its rows to few sizes."""
     masks: dict[int | None, Any] = field(default_factory=dict)
     """FlexAttention's block masks of this pack, by window."""
     blocks: dict[Any, list[Any]] = field(default_factory=dict)
@@ -39,7 +41,9 @@ _layout: ContextVar[Layout | None] = ContextVar("rmeval_layout", default=None)
 
 
 @contextmanager
-def in_flight(pack: Pack, *, dtype: torch.dtype, device: torch.device, flex: bool) -> Iterator[Layout]:
+def in_flight(
+    pack: Pack, *, dtype: torch.dtype, device: torch.device, flex: bool, compiled: bool = False
+) -> Iterator[Layout]:
     """Let the model called inside this block see ``pack``."""
     layout = Layout(
         segments=pack.segments,
@@ -48,6 +52,7 @@ def in_flight(pack: Pack, *, dtype: torch.dtype, device: torch.device, flex: boo
         last_rows=torch.from_numpy(pack.last_rows).to(device),
         dtype=dtype,
         flex=flex,
+        compiled=compiled,
     )
     token = _layout.set(layout)
     try:

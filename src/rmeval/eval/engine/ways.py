@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from rmeval.data_prep.audit import Audit
 from rmeval.errors import ModelError
+from rmeval.eval.engine import flex as flex_attention
 from rmeval.eval.engine.execute import ForwardError
 from rmeval.eval.engine.executors import Executor, PackedExecutor, why_not_packable
 from rmeval.eval.engine.plain import PlainExecutor
+from rmeval.eval.engine.plan import Plan
 from rmeval.eval.engine.precision import Precision, lower_whole
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ class Ways:
         pad_token_id: Fills padded batches; None for an id that no conversation of a batch holds.
         one_by_one: Leave padded batches out, because nothing would ever be padded.
         fast: Use the fast path where it is proved.
+        flex: Let packs attend by compiled FlexAttention; None for only on CUDA.
         audit: Told of what is left.
     """
 
@@ -35,6 +40,7 @@ class Ways:
         pad_token_id: int | None,
         one_by_one: bool,
         fast: bool,
+        flex: bool | None = None,
         audit: Audit,
     ) -> None:
         self._model = model
@@ -49,21 +55,25 @@ class Ways:
         self.single = PlainExecutor(model, precision, pad_token_id=pad_token_id, pads=False)
         """The model's own unpadded forward: what all others are held against."""
         padded = PlainExecutor(model, precision, pad_token_id=pad_token_id)
-        packed = [] if self.why_plain else [PackedExecutor(model, precision)]
+        packed = [] if self.why_plain else [PackedExecutor(model, precision, flex=flex, compile_flex=flex)]
         self._left: list[Executor] = [*packed, *([] if one_by_one else [padded]), self.single]
 
     @property
     def first(self) -> Executor:
-        """The way in use."""
+        """The way in use, but for work that is too small for it."""
         return self._left[0]
 
-    def leave(self, why: str) -> None:
-        """Go on with the next way.
+    @property
+    def second(self) -> Executor:
+        """The way for work that is too small for packs; there is one where the first is packs."""
+        return self._left[1]
+
+    def leave(self, left: Executor, why: str) -> None:
+        """Go on without a way.
 
         Raises:
-            ModelError: if there is none.
+            ModelError: if there is no other.
         """
-        left = self._left[0]
         if left is self.single:
             raise ModelError(f"the model's own forward cannot be relied on, one conversation at a time: {why}")
         if isinstance(left, PackedExecutor):
@@ -71,15 +81,15 @@ class Ways:
             self._audit.note("fast-path-refused", why)
         else:
             self._audit.note("one-at-a-time", why)
-        del self._left[0]
+        self._left.remove(left)
 
-    def leave_failed(self, failed: ForwardError) -> None:
-        """Go on with another precision or way than the one in use, which fails on a pack.
+    def leave_failed(self, left: Executor, failed: ForwardError) -> None:
+        """Go on with another precision, or without a way, which fails on a pack.
 
         Raises:
             ModelError: if there is none.
         """
-        precision, left = self._precision, self._left[0]
+        precision = self._precision
         if precision.low and not self._fails_in_float32(left, failed):
             low = str(precision.dtype).removeprefix("torch.")
             if precision.copy is None and not isinstance(left, PackedExecutor):
@@ -94,7 +104,7 @@ class Ways:
             what = f"the model's own forward fails in {dtype} on a conversation of {failed.longest:,} tokens"
             raise ModelError(f"{what}: {failed}{other}") from failed
         else:
-            self.leave(str(failed))
+            self.leave(left, str(failed))
 
     def _fails_in_float32(self, executor: Executor, failed: ForwardError) -> bool:
         try:
@@ -103,3 +113,18 @@ class Ways:
         except Exception:  # Whatever the model's code raises.
             return True
         return False
+
+
+def why_too_small(plan: Plan, model: PreTrainedModel, precision: Precision) -> str | None:
+    """Say why a plan of packs is not worth compiling their attention for; None if it is.
+
+    Only what is known before anything runs counts, so that a run that is resumed computes as an undisturbed one does.
+    """
+    table = model.get_input_embeddings().weight
+    weights = model.num_parameters() - (table.numel() if isinstance(table, torch.Tensor) else 0)
+    saved = int(plan.lengths.sum()) - plan.distinct_tokens
+    kinds = len(set(getattr(model.config.get_text_config(), "layer_types", None) or [None]))
+    precisions = 2 if precision.low else 1  # The self-check is in float32.
+    if flex_attention.pays(saved_tokens=saved, flops=2.0 * weights, kinds=kinds, precisions=precisions):
+        return None
+    return f"packs would save {saved:,} tokens, and compiling their attention would take longer"
