@@ -28,7 +28,8 @@ ROWS = [
     Row("two processes / one", "x"),
     Row("decisions that differ", must=0, less=True),
 ]
-_PAIRS = {False: 1200, True: 8}
+_PAIRS = {False: 600, True: 8}
+"""In small or not."""
 
 
 def run(part: Part) -> None:
