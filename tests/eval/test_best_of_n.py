@@ -42,7 +42,6 @@ class Drifting:
     """Exact scores are known; the low ones carry normal errors."""
 
     can_refine = True
-    drift = 0.0
 
     def __init__(self, exact: Sequence[float], error: float) -> None:
         self.exact = list(exact)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rmeval.eval.scorers.base import Refinable, Settling
+from rmeval.eval.scorers.base import Rescores, Settling
 from rmeval.eval.suites import Suite
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.types import Conversation, Example, Messages, Score
@@ -63,7 +63,7 @@ def refine(
     examples: Sequence[Example],
     items: Sequence[Conversation],
     scores: Sequence[Score],
-    scorer: Refinable,
+    scorer: Rescores,
     drift: float,
     suite: Suite = PAIRS,
 ) -> Refined:
@@ -99,7 +99,7 @@ def refine_decisions(
     decisions: Sequence[Decision],
     items: Sequence[Conversation],
     scores: Sequence[Score],
-    scorer: Refinable,
+    scorer: Rescores,
     drift: float,
 ) -> Refined:
     """Score what close decisions hang on again in float32; the other arguments are those of ``refine``.

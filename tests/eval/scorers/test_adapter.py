@@ -219,7 +219,7 @@ def test_weights_of_an_adapter_that_the_model_has_no_place_for_are_found(base: P
     more = {name.replace("layers.0", "layers.7"): value.clone() for name, value in weights.items() if "lora" in name}
     save_file({**weights, **more}, file, {"format": "pt"})
     scorer = load_scorer(str(tmp_path / "adapter"), OPTIONS)
-    assert [each.value for each in scorer.score(CONVERSATIONS)] == pytest.approx(own, abs=1e-5)
+    assert [each.value for each in said(scorer, CONVERSATIONS)] == pytest.approx(own, abs=1e-5)
     assert [each.count for each in scorer.findings() if each.code == "unused-weights"] == [2]
 
 
@@ -264,7 +264,7 @@ def test_adapters_of_other_kinds_score_as_peft_does(base: Path, tmp_path: Path) 
             with torch.no_grad():
                 ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), return_tensors="pt")
                 own.append(adapted(**ids).logits.item())
-        found = load_scorer(str(folder), OPTIONS).score(CONVERSATIONS)
+        found = said(load_scorer(str(folder), OPTIONS), CONVERSATIONS)
         assert [each.value for each in found] == pytest.approx(own, abs=1e-4), config
 
 
@@ -273,4 +273,4 @@ def test_a_model_one_folder_deeper_is_named(base: Path, tmp_path: Path, name: st
     adapt(base, tmp_path / "run" / name)
     with pytest.raises(ModelError, match=f"has no config.json: .*; {name} in it may be one"):
         load_scorer(str(tmp_path / "run"), OPTIONS)
-    assert load_scorer(str(tmp_path / "run" / name), OPTIONS).score(CONVERSATIONS)
+    assert said(load_scorer(str(tmp_path / "run" / name), OPTIONS), CONVERSATIONS)

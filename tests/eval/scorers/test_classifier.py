@@ -320,7 +320,7 @@ def test_a_tokenizer_that_lost_its_spaces_is_a_finding(tiny_model: Path, tmp_pat
     file = folder / "tokenizer.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), part: None}))
     scorer = load_scorer(str(folder), ModelOptions(dtype="float32", device="cpu", cache=False))
-    scorer.score([Conversation((Message("user", "How are you all today?"),), (Message("assistant", "We are well."),))])
+    said(scorer, [Conversation((Message("user", "How are you all today?"),), (Message("assistant", "We are well."),))])
     assert ("text-lost-in-tokens" in {each.code for each in scorer.findings()}) == lost
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Pointwise",
     "Prefetches",
     "Refinable",
+    "Rescores",
     "Scorer",
     "Settling",
     "ask",
@@ -80,8 +81,16 @@ class Pointwise(ABC):
 # --- what some can, beside ----------------------------------------------------------------------------------------
 
 
+class Rescores(Protocol):
+    """One that can score in a higher precision."""
+
+    def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
+        """Score in float32."""
+        ...
+
+
 @runtime_checkable
-class Refinable(Protocol):
+class Refinable(Rescores, Protocol):
     """One that can say more than it did."""
 
     @property
@@ -92,10 +101,6 @@ class Refinable(Protocol):
     @property
     def drift(self) -> float | None:
         """Margins of the last ``score`` within this could be decided otherwise in float32; None where that is moot."""
-        ...
-
-    def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
-        """Score in float32."""
         ...
 
 
