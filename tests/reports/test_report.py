@@ -65,7 +65,8 @@ def test_the_texts(run: RunRecord) -> None:
     assert len(texts["prompts"]) == 40  # Each prompt stands twice in the rows, once here.
     for place, row in enumerate(made):
         assert texts["prompts"][texts["prompt"][place]] == [["user", row["prompt"]]]
-        assert texts["completions"][2 * place : 2 * place + 2] == [
+        own = [texts["completions"][text] for text in texts["completion"][2 * place : 2 * place + 2]]
+        assert own == [
             [["assistant", row["chosen"]]],
             [["assistant", row["rejected"]]],
         ]

@@ -24,7 +24,7 @@ from rmeval.eval.journal.kept import ask_kept
 from rmeval.eval.metrics import compute_results
 from rmeval.eval.refine import refine, settle_precision
 from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
-from rmeval.eval.scorers.base import Accounts, Loses, Plans, Refinable, Scorer, Settling, items_of
+from rmeval.eval.scorers.base import Accounts, Drifts, Loses, Plans, Refinable, Scorer, Settling, items_of
 from rmeval.eval.suites import Suite, get_suite, know, suite_of
 from rmeval.records import RunRecord
 from rmeval.types import Accounting, Example, Finding, Lists, Progress, Results, RunInfo, Score, Timing
@@ -120,7 +120,7 @@ def _evaluate(
     if isinstance(scorer, Loses) and scorer.lost:
         raise ModelError(scorer.lost)
     scored = time.perf_counter()
-    drift = scorer.drift if isinstance(scorer, Refinable) else None
+    drift = scorer.drift if isinstance(scorer, Drifts) else None
     unknown = drift is not None and not math.isfinite(drift)
     if drift is not None and options.refine and isinstance(scorer, Refinable) and scorer.can_refine:
         refined = refine(data.examples, conversations(data.examples), scores, scorer, drift, data.suite)

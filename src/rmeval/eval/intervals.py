@@ -8,8 +8,8 @@ one subset of prompts that do not repeat it is Clopper and Pearson's own. The ef
   1998, The American Statistician 52(2)), shared among the subsets by the part ``u`` that each has in the variance, keep
   a subset that is all right, or nearly so, from having none. Subsets of one example say nothing of their variance: they
   are taken for one subset if there are three, else each has 1/4 at most.
-- credits that are not 0 or 1: they vary by another factor than p(1 − p), which is estimated with one pseudo-example
-  that has this variance.
+- credits that are not 0 or 1: they vary by another factor than p(1 − p), which is estimated with one more example that
+  is wrong under either, so that few credits below 1 do not seem to vary too little.
 - prompts that repeat, in one subset or in several: the variance between prompts, which is the bootstrap's in closed
   form (linearised: one residual a prompt over all subsets, each subset's times n / (n − 1)). With it are averaged, by
   the weight of one wrong example, what it is if all of a prompt's examples turn out alike; few prompts also get
@@ -43,6 +43,8 @@ __all__ = ["CONFIDENCE", "estimate", "limits", "limits_of_difference"]
 CONFIDENCE = 0.95
 _PSEUDO = 2.0
 """Pseudo-examples that are right, and as many that are wrong."""
+_WRONG = 1.0
+"""Squared distance from the mean, about, of the one wrong example that is added to credits that are not 0 or 1."""
 _POOLED = 3
 """Subsets of one example at least that stand in for each other."""
 _FEWEST = 3.0
@@ -110,7 +112,7 @@ def _spread(prompts: Prompts, thing: int) -> NDArray[np.float64]:
     n, total, square = prompts.n, prompts.total(thing), prompts.square[thing]
     smooth = (n * _shares(prompts, thing) + _PSEUDO) / (n + 2 * _PSEUDO)
     own = smooth * (1 - smooth)
-    found = (np.maximum(square - total**2 / n, 0) + own) / ((n + 1) * own)
+    found = (np.maximum(square - total**2 / n, 0) + _WRONG) / (n * own + _WRONG)
     return np.where(square == total, 1.0, found)
 
 

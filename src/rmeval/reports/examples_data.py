@@ -44,6 +44,8 @@ class RunNumbers(TypedDict):
     """Flat places of truncated completions."""
     refined: list[int]
     """Flat places of scores that were computed again in float32."""
+    notes: dict[int, str]
+    """What the scorer said of completions, by their flat place; of most it says nothing."""
 
 
 class ExamplesIndex(TypedDict):
@@ -76,7 +78,9 @@ class ExamplesText(TypedDict):
     prompt: list[int]
     """Index into ``prompts``."""
     completions: list[list[list[str]]]
-    """Flat."""
+    """Distinct completions: examples of a grid share theirs."""
+    completion: list[int]
+    """Flat: index into ``completions``."""
 
 
 def examples_index(
@@ -135,10 +139,14 @@ def examples_text(runs: Sequence[RunRecord]) -> ExamplesText | None:
 def _texts(rows: Sequence[dict[str, str]]) -> ExamplesText:
     prompts: dict[tuple[str, str], int] = {}
     prompt = [prompts.setdefault((row["prompt"], row.get("tools") or ""), len(prompts)) for row in rows]
+    texts: dict[str, int] = {}
+    answers = [json.dumps(each) for row in rows for each in json.loads(row["completions"])]
+    completion = [texts.setdefault(text, len(texts)) for text in answers]
     return {
         "prompts": [[["tools", tools]] * bool(tools) + _messages(json.loads(text)) for text, tools in prompts],
         "prompt": prompt,
-        "completions": [_messages(each) for row in rows for each in json.loads(row["completions"])],
+        "completions": [_messages(json.loads(text)) for text in texts],
+        "completion": completion,
     }
 
 
@@ -167,6 +175,7 @@ def _numbers(
     run: RunRecord, measured: Measured, places: Sequence[int | None], counts: Sequence[int], label: str
 ) -> RunNumbers:
     rows = run.scores_table.select(["truncated", "refined"]).to_pydict()
+    notes = run.scores_table.column("note").to_pylist() if "note" in run.scores_table.column_names else []
     drift = run.info.drift
     starts = [0, *accumulate(len(each.chosen) + len(each.rejected) for each in measured.scored)]
     flat: list[int | None] = []
@@ -191,6 +200,7 @@ def _numbers(
         "tokens": [None if place is None else _known(int(measured.completion_tokens[place])) for place in flat],
         "truncated": [number for number, place in enumerate(flat) if place is not None and rows["truncated"][place]],
         "refined": [number for number, place in enumerate(flat) if place is not None and rows["refined"][place]],
+        "notes": {n: notes[place] for n, place in enumerate(flat) if notes and place is not None and notes[place]},
     }
 
 

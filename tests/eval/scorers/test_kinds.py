@@ -12,6 +12,8 @@ from rmeval.errors import UsageError
 from rmeval.eval.gate import check
 from rmeval.eval.scorers import KINDS, kind_of
 from rmeval.eval.scorers.base import Scorer
+from rmeval.reports.examples_data import examples_index
+from rmeval.reports.measured import measure
 from rmeval.reports.report import report_page, write_report
 from rmeval.types import Finding, Item, ModelInfo, Progress, Scale, Score
 
@@ -65,6 +67,9 @@ def test_a_judge_goes_everywhere(tmp_path: Path) -> None:
     assert (difference.n, difference.flipped_to_right, difference.flipped_to_wrong) == (3, 1, 1)
     assert check(two, baseline=one).passed
     write_report([one, two], tmp_path / "page.html")
+    index = examples_index([one], [measure(one)], ["one"], with_text=True)
+    assert index["runs"][0]["notes"][0] == "4 letters"
+    assert index["runs"][0]["tokens"] == [None] * 8
     page = report_page([one])
     assert "Calibration" not in page  # Its scores claim nothing outside their item.
     board = leaderboard(runs, tmp_path / "site")

@@ -14,6 +14,7 @@ from rmeval.errors import DataError
 from rmeval.eval.metrics import overall_mean
 from rmeval.eval.statistics import weighted_mean
 from rmeval.eval.suites import get_suite
+from rmeval.reports.examples_data import examples_text
 
 SUITE = get_suite("rm-bench")
 LEVELS = ("easy", "normal", "hard")
@@ -48,6 +49,16 @@ def test_longer_wins_all_easy_pairs_and_no_other(tmp_path: Path) -> None:
     )
     assert results.overall is not None
     assert results.overall.accuracy == pytest.approx(1 / 3)
+
+
+def test_each_answer_stands_once_in_the_page(tmp_path: Path) -> None:
+    """Nine pairs of a row show six answers: their texts are not there three times."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row("chat", (1, 2, 3, 4, 5, 6))) + "\n")
+    texts = examples_text([evaluate("baseline:longest", "rm-bench", dataset=str(file))])
+    assert texts is not None
+    assert len(texts["completions"]) == 6
+    assert len(texts["completion"]) == 18
 
 
 def test_the_files_of_one_domain_have_other_names_for_it() -> None:

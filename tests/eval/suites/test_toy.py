@@ -51,9 +51,9 @@ def test_the_interval_of_a_formula_is_the_jackknife_s() -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.accuracy is not None
-    # One pseudo-example of p(1 − p) is added to the variance, so that an interval is never a point; and half a step of
-    # the mean, which is one example's part in this variance.
-    spread = np.sqrt(many * error**2 + 0.25 / many)
+    # One wrong example is added to the variance, so that an interval is never a point; and half a step of the mean,
+    # which is one example's part in this variance.
+    spread = np.sqrt(many * error**2 + 1 / many)
     expected = 1.96 * spread / np.sqrt(many) + spread / many
     assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.1)
 

@@ -15,6 +15,7 @@ from rmeval.types import Accounting, Conversation, Example, Finding, Item, Model
 
 __all__ = [
     "Accounts",
+    "Drifts",
     "Identified",
     "Keyed",
     "Loses",
@@ -90,17 +91,22 @@ class Rescores(Protocol):
 
 
 @runtime_checkable
-class Refinable(Rescores, Protocol):
+class Drifts(Protocol):
+    """One that knows how far its precision may move a margin."""
+
+    @property
+    def drift(self) -> float | None:
+        """Margins of the last ``score`` within this could be decided otherwise in float32; None where that is moot."""
+        ...
+
+
+@runtime_checkable
+class Refinable(Rescores, Drifts, Protocol):
     """One that can say more than it did."""
 
     @property
     def can_refine(self) -> bool:
         """True where ``rescore`` computes in a higher precision than ``score``."""
-        ...
-
-    @property
-    def drift(self) -> float | None:
-        """Margins of the last ``score`` within this could be decided otherwise in float32; None where that is moot."""
         ...
 
 

@@ -18,17 +18,18 @@
   let open = -1; // Place of the example in the dialog.
 
   const promptOf = (place) => (text ? text.prompts[text.prompt[place]] : []);
+  const completionOf = (flat) => text.completions[text.completion[flat]];
   const firstLine = (place) => {
     if (!text) return `${index.ids[place]} · prompt ${index.prompt_hashes[place]}`;
     const prompt = promptOf(place);
-    const messages = prompt.length ? prompt : text.completions[starts[place]];
+    const messages = prompt.length ? prompt : completionOf(starts[place]);
     const asked = messages.filter(([role]) => role === "user").pop() || messages[messages.length - 1];
     return visible(asked[1].slice(0, 240).trimStart().replace(/\s+/g, " ")).slice(0, 180) || "(empty)";
   };
   const haystack = (place) => {
     const parts = [index.ids[place], index.subsets[index.subset[place]]];
     if (text) {
-      const answers = text.completions.slice(starts[place], starts[place] + index.completions[place]);
+      const answers = Array.from({ length: index.completions[place] }, (_, number) => completionOf(starts[place] + number));
       for (const messages of [promptOf(place), ...answers]) parts.push(...messages.map(([, content]) => content));
     }
     return parts.join("\n").toLowerCase();
@@ -124,12 +125,13 @@
     if (each.tokens[flat] !== null) parts.push(` · ${decimals(each.tokens[flat], 0)} ${each.unit}`);
     if (each.truncated.includes(flat)) parts.push(" · truncated");
     if (each.refined.includes(flat)) parts.push(" · decided in float32");
+    if (each.notes[flat]) parts.push(make("p", { class: "muted" }, visible(each.notes[flat])));
     return make("div", {}, ...(index.runs.length > 1 ? [`${visible(each.label).split(" ")[0]} `] : []), ...parts);
   };
   const answer = (place, number) => {
     const flat = starts[place] + number;
     const chosen = number < index.chosen[place];
-    const body = text ? conversation(text.completions[flat]) : [
+    const body = text ? conversation(completionOf(flat)) : [
       make("p", { class: "muted" }, `text not kept · sha256 begins ${index.hashes[flat]}`)];
     return make("div", { class: `answer ${chosen ? "chosen" : "rejected"}` },
       make("h3", {}, chosen ? "Chosen" : "Rejected",
