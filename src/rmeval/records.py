@@ -115,7 +115,7 @@ def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Tab
                     "tokens": score.tokens,
                     "truncated": score.truncated,
                     "refined": score.refined,
-                    "note": score.note,
+                    "note": score.note.encode("utf-8", "replace").decode(),
                     "status": score.status,
                 }
             )

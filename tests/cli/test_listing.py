@@ -51,7 +51,7 @@ def test_the_expected_names_are_there() -> None:
     [
         (["list", "suite"], "did you mean 'suites'?"),
         (["list", "finding"], "did you mean 'findings'?"),
-        (["list", "zzz"], "(known: suites, models, baselines, findings, sources, mixtures, recipes)"),
+        (["list", "zzz"], "(known: suites, kinds, models, baselines, findings, sources, mixtures, recipes)"),
         (["list"], "Missing argument"),
     ],
 )

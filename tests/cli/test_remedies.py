@@ -54,6 +54,15 @@ def other_rows(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]
     return trial
 
 
+def other_label(folder: Path) -> tuple[Arguments, Arguments]:
+    """A label that only looks like a tie, and what it means."""
+    (pair, own) = ROW | {"x": "yes", "y": "no"}, model(folder)
+    data = rows(folder, "labels", {**pair, "w": "A"}, {**pair, "w": "B, both sides considered"})
+    said = [f"--map={field}" for field in ("a=x", "b=y", "label=w", "chosen-when=A")]
+    before = [*own, *data, *said]
+    return before, [*before, "--map=rejected-when=B, both sides considered"]
+
+
 def other_options(*before: str, after: Sequence[str], row: dict[str, Any] = ROW, **changes: Any) -> Trial:
     """A remedy that is an option."""
 
@@ -152,6 +161,7 @@ TRIALS: dict[str, list[Trial]] = {
     "duplicate-rows": [other_rows([ROW, ROW], [ROW])],
     "invalid-unicode": [other_rows([{**ROW, "chosen": "Par\ud800is"}], [ROW])],
     "blank-completion": [other_rows([ROW, {**ROW, "chosen": " "}], [ROW])],
+    "label-ties": [other_label],
     "several-completions": [
         other_rows(
             [{**ROW, "chosen": ["Paris.", "Lutetia."]}], [{**ROW, "chosen": "Paris."}, {**ROW, "chosen": "Lutetia."}]

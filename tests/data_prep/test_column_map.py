@@ -107,6 +107,36 @@ def test_labels_that_nobody_explained() -> None:
         examples([{**rows[0], "w": "tie"}], a="x", b="y", label="w", chosen_when="A>B")
 
 
+@pytest.mark.parametrize("better", ["a>b", "A > B", "B>A"])
+def test_a_label_that_no_row_has_inverts_nothing(better: str) -> None:
+    rows: list[Mapping[str, object]] = [{"prompt": "q", "x": "a", "y": "b", "w": "A>B"}]
+    with pytest.raises(DataError, match=f"no label is '{better}'; there are 'A>B'"):
+        examples(rows, a="x", b="y", label="w", chosen_when=better)
+
+
+@pytest.mark.parametrize(("label", "tie"), [
+    ("tie", True), ("tie (bothbad)", True), ("tie_both", True), ("A=B", True), ("=", True), ("", True), ("same", True),
+    ("winner=b", False), ("b, bothersome", False), ("better tied up", True), ("B", False), ("2", False),
+])  # fmt: skip
+def test_what_looks_like_a_tie(label: str, tie: bool) -> None:
+    rows: list[Mapping[str, object]] = [{"prompt": "q", "x": "a", "y": "b", "w": each} for each in ("A", label)]
+    found, _ = examples(rows, a="x", b="y", label="w", chosen_when="A")
+    assert len(found) == (1 if tie else 2)
+
+
+def test_labels_that_are_truth_values() -> None:
+    rows: list[Mapping[str, object]] = [{"prompt": "q", "x": "a", "y": "b", "w": each} for each in (True, False)]
+    found, _ = examples(rows, a="x", b="y", label="w", chosen_when="true")
+    assert [sides(each) for each in found] == [(["a"], ["b"]), (["b"], ["a"])]
+
+
+@pytest.mark.parametrize("bad", [{"t": None}, {}, {"t": None, "u": 1}])
+def test_an_answer_that_is_not_there_makes_no_row_easier(bad: dict[str, object]) -> None:
+    row = {"prompt": "q", "chosen": "a", "bad": [{"t": "b"}, bad, {"t": "c"}]}
+    with pytest.raises(DataError, match=r"data row 1, rejected: bad\[\].t leads to nothing in item 2 of 3"):
+        examples([row], rejected="bad[].t")
+
+
 def test_rows_at_a_path() -> None:
     whole = {"version": 1, "data": [{"prompt": "q", "chosen": "a", "rejected": "b"}] * 2}
     found, _ = examples([whole], rows="data")

@@ -96,7 +96,7 @@ BROKEN: list[tuple[dict[str, object], str]] = [
     ({"prompt": "Hi", "completions": ["a"], "scores": None}, "there is a column 'scores' already"),
     ({"prompt": "Hi", "completions": ["a", None]}, "column 'completions[1]': expected a string or a list of messages"),
     ({"prompt": "Hi", "completions": "a"}, "column 'completions': expected a list, found a string"),
-    ({"prompt": "Hi", "completions": [ASSISTANT]}, "column 'completions[0]': expected a string or a list of messages"),
+    ({"prompt": "Hi", "completions": [7]}, "column 'completions[0]': expected a string or a list of messages"),
     ({"completions": ["a"]}, "column 'prompt': missing"),
     ({"prompt": "", "completions": ["a"]}, "column 'prompt': expected a string that is not empty"),
     ({"prompt": "Hi", "chosen": "a", "rejected": 3}, "column 'rejected': expected a string or a list of messages"),

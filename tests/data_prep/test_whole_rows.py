@@ -239,7 +239,8 @@ def test_an_answer_that_only_begins_like_messages_is_text(tmp_path: Path) -> Non
     assert texts(example) == [text, "no"]
 
 
-def test_sharegpts_keys_in_json_text_are_named(tmp_path: Path) -> None:
-    text = json.dumps([{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}])
-    with pytest.raises(DataError, match="messages with 'from' and 'value': rename them to 'role' and 'content'"):
-        read(tmp_path, {"chosen": text, "rejected": text})
+def test_sharegpts_keys_in_json_text_are_read(tmp_path: Path) -> None:
+    said = [[{"from": "human", "value": "x"}, {"from": "gpt", "value": text}] for text in ("y", "z")]
+    (example,), _ = read(tmp_path, {"chosen": json.dumps(said[0]), "rejected": json.dumps(said[1])})
+    assert example.prompt == (Message("user", "x"),)
+    assert example.completions == ((Message("assistant", "y"),), (Message("assistant", "z"),))

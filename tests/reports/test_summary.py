@@ -51,7 +51,7 @@ def test_titles(run: RunRecord, suite: str, partial: bool, expected: str) -> Non
 
 
 def test_a_suite_that_this_rmeval_does_not_know(run: RunRecord) -> None:
-    with pytest.raises(UsageError, match="unknown suite 'rewardbench3'; did you mean 'rewardbench'"):
+    with pytest.raises(UsageError, match="the run is of the suite 'rewardbench3', which this rmeval does not know"):
         title(run.with_info(suite="rewardbench3"))
 
 
@@ -96,5 +96,7 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     assert list(found["sections"]) == ["Chat", "Chat Hard", "Safety", "Reasoning"]
     assert len(found["subsets"]) == 8
     for item in found["subsets"].values():
-        assert set(item) == {"n", "accuracy", "low", "high", "ties", "invalid", "truncated"}
+        assert set(item) == {
+            "n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated",
+        }  # fmt: skip
         assert item["low"] < item["accuracy"] < item["high"]

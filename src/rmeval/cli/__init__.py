@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -48,7 +49,7 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 a regression, 2 the user's mistake, 130 Ctrl-C."""
+    """Run the command line and exit: 0 fine, 1 a regression, 2 a mistake, 70 an error of rmeval's own, 130 Ctrl-C."""
     sys.exit(_run(arguments))
 
 
@@ -67,7 +68,8 @@ def _run(arguments: list[str] | None) -> int:
     except Exception as error:
         # Typer's parser raises classes of its own, which have moved between its releases; all can format themselves.
         if not hasattr(error, "format_message"):
-            raise
+            traceback.print_exc()
+            return 70
         # A bare `rmeval` has printed its help and has nothing to add.
         return _fail(error.format_message()) if error.format_message() else 2
     if code == 130:

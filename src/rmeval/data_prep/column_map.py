@@ -54,7 +54,9 @@ FIELDS = (
 )
 """What a map can name."""
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d*)(:\d*)?\]|(\.)")
-_TIE = re.compile(r"tie|draw|same|equal|both|neither|=|\A\s*\Z", re.IGNORECASE)
+_TIE = re.compile(
+    r"(?<![a-z])(?:ties?|tied|draw|same|equal|both|neither)(?![a-z])|\A\s*(?:\w?\s*=\s*\w?)?\s*\Z", re.IGNORECASE
+)
 """What a label says where neither answer is better."""
 
 
@@ -84,23 +86,35 @@ class _Path:
         return _Path(text, tuple(steps))
 
     def values(self, row: object) -> list[object]:
-        """Return all values that the path leads to; null is none."""
+        """Return all values that the path leads to; null is none.
+
+        Raises:
+            ValueError: if it leads to something in some items of a list, and to nothing in others.
+        """
         if isinstance(row, Mapping) and row.get(self.text) is not None:
             return [row[self.text]]
-        found = [row]
+        found: list[object] = [row]
         for step in self.steps:
             if isinstance(step, slice):
                 found = [item for each in found if isinstance(each, list) for item in each[step]]
-            elif isinstance(step, int):
-                found = [each[step] for each in found if isinstance(each, list) and step < len(each)]
             else:
-                found = [each[step] for each in found if isinstance(each, Mapping) and step in each]
-        return [each for each in found if each is not None]
+                found = [_inner(each, step) for each in found]
+        there = [each for each in found if each is not None]
+        if there and len(there) < len(found):
+            raise ValueError(f"{self.text} leads to nothing in item {found.index(None) + 1} of {len(found)}")
+        return there
 
     @property
     def several(self) -> bool:
         """True where it leads to a list of values."""
         return any(isinstance(step, slice) for step in self.steps)
+
+
+def _inner(value: object, step: str | int) -> object:
+    """Return what stands at a key or a place; None where there is nothing."""
+    if isinstance(step, int):
+        return value[step] if isinstance(value, list) and step < len(value) else None
+    return value.get(step) if isinstance(value, Mapping) else None
 
 
 def _slice(first: str, to: str) -> slice:
@@ -124,10 +138,17 @@ class _Field:
             raise UsageError(f"map: {name}: {pattern!r} is not a regular expression ({error})") from None
         return _Field(name, tuple(_Path.parse(each.strip()) for each in text.split("|")), compiled)
 
-    def value(self, row: Row) -> object:
-        """Return the field's value in a row; None where the row has none."""
+    def value(self, row: Row, place: str) -> object:
+        """Return the field's value in a row; None where the row has none.
+
+        Raises:
+            DataError: if only some items of a list have one.
+        """
         for path in self.paths:
-            found = path.values(row)
+            try:
+                found = path.values(row)
+            except ValueError as error:
+                raise DataError(f"{place}, {self.name}: {error}") from None
             if found:
                 return self._matched(found if path.several and row.get(path.text) is None else found[0])
         return None
@@ -177,7 +198,7 @@ class ColumnMap:
         """
         rows = self._spread(rows)
         fields = [each for each in self._fields if each.name != "rows"]
-        mapped = [{each.name: each.value(row) for each in fields} for row in rows.rows]
+        mapped = [{f.name: f.value(row, rows.locate(n)) for f in fields} for n, row in enumerate(rows.rows)]
         for each in fields:
             if all(row[each.name] is None for row in mapped):
                 raise DataError(f"{rows.name}: {_nothing(each, rows)}")
@@ -196,7 +217,7 @@ class ColumnMap:
         field = next((each for each in self._fields if each.name == "rows"), None)
         for place, whole in rows:
             for at, row in [(place, whole)] if field is None else self._items(field, place, whole):
-                yield at, row, self._merged(row, {each.name: each.value(row) for each in self._fields})
+                yield at, row, self._merged(row, {each.name: each.value(row, at) for each in self._fields})
 
     def _merged(self, row: Row, mapped: Row) -> Row:
         """Return a row with what a map says in the place of what has the same name; the rest stays."""
@@ -212,7 +233,7 @@ class ColumnMap:
         return replace(rows, rows=[row for _, row in found], places=[place for place, _ in found])
 
     def _items(self, field: _Field, place: str, row: Row) -> list[PlacedRow]:
-        items = field.value(row)
+        items = field.value(row, place)
         if not isinstance(items, list) or not all(isinstance(each, Mapping) for each in items):
             raise DataError(f"{place}: rows={self.text['rows']} leads to no list of objects")
         return [(f"{place} item {number}", each) for number, each in enumerate(items, start=1)]
@@ -235,8 +256,6 @@ class ColumnMap:
             rest = {name: value for name, value in row.items() if name not in ("a", "b", "label")}
             kept.append({**rest, "chosen": row[sides[0]], "rejected": row[sides[1]]})
             places.append(rows.locate(index))
-        if not kept:
-            raise DataError(f"{rows.name}: no label is {better!r}; there are {_several(labels)}")
         noticed = [finding("label-ties", len(ties), tuple(ties[:5]))] if ties else []
         return replace(rows, rows=kept, places=places), noticed
 
@@ -247,6 +266,8 @@ class ColumnMap:
             DataError: if there are several that may be it, or one that is neither it nor a tie.
         """
         better, said = self.text["chosen-when"], self.text.get("rejected-when")
+        if better not in labels:
+            raise DataError(f"{rows.name}: no label is {better!r}; there are {_several(labels)}")
         left = {label for label in labels if label != better and not _TIE.search(label)} - {said}
         if said is not None and left:
             raise DataError(f"{rows.name}: labels that are neither chosen-when nor rejected-when: {_several(left)}")
@@ -259,6 +280,8 @@ def _label(value: object) -> str:
     """Return a label as text: 1 and 1.0 are the same, nothing is empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

@@ -23,11 +23,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from rmeval.data_prep.audit import finding
 from rmeval.data_prep.row_reader import RowReader, mend
 from rmeval.data_prep.rows import Rows
-from rmeval.errors import DataError, did_you_mean
+from rmeval.errors import DataError, UsageError, did_you_mean
 from rmeval.types import Conversation, Example, Finding, Lists, Messages
 
 __all__ = ["NO_SUBSET", "conversations", "fingerprint", "to_examples", "unroll"]
@@ -92,7 +93,13 @@ def to_examples(
 
 
 def unroll(examples: Iterable[Example], lists: Lists) -> list[Example]:
-    """Return an example for each right completion, or for each pair of a right and a wrong one; or all as they are."""
+    """Return an example for each right completion, or for each pair of a right and a wrong one; or all as they are.
+
+    Raises:
+        UsageError: if ``lists`` is none of these ways.
+    """
+    if lists not in get_args(Lists):
+        raise UsageError(f"lists is {', '.join(get_args(Lists))}, not {lists!r}")
     if lists == "all":
         return list(examples)
     if lists == "each":

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rmeval.errors import UsageError
 from rmeval.eval.suites import Formula, Suite
 from rmeval.types import Outcome, ScoredExample
 
@@ -41,11 +42,17 @@ class Judged:
 
 
 def judge(suite: Suite, scored: Iterable[ScoredExample]) -> list[Judged]:
-    """Apply a suite's rule and formulas to examples; the result has their order."""
+    """Apply a suite's rule and formulas to examples; the result has their order.
+
+    Raises:
+        UsageError: if a credit is not between 0 and 1, or a formula's number is not finite.
+    """
     credit = suite.rule.credit
     judged = []
     for each in scored:
         found = Outcome("unparsed", math.nan) if each.unparsed else credit(each)
+        if not 0 <= found.credit <= 1:
+            raise UsageError(f"the suite {suite.name} gave example {each.id} a credit of {found.credit}, not 0 to 1")
         judged.append(Judged(each, found, found.credit, each.prompt_hash))
     for name, formula in suite.formulas.items():
         places = [place for place, each in enumerate(judged) if each.example.subset == name]
@@ -64,7 +71,7 @@ def by_subset(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
 
 def _counted(formula: Formula, group: Sequence[Judged]) -> list[Judged]:
     """Return a subset's examples with what they count in place of their credits."""
-    valid = [each.example for each in group if each.valid]
+    valid = [_wrong(each.example) if each.example.unparsed else each.example for each in group if each.valid]
     clusters: dict[str, list[int]] = {}
     for place, example in enumerate(valid):
         clusters.setdefault(formula.cluster(example), []).append(place)
@@ -75,6 +82,11 @@ def _counted(formula: Formula, group: Sequence[Judged]) -> list[Judged]:
         part = influence[cluster] * len(valid) / len(clusters[cluster]) if each.valid else 0.0
         counted.append(Judged(each.example, each.outcome, value + part, f"{each.example.subset}\x1f{cluster}"))
     return counted
+
+
+def _wrong(example: ScoredExample) -> ScoredExample:
+    """Return an example that nobody has right: what stands for one whose verdict could not be read."""
+    return replace(example, chosen=(0.0,) * len(example.chosen), rejected=(1.0,) * len(example.rejected))
 
 
 def _influences(
@@ -90,4 +102,7 @@ def _influences(
 
     slopes = {name: (moved(places, _STEP) - moved(places, -_STEP)) / (2 * _STEP) for name, places in clusters.items()}
     middle = sum(slopes.values()) / len(slopes)  # 0 on paper.
-    return moved((), 0.0), {name: slope - middle for name, slope in slopes.items()}
+    value = moved((), 0.0)
+    if not all(map(math.isfinite, (value, *slopes.values()))):
+        raise UsageError(f"a formula of the suite gave {value} of {valid[0].subset}, or its derivative is not finite")
+    return value, {name: slope - middle for name, slope in slopes.items()}

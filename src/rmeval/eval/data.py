@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rmeval.data_prep.column_map import ColumnMap
 from rmeval.data_prep.examples import fingerprint, unroll
@@ -19,7 +20,7 @@ from rmeval.types import DataInfo, Example, Finding, Lists
 class DataOptions:
     """Which rows to score."""
 
-    dataset: str | RowsLike | None = None
+    dataset: str | Path | RowsLike | None = None
     """Hub id, file, folder, ``mini``, or rows in memory; None for the suite's own."""
     revision: str | None = None
     """Branch, tag or commit of a Hub data set."""
@@ -63,6 +64,8 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         if name not in suite.options:
             there = ", ".join(f"--{each}" for each in suite.options) or "none"
             raise UsageError(f"{suite.name} has no option --{name} of its own (it has: {there})")
+    if options.lists != "all" and suite.formulas:
+        raise UsageError(f"{suite.name} has a formula of its own, so its lists are read in one way: leave --lists out")
     rows, noticed = (rows, []) if options.columns is None else options.columns.apply(rows)
     examples, findings = suite.read(rows)
     examples = unroll(examples, options.lists)
@@ -83,7 +86,9 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         limit=options.limit,
         added=added,
     )
-    return Dataset(suite, tuple(chosen), info, tuple(findings), _partial_reasons(suite, info, chosen, own=own))
+    return Dataset(
+        suite, tuple(chosen), info, tuple(findings), _partial_reasons(suite, info, chosen, _otherwise(options), own=own)
+    )
 
 
 def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
@@ -91,11 +96,15 @@ def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
     source = options.dataset if options.dataset is not None else suite.dataset
     if source is None:
         raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset")
+    if isinstance(source, Path):
+        source = str(source)
     if not isinstance(source, str):
         if options.split is not None or options.revision is not None:
             raise UsageError("rows in memory have no splits and no revisions")
         return suite, rows_in_memory(source)
     packaged = next((each for each in SUITES.values() if each.packaged is not None and each.name == source), None)
+    if packaged is not None and SUITES.get(suite.name) is not suite:
+        return suite, replace(load_rows(str(packaged.packaged)), name=source)  # The rows alone: it says what they mean.
     if packaged is None:
         revision = options.revision or (suite.revision if options.dataset is None else None)
         rows = load_rows(source, split=options.split, revision=revision, default_split=suite.split)
@@ -119,7 +128,16 @@ def _filter(examples: Sequence[Example], options: DataOptions) -> list[Example]:
     return kept[: options.limit]
 
 
-def _partial_reasons(suite: Suite, info: DataInfo, examples: Sequence[Example], *, own: bool) -> tuple[str, ...]:
+def _otherwise(options: DataOptions) -> str:
+    """Say which options change what rows say; empty where none does."""
+    found = [] if options.columns is None else [f"{name}={path}" for name, path in options.columns.text.items()]
+    found += [] if options.lists == "all" else [f"lists={options.lists}"]
+    return ", ".join(found)
+
+
+def _partial_reasons(
+    suite: Suite, info: DataInfo, examples: Sequence[Example], read_otherwise: str, *, own: bool
+) -> tuple[str, ...]:
     """Say in what the examples differ from the suite's benchmark."""
     reasons = []
     if info.subsets:
@@ -140,6 +158,8 @@ def _partial_reasons(suite: Suite, info: DataInfo, examples: Sequence[Example], 
         other = [name for name in counts if name not in suite.expected]
         if other:
             reasons.append(f"{len(other)} subsets that {suite.name} does not have ({', '.join(other[:5])})")
+    if suite.dataset is not None and suite.fingerprint is None and read_otherwise:
+        reasons.append(f"its rows were not read as the benchmark's: {read_otherwise}")
     if suite.dataset is not None and not own:
         split = f" (split {suite.split})" if suite.split else ""
         known = info.dataset == suite.dataset

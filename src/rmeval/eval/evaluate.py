@@ -34,7 +34,7 @@ def evaluate(
     model: str | Scorer,
     suite: str | Suite = "rewardbench",
     *,
-    dataset: str | RowsLike | None = None,
+    dataset: str | Path | RowsLike | None = None,
     dataset_revision: str | None = None,
     split: str | None = None,
     subsets: Sequence[str] = (),
@@ -129,7 +129,7 @@ def _evaluate(
     finished = time.perf_counter()
     run = RunRecord(
         info=_describe(
-            data, scorer, options if isinstance(model, str) else None, data_options.columns, table, seed, command
+            data, scorer, _used(model, options), data_options.columns, data_options.lists, table, seed, command
         ),
         scores_table=records.scores_table(data.examples, scores),
         examples_table=records.examples_table(data.examples, keep_text=keep_text),
@@ -181,19 +181,26 @@ def _pick_weights(suite: Suite, name: str | None) -> str | None:
     return name
 
 
+def _used(model: str | Scorer, options: ModelOptions) -> dict[str, str | int | float | bool | None]:
+    """Return the options that the model's kind has; none where the scorer was not made of them."""
+    known = kind_of(model).options if isinstance(model, str) else ()
+    return {name: value for name, value in asdict(options).items() if name in known}
+
+
 def _describe(
     data: Dataset,
     scorer: Scorer,
-    options: ModelOptions | None,
+    used: Mapping[str, str | int | float | bool | None],
     columns: ColumnMap | None,
+    lists: Lists,
     weights: str | None,
     seed: int,
     command: Sequence[str],
 ) -> RunInfo:
-    """Everything about a run that is known before its results; no options where the scorer was not made of them."""
-    known = kind_of(scorer.info.name).options if options is not None else frozenset()
-    used = {name: value for name, value in asdict(options).items() if name in known} if options is not None else {}
-    mapped = {"map": " ".join(f"{name}={path}" for name, path in columns.text.items())} if columns is not None else {}
+    """Everything about a run that is known before its results; the settings used are those that the kind has."""
+    read = {"map": " ".join(f"{name}={path}" for name, path in columns.text.items())} if columns is not None else {}
+    if lists != "all":
+        read["lists"] = lists
     return RunInfo(
         schema_version=records.SCHEMA_VERSION,
         rmeval_version=metadata.version("rmeval"),
@@ -205,7 +212,7 @@ def _describe(
         partial_reasons=(),
         model=scorer.info,
         data=data.info,
-        settings={**used, **mapped, "seed": seed},
+        settings={**used, **read, "seed": seed},
         environment=environment(),
         audit=(),
         results=Results(None, {}, {}),

@@ -199,4 +199,4 @@ def _ruled(example: ScoredExample, ruler: Ruler) -> ScoredExample:
         ruler(RULER_SEED, example.id, place, chars)
         for place, chars in enumerate(example.chosen_chars + example.rejected_chars)
     ]
-    return replace(example, chosen=tuple(scores[:middle]), rejected=tuple(scores[middle:]))
+    return replace(example, chosen=tuple(scores[:middle]), rejected=tuple(scores[middle:]), unparsed=False)

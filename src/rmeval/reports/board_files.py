@@ -92,7 +92,7 @@ def board_csv(board: Leaderboard) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
         ["suite", "weights", "model", "detail", "origin", "rank_first", "rank_last", "groups", "overall", "low", "high"]
-        + [name.lower().replace(" ", "_") for name in sections]
+        + [_cell(name.lower().replace(" ", "_")) for name in sections]
         + ["apart", "notes", "source", "page"]
     )
 
@@ -142,7 +142,7 @@ def _facts(table: Table) -> str:
 
 def _lines(table: Table) -> list[str]:
     ranked = ["rank", "group"] if table.ranking else []
-    header = [*ranked, "model", "overall", "95% interval", *table.counted, "origin"]
+    header = [*ranked, "model", "overall", "95% interval", *map(_text, table.counted), "origin"]
     lines = [header, [":---" if name in ("model", "origin") else "---:" for name in header]]
     for row in table.rows:
         entry, overall = row.entry, row.entry.overall

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rmeval import evaluate
+from rmeval.errors import ModelError
 from rmeval.eval.journal.journal import Journal
 from rmeval.types import Finding, Item, ModelInfo, Progress, Scale, Score
 
@@ -80,7 +81,7 @@ def rows(count: int) -> list[dict[str, str]]:
 
 def test_a_crash_loses_what_was_in_flight() -> None:
     broken = Counting(broken="e8")
-    with pytest.raises(RuntimeError, match="gone"):
+    with pytest.raises(ModelError, match="the scorer counting failed: RuntimeError: the endpoint is gone"):
         evaluate(broken, "pairs", dataset=rows(10))
     again = Counting()
     run = evaluate(again, "pairs", dataset=rows(10))
@@ -91,6 +92,15 @@ def test_a_crash_loses_what_was_in_flight() -> None:
     whole = Counting("other")
     assert evaluate(whole, "pairs", dataset=rows(10)).scores.equals(run.scores)
     assert len(whole.asked) == 10  # Another key is another model.
+
+
+def test_models_with_the_same_key_are_told_apart() -> None:
+    """A key that says too little must not hand one model's answers to another."""
+    evaluate(Counting("1"), "pairs", dataset=rows(3))
+    other = Counting("1")
+    other.info = ModelInfo("other", "counting", "counting:2", scale="within-item")
+    evaluate(other, "pairs", dataset=rows(3))
+    assert len(other.asked) == 3
 
 
 def test_what_an_example_is_called_moves_no_score() -> None:

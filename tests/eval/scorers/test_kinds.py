@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from rmeval import compare, evaluate, leaderboard, load_run, score
-from rmeval.errors import UsageError
+from rmeval.errors import ModelError, UsageError
 from rmeval.eval.gate import check
 from rmeval.eval.scorers import KINDS, kind_of
 from rmeval.eval.scorers.base import Scorer
@@ -117,6 +119,43 @@ def test_an_answer_that_is_none_is_one_line(answer: Callable[[Sequence[Item]], o
     with pytest.raises(UsageError, match=words) as caught:
         evaluate(Odd(answer), "pairs", dataset=ROWS[:2])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ([Score("x"), Score(1.0)], "a score's value is a number; that of item right is a str"),  # type: ignore[arg-type]
+        ([Score(None), Score(1.0)], "that of item right is None"),  # type: ignore[arg-type]
+        ([Score(1.0, note={}), Score(1.0)], "a score's note is text"),  # type: ignore[arg-type]
+        ([Score(1.0, status="okay"), Score(1.0)], "one of scored, unparsed, failed"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_score_that_holds_something_else(scores: list[Score], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        evaluate(Odd(lambda items: [scores for _ in items]), "pairs", dataset=ROWS[:1])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    two: Any = np.float32(2)
+    one: Any = np.int64(1)
+    scorer = Odd(lambda items: [[Score(two), Score(one)] for _ in items])
+    assert evaluate(scorer, "pairs", dataset=ROWS[:1]).scores["score"].tolist() == [2.0, 1.0]
+
+
+def test_a_scorer_that_breaks_is_one_line() -> None:
+    def broken(items: Sequence[Item]) -> object:
+        raise KeyError("choices\n[0]")
+
+    with pytest.raises(ModelError, match=r"the scorer judge failed: KeyError: 'choices.n\[0\]'"):
+        evaluate(Odd(broken), "pairs", dataset=ROWS[:1])
+
+
+def test_rulers_know_nothing_of_unparsed_verdicts() -> None:
+    """All four are unparsed; the longer answer is still the right one in two of them."""
+    rows = [{"prompt": "p", "chosen": "mumble", "rejected": "no" * k} for k in (1, 2, 4, 5)]
+    results = evaluate(Judge(), "pairs", dataset=rows).info.results
+    assert results.subsets["all"].unparsed == 4
+    assert results.rulers["longest"].overall == 0.5
 
 
 def test_the_table_of_kinds() -> None:

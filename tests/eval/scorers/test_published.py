@@ -45,6 +45,42 @@ def test_rows_of_one_prompt_are_taken_in_order(tmp_path: Path) -> None:
     assert run.scores["score"].tolist() == [2, 1, 0, 1]
 
 
+def test_rows_of_one_prompt_are_never_guessed(tmp_path: Path) -> None:
+    """Of two rows of one prompt with other scores and one such example it cannot be told which is its."""
+    model = write(tmp_path / "a.jsonl", *({"prompt": "same", "scores": [k, 1 - k]} for k in (1, 0)))
+    rows = [{"subset": each, "prompt": "same", "chosen": f"c{each}", "rejected": "r"} for each in "AB"]
+    for _ in range(2):  # Asked twice, it says the same.
+        found = evaluate(model, "pairs", dataset=rows).info.results.subsets
+        assert (found["A"].right, found["B"].right) == (1, 0)
+    with pytest.raises(ModelError, match="2 rows of one id or prompt with other scores, and 1 such examples"):
+        evaluate(model, "pairs", dataset=rows, subsets=["B"])
+
+
+def test_prompts_of_several_turns_are_told_apart(tmp_path: Path) -> None:
+    def turns(first: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": text} for role, text in (("user", first), ("assistant", "k"), ("user", "go"))]
+
+    model = write(
+        tmp_path / "a.jsonl", *({"prompt": turns(p), "scores": s} for p, s in (("a", [1, 0]), ("b", [-1, 0])))
+    )
+    rows = [{"id": each, "prompt": turns(each), "chosen": "yes", "rejected": "no"} for each in "ba"]
+    assert evaluate(model, "pairs", dataset=rows).scores["score"].tolist() == [-1, 0, 1, 0]
+    last = write(tmp_path / "b.jsonl", {"prompt": "go", "scores": [1, 0]})
+    with pytest.raises(ModelError, match="has no score of any example"):
+        evaluate(last, "pairs", dataset=rows)
+
+
+def test_two_scores_of_one_text(tmp_path: Path) -> None:
+    twice = [{"prompt": "p", "completion": "c", "score": k} for k in (1, 2)]
+    with pytest.raises(ModelError, match=r"a\.jsonl line 2: another score of the same prompt and completion"):
+        evaluate(write(tmp_path / "a.jsonl", *twice), "pairs", dataset=ROWS)
+
+
+def test_a_csv_file(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text('id,scores\nx,"[3, 2, 0]"\ny,"[1, 2, 0]"\n')
+    assert right(f"scores:{tmp_path / 's.csv'}") == [True, False]
+
+
 def test_an_example_without_a_score_is_invalid_and_counted(tmp_path: Path) -> None:
     run = evaluate(write(tmp_path / "a.jsonl", {"id": "x", "scores": [3, 2, 0]}), "pairs", dataset=ROWS)
     found = run.info.results.subsets["all"]
@@ -71,6 +107,7 @@ def test_lists_of_steps(tmp_path: Path, steps: str, accuracy: int) -> None:
         ({"id": "x", "scores": ["a"]}, "a score is a str, not a number"),
         ({"id": "z", "scores": [1, 2, 3]}, "has no score of any example"),
         ({"id": "x", "scores": [1]}, "has no score of any example"),
+        ({"id": "x", "scores": [10**400, 0, 0]}, "larger than any number of 64 bits"),
     ],
 )
 def test_files_that_say_too_little(tmp_path: Path, row: object, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from rmeval.errors import DataError, RmevalError, RunError, UsageError
 from rmeval.eval.evaluate import recompute
 from rmeval.eval.suites import SUITES, suite_of
 from rmeval.eval.suites.file import load_suite
+from rmeval.eval.suites.rules import TIES
 from rmeval.reports.report import write_report
 
 JUDGEBENCH = """
@@ -98,6 +100,14 @@ def test_runs_of_two_files_of_one_name_are_not_compared(tmp_path: Path) -> None:
     assert [len(table.rows) for table in board.tables] == [2, 1]
 
 
+def test_a_suite_of_a_file_that_code_changed(tmp_path: Path) -> None:
+    suite = load_suite(write(tmp_path, "name: own\ndataset: rows.jsonl\n", pair("a", "xx", "x")), SUITES)
+    changed = replace(suite, rule=TIES["half"])
+    with pytest.raises(UsageError, match="the suite own says something else than its file: set file=None as well"):
+        evaluate("baseline:longest", changed)
+    assert evaluate("baseline:longest", replace(changed, name="mine", file=None)).info.suite_file is None
+
+
 def test_a_damaged_suite_in_a_run(tmp_path: Path) -> None:
     suite = load_suite(write(tmp_path, "name: own\ndataset: rows.jsonl\n", pair("a", "xx", "x")), SUITES)
     run = evaluate("baseline:longest", suite)
@@ -150,6 +160,11 @@ def test_what_lists_mean(tmp_path: Path, lists: str, ids: int, accuracy: float) 
         ("name: x\nsections: {A: []}\n", "section A has no subset"),
         ("name: x\nsections: {A: [a, b]}\nexpected: {a: 1}\n", "sections: 'b' is not in expected"),
         ("name: x\nname: y\n", "line 2 is not YAML that can be read: 'name' is there twice"),
+        ("name: x\nexpected: {a: -3}\n", "expected: a: input should be greater than or equal to 1"),
+        ("name: x\nexpected: {a: true}\n", "expected: a is True, not a number"),
+        ("name: x\nfingerprint: nonsense\n", "fingerprint: string should match pattern"),
+        ("name: x\nsections: {A: [a, a]}\n", "section A names a subset twice"),
+        ("name: x\nsections: {A: [a]}\nweights: {A: 1.0e+308}\n", "weights: that of A is 1e.308, not 0 or more"),
         ("name: [\n", "is not YAML that can be read"),
         ("- name\n", "is no suite file: it needs keys"),
         ("", "is no suite file: it needs keys"),

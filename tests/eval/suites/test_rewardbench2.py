@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rmeval import evaluate
-from rmeval.errors import DataError
+from rmeval.errors import DataError, UsageError
 from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.metrics import overall_mean
 from rmeval.eval.scorers.base import Pointwise
@@ -139,6 +139,38 @@ def test_ids_that_repeat_between_subsets_do_not_touch_ties(tmp_path: Path) -> No
     rows += [row("Focus", "0", [2], [1, 0, 0])]
     run = evaluate(Written(), "rewardbench2", dataset=write(tmp_path / "rows.jsonl", rows))
     assert run.info.results.subsets["Ties"].accuracy == pytest.approx(1 + 0.01 * math.tanh(7))
+
+
+def test_a_benchmark_that_is_read_otherwise_is_partial(tmp_path: Path) -> None:
+    data = write(tmp_path / "rows.jsonl", [row("Math", "0", [2], [1, 0, 0])])
+    run = evaluate(Written(), "rewardbench2", dataset=data, columns={"rejected": "rejected[0]"})
+    assert "its rows were not read as the benchmark's: rejected=rejected[0]" in run.info.partial_reasons
+    with pytest.raises(UsageError, match="rewardbench2 has a formula of its own"):
+        evaluate(Written(), "rewardbench2", dataset=data, lists="each")
+
+
+def test_a_tie_that_is_there_twice(tmp_path: Path) -> None:
+    data = write(tmp_path / "rows.jsonl", [row("Ties", "ref:1", [9], [1]), row("Ties", "ref:1", [8], [1])])
+    with pytest.raises(DataError, match="line 2, column 'id': 'ref:1' is there twice"):
+        load_dataset(SUITE, DataOptions(data))
+
+
+def test_an_unparsed_verdict_is_wrong_in_the_formula(tmp_path: Path) -> None:
+    """Of two numbers one's tied prompt has no verdict: 0.30 of half of them, and none of the rest for that number."""
+
+    class Mute(Written):
+        def score_conversations(
+            self, conversations: Sequence[Conversation], progress: Progress | None = None
+        ) -> list[Score]:
+            return [Score(math.nan, status="unparsed") if "tied:1" in each.prompt[0].content
+                    else Score(float(each.completion[0].content.split()[0])) for each in conversations]  # fmt: skip
+
+    rows = [row("Ties", f"{kind}:{n}", side, [1]) for n in (0, 1) for kind, side in (("ref", [9]), ("tied", [10, 9]))]
+    found = evaluate(Mute(), "rewardbench2", dataset=write(tmp_path / "rows.jsonl", rows)).info.results.subsets["Ties"]
+    assert (found.n, found.unparsed) == (4, 1)
+    # A spread of 0 and a gap of -1 stand for it: tanh of minus infinity.
+    margins = (math.tanh(7) - 1) / 2
+    assert found.accuracy == pytest.approx(0.30 / 2 + 0.30 + 0.20 / 2 + 0.20 / 2 + 0.01 * margins, abs=1e-6)
 
 
 def test_an_id_of_ties_that_says_neither_kind(tmp_path: Path) -> None:

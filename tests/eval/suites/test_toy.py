@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,9 +17,12 @@ from rmeval.errors import UsageError
 from rmeval.eval.evaluate import recompute
 from rmeval.eval.gate import check
 from rmeval.eval.rules import parse_rule
+from rmeval.eval.suites import Formula, Suite
+from rmeval.eval.suites.rules import Rule
 from rmeval.reports.examples_data import examples_index
 from rmeval.reports.measured import measure
 from rmeval.reports.report import write_report
+from rmeval.types import Outcome
 from tests.toy import TOY, Numbers, rows
 
 N = 12
@@ -115,6 +119,34 @@ print(len(rmeval.leaderboard([sys.argv[1]], Path(sys.argv[2]) / "site", suites=[
     words, tables = done.stdout.strip().splitlines()
     assert words.startswith("the run is of the suite 'toy', which this rmeval does not know")
     assert tables == "1"
+
+
+def test_two_suites_of_one_name_are_not_mixed() -> None:
+    evaluate(Numbers("x"), TOY, dataset=rows())
+    with pytest.raises(UsageError, match="another suite called 'toy' was handed over before"):
+        evaluate(Numbers("x"), replace(TOY, formulas={}), dataset=rows())
+
+
+@pytest.mark.parametrize("worth", [3.0, -1.0, math.nan])
+def test_a_credit_that_is_none(worth: float) -> None:
+    rule = Rule(lambda example: Outcome("right", 1.0, worth), TOY.rule.hangs_on, "")
+    with pytest.raises(UsageError, match=r"a credit of .*, not 0 to 1"):
+        evaluate(Numbers("x"), replace(TOY, name=f"worth{worth}", rule=rule), dataset=rows())
+
+
+def test_a_formula_that_is_not_finite() -> None:
+    broken = Formula(lambda examples, weights: math.nan, lambda example: example.prompt_hash)
+    with pytest.raises(UsageError, match="a formula of the suite gave nan of ratio"):
+        evaluate(Numbers("x"), replace(TOY, name="broken", formulas={"ratio": broken}), dataset=rows())
+
+
+def test_a_suite_s_rule_judges_packaged_rows_too() -> None:
+    """The mini set's rows under a suite of one's own: its name, its rule, not mini's."""
+    rule = Rule(lambda example: Outcome("partial", 0.0, 0.25), TOY.rule.hangs_on, "")
+    run = evaluate("baseline:longest", Suite("quarter", "Q", "q", rule=rule), dataset="mini")
+    assert run.info.suite == "quarter"
+    assert run.info.results.overall is not None
+    assert run.info.results.overall.accuracy == 0.25
 
 
 def test_a_name_that_is_taken() -> None:

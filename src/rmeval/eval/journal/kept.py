@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from rmeval.eval.journal.journal import SCORING_VERSION, Journal
-from rmeval.eval.scorers.base import Keyed, Scorer, ask
+from rmeval.eval.scorers.base import Keyed, Scorer, ask, told
 from rmeval.types import Item, Progress, Score
 
 __all__ = ["Asked", "ask_kept"]
@@ -45,7 +45,8 @@ def ask_kept(scorer: Scorer, items: Sequence[Item], *, cache: bool, progress: Pr
     """
     if not cache or not isinstance(scorer, Keyed):
         return Asked(ask(scorer, items, progress))
-    keys = [_key(scorer, item) for item in items]
+    model = _model(scorer, scorer.journal_key)
+    keys = [_key(model, item) for item in items]
     with Journal.open() as journal:
         found = dict(zip(keys, map(_scores, journal.answers(keys)), strict=True))
         recalled = sum(len(item.completions) for item, key in zip(items, keys, strict=True) if found[key] is not None)
@@ -70,10 +71,16 @@ def _grouped(things: Sequence[_T], size: int) -> list[Sequence[_T]]:
     return [things[start : start + size] for start in range(0, len(things), size)]
 
 
-def _key(scorer: Keyed, item: Item) -> bytes:
+def _model(scorer: Scorer, key: str) -> list[object]:
+    """Return what tells models apart, whatever their keys say."""
+    info = told(scorer)
+    return [SCORING_VERSION, info.kind, info.fingerprint, dict(info.fingerprints), dict(info.sampling), key]
+
+
+def _key(model: Sequence[object], item: Item) -> bytes:
     """Return the name of an answer: the sha256 of all that decides it."""
     asked = {**asdict(item), "id": ""}  # What an example is called moves no score.
-    text = json.dumps([SCORING_VERSION, scorer.journal_key, asked], sort_keys=True)
+    text = json.dumps([model, asked], sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import replace
+from numbers import Real
+from typing import Protocol, get_args, runtime_checkable
 
-from rmeval.errors import UsageError
-from rmeval.types import Accounting, Conversation, Example, Finding, Item, ModelInfo, Progress, Scale, Score
+from rmeval.errors import ModelError, RmevalError, UsageError
+from rmeval.types import Accounting, Conversation, Example, Finding, Item, ModelInfo, Progress, Scale, Score, Status
 
 __all__ = [
     "Accounts",
@@ -209,13 +211,41 @@ def ask(scorer: Scorer, items: Sequence[Item], progress: Progress | None = None)
 
     Raises:
         UsageError: if the answer is not what the contract says; one line tells which.
+        ModelError: if a scorer of the user's own fails.
     """
-    answer: object = scorer.score(items, progress)
+    answer: object = _answer(scorer, items, progress)
     _check_scores(answer, len(items), "items", kind=list)
     assert isinstance(answer, list)  # noqa: S101
     for item, scores in zip(items, answer, strict=True):
         _check_scores(scores, len(item.completions), f"completions of item {item.id or 1}")
-    return [score for scores in answer for score in scores]
+        for score in scores:
+            _check_score(score, item)
+    return [replace(score, value=float(score.value)) for scores in answer for score in scores]
+
+
+def _answer(scorer: Scorer, items: Sequence[Item], progress: Progress | None) -> object:
+    """Ask; what goes wrong in code of the user's own is a model's error, not rmeval's."""
+    try:
+        return scorer.score(items, progress)
+    except RmevalError:
+        raise
+    except Exception as error:
+        if type(scorer).__module__.startswith("rmeval."):
+            raise
+        what = " ".join(str(error).split())[:200]
+        raise ModelError(f"the scorer {scorer.info.name} failed: {type(error).__name__}: {what}") from error
+
+
+def _check_score(score: Score, item: Item) -> None:
+    """See that what a score holds is what it should be."""
+    value: object = score.value
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise UsageError(f"a score's value is a number; that of item {item.id or 1} is {_named(value)}")
+    if not isinstance(score.note, str) or score.status not in get_args(Status):
+        raise UsageError(
+            f"a score's note is text and its status one of {', '.join(get_args(Status))}; item {item.id or 1} has"
+            f" {_named(score.note)} and {score.status!r}"
+        )
 
 
 def _check_scores(answer: object, count: int, what: str, *, kind: type = Score) -> None:

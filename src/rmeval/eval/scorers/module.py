@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 
-from rmeval.errors import ModelError, UsageError
+from rmeval.errors import ModelError, RmevalError, UsageError
 from rmeval.eval.scorers.base import Scorer
 
 __all__ = ["is_factory", "load_factory"]
@@ -37,6 +37,8 @@ def load_factory(name: str, *, trusted: bool) -> Scorer:
         if find_spec(module) is None:
             raise UsageError(f"no module {module!r} here or installed")
         found = import_module(module)
+    except RmevalError:
+        raise
     except ModuleNotFoundError as error:
         raise UsageError(f"cannot import {module!r}: {error}") from None
     except Exception as error:

@@ -42,8 +42,16 @@ def know(suites: Iterable[Suite]) -> None:
     for suite in suites:
         if suite.name in SUITES and SUITES[suite.name] is not suite:
             raise UsageError(f"there is a suite {suite.name!r} already: give yours another name")
-        if suite.name not in SUITES and suite.file is None:
-            _given[suite.name] = suite
+        if suite.file is not None:
+            from rmeval.eval.suites.file import read_text
+
+            if suite.rule is not read_text(suite.file).rule or suite.formulas:
+                raise UsageError(f"the suite {suite.name} says something else than its file: set file=None as well")
+        elif suite.name not in SUITES and _given.setdefault(suite.name, suite) is not suite:
+            raise UsageError(
+                f"another suite called {suite.name!r} was handed over before: give this one another name, so that runs"
+                " of the two are told apart"
+            )
 
 
 def suite_of(info: RunInfo) -> Suite:
@@ -62,5 +70,5 @@ def suite_of(info: RunInfo) -> Suite:
             raise RunError(f"the suite file in the run is damaged: {error}") from None
     if info.suite not in SUITES | _given:
         known = f"the run is of the suite {info.suite!r}, which this rmeval does not know"
-        raise UsageError(f"{known}; one made in Python has to be handed over (suites=[...])")
+        raise UsageError(f"{known}; one made in Python has to be handed over, from Python: suites=[...]")
     return get_suite(info.suite)

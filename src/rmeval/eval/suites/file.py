@@ -32,7 +32,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -71,8 +71,8 @@ class SuiteFile(BaseModel):
     """Weights of subsets, by section."""
     weights: dict[str, float] = Field(default_factory=dict)
     overall: Literal["sections", "examples"] = "sections"
-    expected: dict[str, int] = Field(default_factory=dict)
-    fingerprint: str | None = None
+    expected: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    fingerprint: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
 
     @field_validator("name")
     @classmethod
@@ -93,9 +93,18 @@ class SuiteFile(BaseModel):
     def _weighted(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        return {
-            str(key): {str(name): 1 for name in each} if isinstance(each, list) else each for key, each in value.items()
-        }
+        found: dict[str, object] = {}
+        for key, each in value.items():
+            names = [str(name) for name in each] if isinstance(each, list) else each
+            if isinstance(names, list) and len(set(names)) < len(names):
+                raise ValueError(f"section {key} names a subset twice")
+            found[str(key)] = dict.fromkeys(names, 1) if isinstance(names, list) else _named(names)
+        return found
+
+    @field_validator("weights", "expected", mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return _named(value)
 
     @model_validator(mode="after")
     def _fits_together(self) -> SuiteFile:
@@ -108,12 +117,12 @@ class SuiteFile(BaseModel):
             if not section:
                 raise ValueError(f"section {name} has no subset")
             for subset, weight in section.items():
-                if not 0 < weight < float("inf"):
+                if not 0 < weight < 1e9:
                     raise ValueError(f"section {name}: the weight of {subset} is {weight:g}, not a number above 0")
         for name, weight in self.weights.items():
             if name not in self.sections:
                 raise ValueError(f"weights: no section {name!r}{did_you_mean(name, self.sections)}")
-            if not 0 <= weight < float("inf"):
+            if not 0 <= weight < 1e9:
                 raise ValueError(f"weights: that of {name} is {weight:g}, not 0 or more")
         if self.sections and not any(self.weights.get(name, 1) for name in self.sections):
             raise ValueError("weights: no section has one above 0")
@@ -208,7 +217,18 @@ def _read(parsed: SuiteFile, rows: Rows) -> Read:
 
 
 def _text(value: str | int | float) -> str:
-    return value if isinstance(value, str) else str(value)
+    """Return what YAML took for a number or a truth value as text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _named(value: object) -> object:
+    """Return a mapping with names for keys; a truth value is no number."""
+    if not isinstance(value, Mapping):
+        return value
+    wrong = next((key for key, each in value.items() if isinstance(each, bool)), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong} is {value[wrong]}, not a number")
+    return {str(key): each for key, each in value.items()}
 
 
 def _explain(error: ValidationError) -> str:

@@ -46,11 +46,19 @@ def _read(rows: Rows) -> Read:
     examples, findings = to_examples(rows, default_subset=_TIES)
     # Several completions are what the benchmark is made of, and ids that repeat between subsets are told apart.
     findings = [each for each in findings if each.code != "several-completions"]
-    return [replace(each, tag=_tag(each, rows)) if each.subset == _TIES else each for each in examples], findings
+    examples = [replace(each, tag=_tag(each, rows)) if each.subset == _TIES else each for each in examples]
+    seen: set[str] = set()
+    for each in examples:
+        if each.tag and each.tag in seen:
+            raise DataError(f"{rows.locate(each.row)}, column 'id': {each.tag!r} is there twice")
+        seen.add(each.tag)
+    return examples, findings
 
 
 def _tag(example: Example, rows: Rows) -> str:
-    tag = str(rows.rows[example.row].get("id", ""))
+    from rmeval.data_prep.row_reader import mend
+
+    tag = mend(str(rows.rows[example.row].get("id", "")))
     kind, _, number = tag.partition(":")
     if kind not in _KINDS or not number:
         raise DataError(f"{rows.locate(example.row)}, column 'id': {tag!r}: of Ties it is ref:NUMBER or tied:NUMBER")
