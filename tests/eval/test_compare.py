@@ -242,7 +242,9 @@ def test_other_suites_and_weights_are_refused(tmp_path: Path) -> None:
     assert "the baseline is of suite rewardbench, the candidate of mini" in refused(run, run.with_info(suite="mini"))
     other = refused(run, run.with_info(weights="2024-05"))
     assert "the baseline has the weights today, the candidate 2024-05" in other
-    assert "unknown suite 'x'" in refused(run.with_info(suite="x"), run.with_info(suite="x"))
+    assert "of the suite 'x', which this rmeval does not know" in refused(
+        run.with_info(suite="x"), run.with_info(suite="x")
+    )
     with pytest.raises(RunError, match="no weights 'gone'"):
         compare(run.with_info(weights="gone"), run.with_info(weights="gone"))
 

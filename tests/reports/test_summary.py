@@ -51,7 +51,10 @@ def test_titles(run: RunRecord, suite: str, partial: bool, expected: str) -> Non
 
 
 def test_a_suite_that_this_rmeval_does_not_know(run: RunRecord) -> None:
-    with pytest.raises(UsageError, match="the run is of the suite 'rewardbench3', which this rmeval does not know"):
+    with pytest.raises(
+        UsageError,
+        match="the run is of the suite 'rewardbench3', which this rmeval does not know; did you mean 'rewardbench'",
+    ):
         title(run.with_info(suite="rewardbench3"))
 
 

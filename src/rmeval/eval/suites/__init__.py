@@ -69,6 +69,7 @@ def suite_of(info: RunInfo) -> Suite:
         except UsageError as error:
             raise RunError(f"the suite file in the run is damaged: {error}") from None
     if info.suite not in SUITES | _given:
-        known = f"the run is of the suite {info.suite!r}, which this rmeval does not know"
+        meant = did_you_mean(info.suite, SUITES | _given)
+        known = f"the run is of the suite {info.suite!r}, which this rmeval does not know{meant}"
         raise UsageError(f"{known}; one made in Python has to be handed over, from Python: suites=[...]")
     return get_suite(info.suite)
