@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch._inductor import config as inductor
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from rmeval.cli import _run
@@ -273,12 +275,14 @@ def test_the_remedy_ends_the_finding(code: str, place: int, tmp_path: Path, monk
     before, after = TRIALS[code][place](tmp_path)
     if code == "no-float32-copy":
         monkeypatch.setattr(loading, "free_bytes", lambda device: 1e5)
-    if code == "not-compiled":
-        torch._dynamo.reset()
-        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
-        monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nonexistent/compiler",))
-    assert code in findings(tmp_path, "before", *before)
-    assert code not in findings(tmp_path, "after", *after)
+    with ExitStack() as stack:
+        if code == "not-compiled":
+            torch._dynamo.reset()
+            monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+            # Its own patch: a setting that monkeypatch puts back is gone for good.
+            stack.enter_context(inductor.patch({"cpp.cxx": ("/nonexistent/compiler",)}))
+        assert code in findings(tmp_path, "before", *before)
+        assert code not in findings(tmp_path, "after", *after)
 
 
 # --- what advice says of itself ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, TypeAlias, get_args
@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, get_args
 import typer
 
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.scorers import kind_of
 from rmeval.eval.scorers.options import CompileMode, ModelOptions
 from rmeval.types import Lists
 
@@ -106,12 +107,30 @@ def model_options(context: typer.Context) -> ModelOptions:
     """Collect the options of the Model panel that a command has; the others keep their defaults.
 
     Raises:
-        UsageError: if ``--batch-size`` is neither a number nor ``auto``.
+        UsageError: if ``--batch-size`` is neither a number nor ``auto``, or an option is not the model's kind's.
     """
     given = {field.name: context.params[field.name] for field in fields(ModelOptions) if field.name in context.params}
     if "batch_size" in given:
         given["batch_size"] = _parse_batch_size(given["batch_size"])
+    _check_kind(context, given)
     return ModelOptions(**given)
+
+
+def _check_kind(context: typer.Context, given: Iterable[str]) -> None:
+    """Refuse an option that would change nothing of this kind of model; that the journal is left out always holds."""
+    model = context.params.get("model")
+    if not isinstance(model, str):
+        return
+    kind = kind_of(model)
+    for name in given:
+        source = context.get_parameter_source(name)
+        typed = source is not None and source.name == "COMMANDLINE"
+        if typed and name not in kind.options and name != "cache":
+            own = ", ".join(f"--{each.replace('_', '-')}" for each in sorted(kind.options)) or "none"
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option} changes nothing of {model}, a model of the kind {kind.name} (its options: {own})"
+            )
 
 
 def _parse_batch_size(value: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from rmeval.data_prep.examples import conversations
 from rmeval.errors import UsageError
 from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.refine import refine
-from rmeval.eval.scorers import ModelOptions
+from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
+from rmeval.eval.scorers.base import Scorer, ask, items_of
 from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.rules import all_beat_all
 from rmeval.types import Conversation, Example, Progress, Score
@@ -45,7 +47,7 @@ class SelfTest:
 
 
 def selftest(
-    model: str,
+    model: str | Scorer,
     dataset: str | None = None,
     *,
     split: str | None = None,
@@ -54,8 +56,10 @@ def selftest(
 ) -> SelfTest:
     """Score a sample one at a time, then at other batch sizes, paddings, packings and orders, and compare.
 
+    A kind that is no classifier is asked for one item at a time, then for others together, in another order, and again.
+
     Args:
-        model: A Hub id or a folder.
+        model: A Hub id, a folder, or whatever names a model; or a scorer of your own.
         dataset: Rows to sample; None for the mini set.
         split: Split of the data set.
         model_options: How to load and run the model; its batch size and journal are not used.
@@ -64,14 +68,17 @@ def selftest(
     Raises:
         RmevalError: with one line that says what is wrong.
     """
-    if model.startswith("baseline:"):
-        raise UsageError("a ruler computes nothing that could depend on a batch; give a model")
+    kind = kind_of(model).name if isinstance(model, str) else ""
+    if kind in ("baseline", "scores"):
+        raise UsageError(f"{model} computes nothing that could depend on a batch; give a model")
     options = replace(model_options or ModelOptions(), cache=False)
     if options.compile == "auto":  # By which CUDA would leave so small a sample to padded batches, and test no packs.
         options = replace(options, compile="off")
     data = load_dataset(MINI, DataOptions(dataset or MINI.dataset, split=split))
     count = min(EXAMPLES, len(data.examples))
     examples = [data.examples[place * len(data.examples) // count] for place in range(count)]
+    if not isinstance(model, str) or kind != "classifier":
+        return _of_any_kind(load_scorer(model, options) if isinstance(model, str) else model, examples, progress)
     expected = _score(model, examples, replace(options, batch_size=1))
     # An attention that is asked for is that of the model's own forward, in padded batches.
     own = options.attn_implementation or expected.own_attention
@@ -91,6 +98,32 @@ def selftest(
     if progress:
         progress(len(ways) + 1, len(ways) + 1)
     return SelfTest(len(examples), expected.dtype, tuple(found))
+
+
+def _of_any_kind(scorer: Scorer, examples: list[Example], progress: Progress | None) -> SelfTest:
+    """Ask a scorer of any kind for the same items in many ways; the first way is one at a time."""
+    ways: list[tuple[str, int, Callable[[list[Example]], list[Example]]]] = [
+        ("", 1, list),
+        ("one at a time, again", 1, list),
+        ("groups of 7", 7, list),
+        ("all at once", len(examples), list),
+        ("all at once, shuffled", len(examples), _shuffled),
+        ("half of the rows", len(examples), lambda rows: rows[::2]),
+    ]
+    found: list[dict[str, list[Score]]] = []
+    for _, size, arrange in ways:
+        if progress:
+            progress(len(found) + 1, len(ways))
+        own = arrange(examples)
+        scores: dict[str, list[Score]] = {}
+        for start in range(0, len(own), size):
+            some = own[start : start + size]
+            flat = iter(ask(scorer, items_of(some)))
+            scores |= {example.id: [next(flat) for _ in example.completions] for example in some}
+        found.append(scores)
+    names = [name for name, _, _ in ways]
+    variations = [_compare(*each, found[0]) for each in zip(names, [examples] * len(names), found, strict=True)]
+    return SelfTest(len(examples), scorer.info.dtype or "", tuple(variations[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +162,8 @@ def _compare(
         if example.id not in scores:
             continue
         new, old = ([score.value for score in found[example.id]] for found in (scores, expected))
-        largest = max([largest, *(abs(a - b) / max(1.0, abs(b)) for a, b in zip(new, old, strict=True))])
+        pairs = [(a, b) for a, b in zip(new, old, strict=True) if math.isfinite(a) and math.isfinite(b)]
+        largest = max([largest, *(abs(a - b) / max(1.0, abs(b)) for a, b in pairs)])
         right = len(example.chosen)
         kinds = [all_beat_all(values[:right], values[right:]).kind for values in (new, old)]
         moved += kinds[0] != kinds[1]

@@ -70,7 +70,8 @@ def print_selftest(found: SelfTest) -> None:
     for variation in found.variations:
         table.add_row(variation.name, f"{variation.largest:.1e}", f"{variation.moved}")
     console = Console(highlight=False)
-    console.print(f"{found.examples} examples in {found.dtype}, against one conversation at a time")
+    how = f"{found.examples} examples in {found.dtype}, against one conversation at a time"
+    console.print(how if found.dtype else f"{found.examples} examples, against one item at a time")
     _print_whole(table, console)
     verdict = f"{found.moved} decisions moved" if found.moved else "no decision moved"
     console.print(verdict, style="bold red" if found.moved else "bold green")

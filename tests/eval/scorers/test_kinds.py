@@ -14,6 +14,7 @@ from rmeval.errors import ModelError, UsageError
 from rmeval.eval.gate import check
 from rmeval.eval.scorers import KINDS, kind_of
 from rmeval.eval.scorers.base import Scorer
+from rmeval.eval.selftest import selftest
 from rmeval.reports.examples_data import examples_index
 from rmeval.reports.measured import measure
 from rmeval.reports.report import report_page, write_report
@@ -156,6 +157,21 @@ def test_rulers_know_nothing_of_unparsed_verdicts() -> None:
     results = evaluate(Judge(), "pairs", dataset=rows).info.results
     assert results.subsets["all"].unparsed == 4
     assert results.rulers["longest"].overall == 0.5
+
+
+def test_the_self_test_of_a_judge(tmp_path: Path) -> None:
+    """A sound one moves no decision; one that looks at what it is asked beside does, where it is asked for several."""
+    found = selftest(Judge())
+    assert (found.examples, found.moved) == (32, 0)
+    assert [each.name for each in found.variations] == [
+        "one at a time, again", "groups of 7", "all at once", "all at once, shuffled", "half of the rows",
+    ]  # fmt: skip
+    odd = Odd(
+        lambda items: [[Score(float(len(items) > 1 and not k)) for k, _ in enumerate(i.completions)] for i in items]
+    )
+    assert {each.name for each in selftest(odd).variations if each.moved} == {
+        "groups of 7", "all at once", "all at once, shuffled", "half of the rows",
+    }  # fmt: skip
 
 
 def test_the_table_of_kinds() -> None:
