@@ -70,7 +70,7 @@ def selftest(
     """
     kind = kind_of(model).name if isinstance(model, str) else ""
     if kind in ("baseline", "scores"):
-        raise UsageError(f"{model} computes nothing that could depend on a batch; give a model")
+        raise UsageError("a ruler or a file of scores computes nothing that could depend on a batch; give a model")
     options = replace(model_options or ModelOptions(), cache=False)
     if options.compile == "auto":  # By which CUDA would leave so small a sample to padded batches, and test no packs.
         options = replace(options, compile="off")
