@@ -130,12 +130,12 @@ def test_equal_texts_are_counted_warned_of_and_a_tie(tmp_path: Path, capsys: pyt
 def test_the_flags_reach_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     arguments = "mini --model baseline:random --subset mini-code --subset mini-arithmetic --limit 40 --seed 7 --no-text"
-    assert _run([*arguments.split(), "--batch-size", "3", "--output-dir", str(folder), "--json"]) == 0
+    assert _run([*arguments.split(), "--output-dir", str(folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["partial"] is True
     run = load_run(folder)
     assert run.info.data.subsets == ("mini-code", "mini-arithmetic")
     assert (run.info.data.limit, run.info.data.rows) == (40, 40)
-    assert dict(run.info.settings) == {"seed": 7}  # A baseline has no batches.
+    assert dict(run.info.settings) == {"seed": 7}  # A baseline has no options of a model.
     assert run.info.model.fingerprint == "baseline:random:7"
     assert "prompt" not in run.examples_table.column_names
 
