@@ -214,3 +214,15 @@ def test_weights_that_are_damaged(here: Path, capfd: pytest.CaptureFixture[str])
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     refused_model(capfd, folder, ["cannot load"])
+
+
+def test_a_fault_of_our_own_exits_with_70(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not with 1, which is the gate's no: a CI must not take a fault for a worse model."""
+    from rmeval.eval import evaluate as module
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(module, "evaluate", broken)
+    assert _run(["mini", *BASELINE]) == 70
+    assert "ZeroDivisionError: a fault" in capfd.readouterr().err

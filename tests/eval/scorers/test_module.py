@@ -65,6 +65,7 @@ def test_what_is_no_factory(tmp_path: Path, name: str, code: str | None, words: 
     with pytest.raises(RmevalError) as caught:
         load_scorer(name, TRUSTED)
     assert words in str(caught.value)
+    assert "UsageError" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

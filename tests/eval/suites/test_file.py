@@ -196,3 +196,22 @@ def test_files_that_do_not_fit_the_rows(tmp_path: Path, text: str, words: str) -
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(RmevalError, match=f"no such file: {tmp_path / 'none.yaml'}"):
         load_suite(tmp_path / "none.yaml", SUITES)
+
+
+def test_how_lists_were_read_is_recorded() -> None:
+    rows = [{"prompt": "p", "chosen": ["xxx", "yy"], "rejected": ["z"]}]
+    assert evaluate("baseline:longest", "pairs", dataset=rows, lists="each").info.settings == {
+        "lists": "each",
+        "seed": 0,
+    }
+    with pytest.raises(UsageError, match="lists is all, each, grid, not 'bogus'"):
+        evaluate("baseline:longest", "pairs", dataset=rows, lists="bogus")  # type: ignore[arg-type]
+
+
+def test_names_of_sections_are_text_in_every_file_of_a_board(tmp_path: Path) -> None:
+    text = 'name: own\ndataset: rows.jsonl\nsections: {"=1|<b>": [a]}\n'
+    suite = load_suite(write(tmp_path, text, *(pair("a", "xx", "x", n) for n in range(3))), SUITES)
+    evaluate("baseline:longest", suite, output_dir=tmp_path / "run")
+    leaderboard([tmp_path / "run"], tmp_path / "site")
+    assert r"| =1\|&lt;b&gt; |" in (tmp_path / "site" / "leaderboard.md").read_text()
+    assert ",'=1|<b>," in (tmp_path / "site" / "leaderboard.csv").read_text()
