@@ -63,16 +63,25 @@ def test_reports_load_no_torch() -> None:
     assert not found & {"torch", "transformers", "datasets"}
 
 
+def processor_seconds(*arguments: str) -> float:
+    """Processor time of a Python of its own, which is the time it takes where nothing else runs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["rewardbench", "--help"], ["rewardbench", "--modle", "x"]])
 def test_the_command_line_answers_at_once(arguments: list[str]) -> None:
-    """Processor time, which is the time it takes where nothing else runs; best of three."""
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "rmeval", *arguments], capture_output=True, check=False)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.5
+    """Half a second on a machine that loads typer, rich and pydantic in a sixth of one, which any typer program does.
+
+    Three of those, since the same machine takes twice the time beside a busy neighbour; best of five, in turns.
+    """
+    libraries, ours = [], []
+    for _ in range(5):
+        libraries.append(processor_seconds("-c", "import pydantic.fields, typer.main, typer.rich_utils"))
+        ours.append(processor_seconds("-m", "rmeval", *arguments))
+    assert min(ours) < 3 * min(libraries)
 
 
 @pytest.mark.parametrize("name", rmeval.__all__)

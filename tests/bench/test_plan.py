@@ -99,7 +99,10 @@ def test_a_request_that_takes_far_longer_than_a_cell_is_not_started() -> None:
     plan = make_plan(Sweep("m", (1, 64), ("float32",), (10,), max_time=0.02), SHAPE, {"float32": 1e6}, {})
     assert plan[0].reason is None
     assert plan[1].reason is not None
-    assert plan[1].reason == "one request would take about 3 s; --max-time 1 or more measures it"
+    # (64 * 20,220 / 0.4e6) s + 5 ms = 3.24 s, a quarter of which is 0.81 s.
+    assert plan[1].reason == "one request would take about 3.2 s; --max-time 0.9 or more measures it"
+    enough = make_plan(Sweep("m", (64,), ("float32",), (10,), max_time=0.9), SHAPE, {"float32": 1e6}, {})
+    assert enough[0].reason is None
 
 
 def test_an_unknown_rate_is_no_reason() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -237,9 +238,9 @@ def _why_not(
     if free_bytes is not None and needed > free_bytes:
         return f"does not fit: needs at least {needed / 1e9:,.1f} GB, {free_bytes / 1e9:,.1f} GB are free"
     if seconds is not None and seconds > _PATIENCE * max_time:
-        return (
-            f"one request would take about {seconds:,.0f} s; --max-time {seconds / _PATIENCE:,.0f} or more measures it"
-        )
+        # Rounded up, so that the value named is one that does it.
+        enough = math.ceil(10 * seconds / _PATIENCE) / 10
+        return f"one request would take about {seconds:,.1f} s; --max-time {enough:g} or more measures it"
     return None
 
 
