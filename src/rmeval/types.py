@@ -105,6 +105,11 @@ class Conversation:
         """The whole conversation."""
         return self.prompt + self.completion
 
+    @property
+    def read(self) -> tuple[Messages, str]:
+        """All that a model reads of it: two conversations with the same are one, whatever examples they are of."""
+        return self.messages, self.tools
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

@@ -16,6 +16,7 @@ from rmeval.data_prep.examples import conversations, to_examples
 from rmeval.data_prep.rows import load_rows
 from rmeval.data_prep.template import load_template
 from rmeval.errors import ModelError
+from rmeval.eval.scorers import ModelOptions
 from rmeval.types import Finding
 from tests.tiny import CHATML, save_tiny_model, tiny_tokenizer
 
@@ -286,14 +287,30 @@ def test_scores_are_transformers(tmp_path: Path, template: str) -> None:
     assert len({round(each, 4) for each in expected}) == 4
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run = evaluate(str(model), "pairs", dataset=str(file), output_dir=tmp_path / "run")
+    exactly = ModelOptions(dtype="float32")
+    run = evaluate(str(model), "pairs", dataset=str(file), output_dir=tmp_path / "run", model_options=exactly)
     assert run.scores["score"].tolist() == pytest.approx(expected, abs=1e-5)
     assert {each.code for each in run.info.audit} <= {"missing-bos", "missing-eos"}
     examples = load_run(tmp_path / "run").examples
     assert [json.loads(each) if each else None for each in examples["tools"]] == [TOOLS, None]
     assert examples["prompt_hash"].nunique() == 2
     assert json.loads(examples["completions"][0])[0] == chosen
-    score(str(model), str(file), tmp_path / "scored.jsonl")
+    score(str(model), str(file), tmp_path / "scored.jsonl", model_options=exactly)
     scored = [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text().splitlines()]
     found = [row[column] for row in scored for column in ("score_chosen", "score_rejected")]
     assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_is_scored_again_is_told_apart_by_its_tools(tmp_path: Path) -> None:
+    """Close in bfloat16, so scored again in float32: the same messages with and without tools keep their own scores."""
+    from rmeval import evaluate
+
+    model = save_tiny_model(tmp_path / "model", template=QWEN25)
+    sides = [SAYS], [{**SAYS, "content": "Sun!"}]
+    row = {"prompt": [USER], "chosen": sides[0], "rejected": sides[1]}
+    expected = [oracle(model, [USER, *side], tools) for tools in (TOOLS, None) for side in sides]
+    assert len({round(each, 4) for each in expected}) == 4
+    low = ModelOptions(dtype="bfloat16", cache=False)
+    run = evaluate(str(model), "pairs", dataset=[{**row, "tools": TOOLS}, row], model_options=low)
+    assert run.scores["refined"].tolist() == [True] * 4
+    assert run.scores["score"].tolist() == pytest.approx(expected, abs=1e-5)

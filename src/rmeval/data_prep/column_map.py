@@ -268,7 +268,7 @@ class ColumnMap:
         better, said = self.text["chosen-when"], self.text.get("rejected-when")
         if better not in labels:
             raise DataError(f"{rows.name}: no label is {better!r}; there are {_several(labels)}")
-        left = {label for label in labels if label != better and not _TIE.search(label)} - {said}
+        left = [each for each in dict.fromkeys(labels) if each not in (better, said) and not _TIE.search(each)]
         if said is not None and left:
             raise DataError(f"{rows.name}: labels that are neither chosen-when nor rejected-when: {_several(left)}")
         if len(left) > 1:

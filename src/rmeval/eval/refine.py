@@ -139,8 +139,8 @@ class _Twins:
     """Which conversations stand in several places, and which decisions hang on each."""
 
     def __init__(self, decisions: Sequence[Decision], items: Sequence[Conversation]) -> None:
-        seen: dict[Messages, int] = {}
-        self.first = [seen.setdefault(item.messages, place) for place, item in enumerate(items)]
+        seen: dict[tuple[Messages, str], int] = {}
+        self.first = [seen.setdefault(item.read, place) for place, item in enumerate(items)]
         """For each place, the first one with the same conversation."""
         self.places: dict[int, list[int]] = {}
         """For each of those, all its places."""

@@ -206,7 +206,7 @@ class ClassifierScorer(Pointwise):
     def _encoded(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
         """Return the tokens of each conversation; one that stands in several places is rendered once."""
         first: dict[tuple[Messages, str], int] = {}
-        places = [first.setdefault((each.messages, each.tools), len(first)) for each in conversations]
+        places = [first.setdefault(each.read, len(first)) for each in conversations]
         distinct: dict[int, Conversation] = {}
         for place, each in zip(places, conversations, strict=True):
             distinct.setdefault(place, each)
