@@ -71,6 +71,7 @@ def processor_seconds(*arguments: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("arguments", [["--help"], ["rewardbench", "--help"], ["rewardbench", "--modle", "x"]])
 def test_the_command_line_answers_at_once(arguments: list[str]) -> None:
     """Half a second on a machine that loads typer, rich and pydantic in a sixth of one, which any typer program does.

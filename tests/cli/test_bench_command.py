@@ -96,6 +96,7 @@ def rmeval() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.mark.alone
 def test_a_bench_from_end_to_end(
     rmeval: Callable[..., subprocess.CompletedProcess[str]], tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -17,8 +17,10 @@ _ARGUMENTS = (
     "-ppytest_benchmark.plugin", "--benchmark-quiet", "--capture=no", "--assert=plain", "--noconftest",
     "--import-mode=importlib", "-opython_functions=score", "-c", os.devnull,
 )  # fmt: skip
-_SURROUNDINGS = {"PYTEST_ADDOPTS": None, "PYTEST_PLUGINS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-"""What of the user's pytest must not leak into a bench."""
+_SURROUNDINGS = {
+    "PYTEST_ADDOPTS": None, "PYTEST_PLUGINS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_XDIST_WORKER": None,
+}  # fmt: skip
+"""What of the user's pytest must not leak into a bench; in a worker of xdist, pytest-benchmark times nothing."""
 
 
 def run_session(cells: Cells, arguments: Sequence[str] = ()) -> None:

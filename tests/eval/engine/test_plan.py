@@ -113,6 +113,7 @@ def test_an_empty_sequence_is_refused() -> None:
         make_plan(arrays([[1], []]), share_prefixes=True)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_200_000_sequences_of_300_tokens_take_a_minute_and_two_gigabytes_at_most() -> None:
     generator = np.random.default_rng(0)

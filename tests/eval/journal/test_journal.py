@@ -188,6 +188,7 @@ def test_every_float_comes_back_bit_for_bit(values: list[float]) -> None:
             assert [bits(value) for value in journal.get(keys)] == [bits(value) for value in values]
 
 
+@pytest.mark.alone
 def test_two_hundred_thousand_hits_are_fast(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     count = 200_000
     keys = names(count)
