@@ -60,7 +60,7 @@ class Sleeper:
         if error is not None:
             raise error
         time.sleep(self.seconds)
-        tokens = sum(len(row.encoded.ids) for row in rows)
+        tokens = sum(row.tokens for row in rows)
         return np.arange(len(rows), dtype=np.float64), Accounting(tokens, tokens, tokens, 2 * tokens)
 
 

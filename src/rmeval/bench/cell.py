@@ -175,10 +175,10 @@ def measured_row(prepared: Prepared, times: Sequence[float], shape: Shape) -> Ce
         "load_seconds": prepared.load_seconds,
         "pairs_per_second": count / 2 / median,
         "completions_per_second": count / median,
-        "tokens_per_second": accounting.given / median,
-        "distinct_tokens_per_second": accounting.distinct / median,
-        "tokens": accounting.given,
-        "distinct_tokens": accounting.distinct,
+        "tokens_per_second": accounting.given / median if accounting.given else None,
+        "distinct_tokens_per_second": accounting.distinct / median if accounting.given else None,
+        "tokens": accounting.given or None,
+        "distinct_tokens": accounting.distinct or None,
         "padding_share": 1 - accounting.computed / accounting.padded if accounting.padded else 0.0,
         "host_peak_bytes": prepared.peak.host,
         "host_peak_exact": prepared.peak.exact,
@@ -190,7 +190,10 @@ def measured_row(prepared: Prepared, times: Sequence[float], shape: Shape) -> Ce
 
 def useful_flops(shape: Shape, rows: Sequence[Row]) -> float | None:
     """Count the FLOPs that a request's distinct tokens ask for; in a causal model a shared beginning counts once."""
-    plan = make_plan([row.encoded.ids for row in rows], share_prefixes=shape.causal)
+    ids = [row.encoded.ids for row in rows if row.encoded is not None]
+    if not ids:
+        return None
+    plan = make_plan(ids, share_prefixes=shape.causal)
     return shape.flops(plan.lengths.tolist(), plan.common.tolist())
 
 

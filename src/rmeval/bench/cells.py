@@ -37,7 +37,7 @@ class Cells:
         sweep: What was asked for.
         device: Where to run.
         ceiling: The machine's; goes on being measured.
-        check: Of each setting's fidelity.
+        check: Of each setting's fidelity; None where there is nothing to compare with.
         document: What the file holds; changed in place.
         folder: Where it is written.
         note: Told a line a cell.
@@ -50,7 +50,7 @@ class Cells:
         sweep: Sweep,
         device: torch.device,
         ceiling: Ceiling,
-        check: FidelityCheck,
+        check: FidelityCheck | None,
         document: storage.Document,
         folder: Path,
         note: Note,
@@ -178,14 +178,15 @@ class Cells:
             fresh=fresh,
             max_time=self._sweep.max_time,
         )
-        if cell.setting.name not in self._own["fidelity"]:
-            self._compare_scores(cell.setting, self._subject)
+        if self._check is not None and cell.setting.name not in self._own["fidelity"]:
+            self._compare_scores(self._check, cell.setting, self._subject)
             prepared.peak = Peak(self._device)  # What that took is not the cell's.
         return prepared
 
     def _load(self, setting: Setting) -> None:
         self._leave()
-        if setting != REFERENCE and setting.name not in self._own["fidelity"] and not self._check.has_reference:
+        known = setting == REFERENCE or setting.name in self._own["fidelity"]
+        if self._check is not None and not known and not self._check.has_reference:
             try:
                 self._check.take_reference(self._source.load(REFERENCE))
             except (DoesNotFitError, ModelError) as error:
@@ -212,16 +213,16 @@ class Cells:
             row = next(each for each in self._own["cells"] if each["name"] == prepared.cell.name)
             self._put(row | {"again": prepared.again(clock(self._device))})
 
-    def _compare_scores(self, setting: Setting, subject: Subject) -> None:
+    def _compare_scores(self, check: FidelityCheck, setting: Setting, subject: Subject) -> None:
         try:
             if setting == REFERENCE:
-                self._check.take_reference(subject)
-            found = self._check.compare(subject)
+                check.take_reference(subject)
+            found = check.compare(subject)
         except (DoesNotFitError, ModelError) as error:
             self._note(f"no fidelity of {setting.name}: {error}")
             return
         if found is not None:
-            self._own["fidelity"][setting.name] = {"set": self._check.name, **asdict(found)}
+            self._own["fidelity"][setting.name] = {"set": check.name, **asdict(found)}
 
     def _compare(self, prepared: Prepared) -> None:
         """Time the pipeline beside a cell whose setting it can have too."""

@@ -224,7 +224,7 @@ class LoadedModel:
 
     def request(self, rows: Sequence[Row]) -> tuple[Values, Accounting]:
         """Score the rows of one request."""
-        encoded: list[Encoded] = [row.encoded for row in rows]
+        encoded: list[Encoded] = [row.encoded for row in rows if row.encoded is not None]
         try:
             scored = self._engine.score(encoded, self._in_one_pass if self._one_pass(rows) else None)
         except (RuntimeError, MemoryError, RmevalError) as error:

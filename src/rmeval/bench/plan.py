@@ -11,7 +11,9 @@ from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
 
 DTYPES = ("float32", "bfloat16", "float16", "int8")
-ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+OWN = "own"
+"""What stands for the dtype of a kind that has none to choose."""
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, OWN: 0}
 """Bytes of a weight as the matrix product reads it."""
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 LENGTHS = (512,)
@@ -105,7 +107,7 @@ class Sweep:
         Raises:
             UsageError: if one of them does not exist or makes no sense.
         """
-        for dtype in self.dtypes:
+        for dtype in self.dtypes if self.dtypes != (OWN,) else ():
             if dtype not in DTYPES:
                 raise UsageError(f"unknown dtype {dtype!r}{did_you_mean(dtype, DTYPES)} (known: {', '.join(DTYPES)})")
         for mode in self.compile:
@@ -144,7 +146,7 @@ class Sweep:
     @property
     def settings(self) -> list[Setting]:
         """All settings, float32 first: the others are compared with it."""
-        dtypes = sorted(self.dtypes, key=DTYPES.index)
+        dtypes = sorted(self.dtypes, key=(*DTYPES, OWN).index)
         return [Setting(dtype, *rest) for dtype in dtypes for rest in _product(self.attention, self.compile)]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,14 +16,22 @@ from rmeval.types import Conversation, Example
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One conversation of a request."""
 
-    encoded: Encoded
+    encoded: Encoded | None
+    """None for a scorer that is given the text."""
     conversation: Conversation | None = None
     """None for made-up tokens."""
+
+    @property
+    def tokens(self) -> int:
+        """How many there are; 0 where nothing is tokenized."""
+        return 0 if self.encoded is None else len(self.encoded.ids)
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,7 @@ class Texts:
         The same batch size always gives the same rows, so that two sweeps time the same thing.
         """
         order = sorted(range(len(self.rows)), key=lambda place: (_tokens(self.rows[place]), place))
-        count = (batch_size + 1) // 2
-        chosen = [self.rows[order[int((i + 0.5) * len(order) / count)]] for i in range(count)]
+        chosen = spaced([self.rows[place] for place in order], (batch_size + 1) // 2)
         flat = [row for rows in chosen for row in rows]
         return (flat * (batch_size // len(flat) + 1))[:batch_size]
 
@@ -90,5 +97,10 @@ def made_up_rows(
     return [Row(Encoded(ids, length - 1, truncated=False)) for ids in drawn]
 
 
+def spaced(things: Sequence[_T], count: int) -> list[_T]:
+    """Return so many of the things at even steps through them; some come twice where there are fewer."""
+    return [things[int((place + 0.5) * len(things) / count)] for place in range(count)]
+
+
 def _tokens(rows: Sequence[Row]) -> int:
-    return sum(len(row.encoded.ids) for row in rows)
+    return sum(row.tokens for row in rows)

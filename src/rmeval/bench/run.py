@@ -10,13 +10,14 @@ from typing import Any
 import torch
 
 from rmeval.bench import storage
+from rmeval.bench.asked import ItemSource, as_asked, is_asked
 from rmeval.bench.ceiling import LONGEST, Ceiling
 from rmeval.bench.cell import planned_row
 from rmeval.bench.cells import Cells, Note
 from rmeval.bench.fidelity import FidelityCheck
 from rmeval.bench.folder import default_folder, hold
 from rmeval.bench.model import ModelSource, Source
-from rmeval.bench.plan import Planned, Sweep, make_plan, total_seconds
+from rmeval.bench.plan import OWN, Planned, Sweep, make_plan, total_seconds
 from rmeval.bench.quantize import why_no_int8
 from rmeval.bench.session import run_session
 from rmeval.errors import ModelError, UsageError
@@ -78,9 +79,11 @@ def bench(
             or if it cannot be written.
         UsageError: if there is no such device.
     """
+    asked = source is None and is_asked(sweep.model)
+    sweep = as_asked(sweep) if asked else sweep
     device = pick_device(sweep.device)
     folder = output_dir or default_folder(sweep)
-    source = source or ModelSource(sweep, device)
+    source = source or (ItemSource(sweep) if asked else ModelSource(sweep, device))
     files = storage.FILES if page is not None else (storage.JSON, storage.CSV)
     with hold(folder, sweep, command, files, overwrite=overwrite) as document:
         cells = _plan(document, sweep, source, device, folder, announce, note)
@@ -125,8 +128,9 @@ def _plan(
     if all(each.reason is not None for each in planned):
         raise UsageError(f"nothing to measure: {planned[0].cell.name}: {planned[0].reason}")
     _fill(own, planned, source, device)
-    tokens = _sample_tokens(source, rates.get("float32"), sweep.max_time)
-    check = FidelityCheck(source, tokens, min(sweep.lengths))
+    check = None
+    if sweep.dtypes != (OWN,):
+        check = FidelityCheck(source, _sample_tokens(source, rates.get("float32"), sweep.max_time), min(sweep.lengths))
     if announce is not None:
         done = {str(row["name"]) for row in own["cells"] if row["status"] == "measured"}
         announce(Announcement(planned, total_seconds(planned, sweep.max_time, done), len(done), folder))
@@ -135,6 +139,8 @@ def _plan(
 
 def _measure_ceiling(ceiling: Ceiling, sweep: Sweep, device: torch.device) -> dict[str, str]:
     """Measure the machine; return which dtypes it cannot run, and why."""
+    if sweep.dtypes == (OWN,):
+        return {}
     missing = why_no_int8()
     unusable = {"int8": missing} if missing and "int8" in sweep.dtypes else {}
     ceiling.measure_bandwidth(device)
@@ -152,7 +158,7 @@ def _measure_ceiling(ceiling: Ceiling, sweep: Sweep, device: torch.device) -> di
 
 
 def _row_tokens(source: Source, sweep: Sweep) -> dict[int, float]:
-    return {size: float(sum(len(row.encoded.ids) for row in source.rows(size, None))) for size in sweep.batch_sizes}
+    return {size: float(sum(row.tokens for row in source.rows(size, None))) for size in sweep.batch_sizes}
 
 
 def _sample_tokens(source: Source, rate: float | None, seconds: float) -> float:

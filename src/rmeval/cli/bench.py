@@ -39,7 +39,8 @@ def command(
         Path | None, typer.Argument(metavar="[NEW.json]", help="With --compare: this bench, none is run.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Hub id, folder, or config:PATH for random weights.", rich_help_panel=_MODEL)
+        str | None,
+        typer.Option(help="Any of `rmeval list kinds`, or config:PATH for random weights.", rich_help_panel=_MODEL),
     ] = None,
     random_weights: Annotated[
         bool,
@@ -54,7 +55,11 @@ def command(
     allow_pickle: opt.AllowPickle = False,
     allow_untrained_head: opt.AllowUntrainedHead = False,
     batch_sizes: Annotated[
-        str | None, typer.Option(help="Conversations a request. Default: 1,2,4,8,16,32.", rich_help_panel=_SWEEP)
+        str | None,
+        typer.Option(
+            help="Conversations a request; items for kinds without a dtype. Default: 1,2,4,8,16,32.",
+            rich_help_panel=_SWEEP,
+        ),
     ] = None,
     dtypes: Annotated[
         str | None, typer.Option(help="Default: float32,bfloat16,float16,int8.", rich_help_panel=_SWEEP)
@@ -177,6 +182,7 @@ def _sweep(context: typer.Context, old: Mapping[str, Any] | None) -> Sweep:
     if given["model"] is not None:
         bounded = not {"batch_sizes", "dtypes", "lengths", "max_time"} & asked.keys()
         options = {field.name: given[field.name] for field in fields(ModelOptions) if field.name in _OPTIONS}
+        opt.check_kind(context, (*options, "device"))
         asked |= {"model": given["model"], "random_weights": given["random_weights"], "bounded": bounded}
         return Sweep(**asked, options=ModelOptions(**options))
     if old is None:

@@ -112,12 +112,16 @@ def model_options(context: typer.Context) -> ModelOptions:
     given = {field.name: context.params[field.name] for field in fields(ModelOptions) if field.name in context.params}
     if "batch_size" in given:
         given["batch_size"] = _parse_batch_size(given["batch_size"])
-    _check_kind(context, given)
+    check_kind(context, given)
     return ModelOptions(**given)
 
 
-def _check_kind(context: typer.Context, given: Iterable[str]) -> None:
-    """Refuse an option that would change nothing of this kind of model; that the journal is left out always holds."""
+def check_kind(context: typer.Context, given: Iterable[str]) -> None:
+    """Refuse an option that would change nothing of this kind of model; that the journal is left out always holds.
+
+    Raises:
+        UsageError: naming the first of the options ``given`` that was typed and is not the kind's.
+    """
     model = context.params.get("model")
     if not isinstance(model, str):
         return
