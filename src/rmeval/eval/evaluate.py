@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,8 @@ from rmeval.data_prep.rows import RowsLike
 from rmeval.errors import ModelError, UsageError, did_you_mean
 from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
-from rmeval.eval.journal.kept import ask_kept
+from rmeval.eval.journal.journal import Journal
+from rmeval.eval.journal.kept import ask_kept, opened
 from rmeval.eval.metrics import compute_results
 from rmeval.eval.refine import refine, settle_precision
 from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
@@ -89,33 +90,92 @@ def evaluate(
     data_options = DataOptions(
         dataset, dataset_revision, split, tuple(subsets), limit, tuple(suite_options), mapped, lists
     )
+    job = _Job(
+        model, asked, data_options, weights, model_options or ModelOptions(), keep_text, seed, tuple(command), progress
+    )
     if output_dir is None:
-        return _evaluate(model, asked, data_options, weights, model_options, keep_text, seed, command, progress)
+        return _evaluate(job)
     with records.output_folder(Path(output_dir), overwrite=overwrite):
-        run = _evaluate(model, asked, data_options, weights, model_options, keep_text, seed, command, progress)
-        return records.write_run(run, Path(output_dir))
+        return records.write_run(_evaluate(job), Path(output_dir))
 
 
-def _evaluate(
-    model: str | Scorer,
-    suite: Suite,
-    data_options: DataOptions,
-    weights: str | None,
-    model_options: ModelOptions | None,
-    keep_text: bool,
-    seed: int,
-    command: Sequence[str],
-    progress: Progress | None,
-) -> RunRecord:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was asked for; the names are those of ``evaluate``."""
+
+    model: str | Scorer
+    suite: Suite
+    data: DataOptions
+    weights: str | None
+    options: ModelOptions
+    keep_text: bool
+    seed: int
+    command: tuple[str, ...]
+    progress: Progress | None
+
+    @property
+    def used(self) -> dict[str, str | int | float | bool | None]:
+        """The model's options that its kind has; none where the scorer was not made of them."""
+        known = kind_of(self.model).options if isinstance(self.model, str) else ()
+        return {name: value for name, value in asdict(self.options).items() if name in known}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The scores of a suite's completions, and what is known of them."""
+
+    scores: list[Score]
+    drift: float | None
+    unknown: bool
+    """True where low precision moves scores, and nobody knows how far."""
+    recalled: int
+    scoring_seconds: float
+    refine_seconds: float
+
+
+def _evaluate(job: _Job) -> RunRecord:
     start = time.perf_counter()
-    data = load_dataset(suite, data_options)
-    table = _pick_weights(data.suite, weights)
-    options = model_options or ModelOptions()
-    scorer = load_scorer(model, options, seed) if isinstance(model, str) else model
-    loaded = time.perf_counter()
+    data = load_dataset(job.suite, job.data)
+    table = _pick_weights(data.suite, job.weights)
+    with opened(job.model, job.options) as journal:
+        scorer = load_scorer(job.model, job.options, job.seed, journal) if isinstance(job.model, str) else job.model
+        loaded = time.perf_counter()
+        done = _score(job, data, scorer, journal)
+        warnings = () if journal is None else tuple(journal.warnings)
+    run = RunRecord(
+        info=_describe(job, data, scorer, table),
+        scores_table=records.scores_table(data.examples, done.scores),
+        examples_table=records.examples_table(data.examples, keep_text=job.keep_text),
+    ).with_info(drift=done.drift)
+    if done.recalled:  # Of a kind that counts no tokens.
+        run = run.with_info(accounting=Accounting(0, 0, 0, 0, done.recalled))
+    results = recompute(run)
+    planned = scorer.plan_seconds if isinstance(scorer, Plans) else 0.0
+    timing = Timing(
+        load_seconds=loaded - start,
+        plan_seconds=planned,
+        scoring_seconds=done.scoring_seconds - planned,
+        refine_seconds=done.refine_seconds,
+        total_seconds=time.perf_counter() - start,
+    )
+    audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, done.scores), *_undecided(results))
+    audit += (finding("drift-unknown", len(done.scores)),) if done.unknown else ()
+    audit += (finding("journal", len(warnings), warnings),) if warnings else ()
+    reasons = data.partial_reasons + _invalid_reason(results)
+    return run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
+
+
+def _score(job: _Job, data: Dataset, scorer: Scorer, journal: Journal | None) -> _Scored:
+    """Score all completions, and those again in float32 that rounding could decide.
+
+    Raises:
+        ModelError: if nothing of what was asked reached the model.
+    """
+    start = time.perf_counter()
+    examples, suite, options = data.examples, data.suite, job.options
     if options.refine and isinstance(scorer, Settling) and scorer.can_refine:
-        settle_precision(data.examples, conversations(data.examples), scorer, data.suite)
-    asked = ask_kept(scorer, items_of(data.examples), cache=options.cache, progress=progress)
+        settle_precision(examples, conversations(examples), scorer, suite)
+    asked = ask_kept(scorer, items_of(examples), journal, job.progress)
     scores = asked.scores
     if isinstance(scorer, Loses) and scorer.lost:
         raise ModelError(scorer.lost)
@@ -123,33 +183,10 @@ def _evaluate(
     drift = scorer.drift if isinstance(scorer, Drifts) else None
     unknown = drift is not None and not math.isfinite(drift)
     if drift is not None and options.refine and isinstance(scorer, Refinable) and scorer.can_refine:
-        refined = refine(data.examples, conversations(data.examples), scores, scorer, drift, data.suite)
+        refined = refine(examples, conversations(examples), scores, scorer, drift, suite)
         scores, drift, unknown = refined.scores, refined.drift, False
-    drift = None if unknown else drift
     finished = time.perf_counter()
-    run = RunRecord(
-        info=_describe(
-            data, scorer, _used(model, options), data_options.columns, data_options.lists, table, seed, command
-        ),
-        scores_table=records.scores_table(data.examples, scores),
-        examples_table=records.examples_table(data.examples, keep_text=keep_text),
-    ).with_info(drift=drift)
-    if asked.recalled:  # Of a kind that counts no tokens.
-        run = run.with_info(accounting=Accounting(0, 0, 0, 0, asked.recalled))
-    results = recompute(run)
-    planned = scorer.plan_seconds if isinstance(scorer, Plans) else 0.0
-    timing = Timing(
-        load_seconds=loaded - start,
-        plan_seconds=planned,
-        scoring_seconds=scored - loaded - planned,
-        refine_seconds=finished - scored,
-        total_seconds=time.perf_counter() - start,
-    )
-    audit = (*data.findings, *scorer.findings(), *_non_finite(data.examples, scores), *_undecided(results))
-    audit += (finding("drift-unknown", len(scores)),) if unknown else ()
-    audit += (finding("journal", len(asked.warnings), asked.warnings),) if asked.warnings else ()
-    reasons = data.partial_reasons + _invalid_reason(results)
-    return run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
+    return _Scored(scores, None if unknown else drift, unknown, asked.recalled, scored - start, finished - scored)
 
 
 def recompute(run: RunRecord) -> Results:
@@ -181,23 +218,9 @@ def _pick_weights(suite: Suite, name: str | None) -> str | None:
     return name
 
 
-def _used(model: str | Scorer, options: ModelOptions) -> dict[str, str | int | float | bool | None]:
-    """Return the options that the model's kind has; none where the scorer was not made of them."""
-    known = kind_of(model).options if isinstance(model, str) else ()
-    return {name: value for name, value in asdict(options).items() if name in known}
-
-
-def _describe(
-    data: Dataset,
-    scorer: Scorer,
-    used: Mapping[str, str | int | float | bool | None],
-    columns: ColumnMap | None,
-    lists: Lists,
-    weights: str | None,
-    seed: int,
-    command: Sequence[str],
-) -> RunInfo:
+def _describe(job: _Job, data: Dataset, scorer: Scorer, weights: str | None) -> RunInfo:
     """Everything about a run that is known before its results; the settings used are those that the kind has."""
+    columns, lists = job.data.columns, job.data.lists
     read = {"map": " ".join(f"{name}={path}" for name, path in columns.text.items())} if columns is not None else {}
     if lists != "all":
         read["lists"] = lists
@@ -205,14 +228,14 @@ def _describe(
         schema_version=records.SCHEMA_VERSION,
         rmeval_version=metadata.version("rmeval"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=tuple(command),
+        command=job.command,
         suite=data.suite.name,
         weights=weights,
         partial=False,
         partial_reasons=(),
         model=scorer.info,
         data=data.info,
-        settings={**used, **read, "seed": seed},
+        settings={**job.used, **read, "seed": job.seed},
         environment=environment(),
         audit=(),
         results=Results(None, {}, {}),

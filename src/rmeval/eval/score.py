@@ -11,18 +11,20 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.audit import Audit, finding
 from rmeval.data_prep.column_map import ColumnMap
 from rmeval.data_prep.score_rows import ScorableRow, scorable_rows
 from rmeval.data_prep.stream import Source, open_source
 from rmeval.errors import DataError, ModelError, UsageError
 from rmeval.eval.best_of_n import best_pair, pairable, refine_best
 from rmeval.eval.chunks import Chunk, ahead, grouped, row_bytes
-from rmeval.eval.journal.kept import ask_kept
+from rmeval.eval.journal.journal import Journal
+from rmeval.eval.journal.kept import ask_kept, opened
 from rmeval.eval.partial import Partial
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import Loses, Prefetches, Scorer, Settling, told
@@ -104,18 +106,16 @@ def score(
     mapped = ColumnMap.parse(columns) if columns else None
     partial = Partial(paths, job, overwrite=overwrite)
     resumed = partial.state.rows
-    try:
+    with opened(model, options) as journal, closing(partial):
         scorer: Scorer | None = None
         if partial.state.finished:
-            source, scorer = _open(dataset, split, paths), _load(model, options)
+            source, scorer = _open(dataset, split, paths), _load(model, options, journal)
             partial.confirm(asdict(told(scorer)), _digest(source, mapped, limit, partial.state.rows))
         if not partial.state.finished:
             partial.open()
             source = _open(dataset, split, paths)
-            resumed = _score_rows(partial, source, mapped, limit, scorer or model, options, progress)
+            resumed = _score_rows(partial, source, mapped, limit, scorer or model, options, journal, progress)
         partial.publish()
-    finally:
-        partial.close()
     state = partial.state
     return ScoreSummary(
         model=name,
@@ -132,8 +132,8 @@ def score(
     )
 
 
-def _load(model: str | Scorer, options: ModelOptions) -> Scorer:
-    return load_scorer(model, options) if isinstance(model, str) else model
+def _load(model: str | Scorer, options: ModelOptions, journal: Journal | None) -> Scorer:
+    return load_scorer(model, options, journal=journal) if isinstance(model, str) else model
 
 
 def _digest(source: Source, columns: ColumnMap | None, limit: int | None, rows: int) -> str | None:
@@ -178,6 +178,7 @@ def _score_rows(
     limit: int | None,
     model: str | Scorer,
     options: ModelOptions,
+    journal: Journal | None,
     progress: Progress | None,
 ) -> int:
     """Score and write every chunk that is not written yet; return how many rows were."""
@@ -188,11 +189,11 @@ def _score_rows(
 
     if not sum(1 for _ in islice(rows(), LOOK)):
         raise DataError(f"{source.name} has no rows")
-    scorer = _load(model, options)
+    scorer = _load(model, options, journal)
     partial.begin(asdict(told(scorer)), source)
     chunks = _chunks(rows, partial, source.name)
     resumed, saved = partial.state.rows, partial.state.findings
-    before = scorer.findings() if resumed else ()  # What loading notices is in what was saved.
+    before = _noticed(scorer, journal) if resumed else ()  # What loading notices is in what was saved.
     total = min(source.estimate(), limit or sys.maxsize) if progress else 0
     audit = Audit()
     if partial.state.exact and isinstance(scorer, Settling):
@@ -200,7 +201,7 @@ def _score_rows(
     for chunk in ahead(chunks, scorer.prefetch if isinstance(scorer, Prefetches) else None):
         conversations = chunk.conversations
         report = progress and _rows_done(progress, partial.state.rows, len(chunk.rows), total)
-        asked = ask_kept(scorer, chunk.items, cache=options.cache, progress=report)
+        asked = ask_kept(scorer, chunk.items, journal, report)
         scores = asked.scores
         if not partial.state.rows and isinstance(scorer, Loses) and scorer.lost:
             raise ModelError(scorer.lost)
@@ -213,7 +214,7 @@ def _score_rows(
         remaining = (score.value for score in scores)
         values = [list(islice(remaining, len(row.conversations))) for row in chunk.rows]
         _note(audit, chunk.rows, values)
-        _write(partial, chunk, values, _merged(saved, before, [*scorer.findings(), *audit.findings()]))
+        _write(partial, chunk, values, _merged(saved, before, [*_noticed(scorer, journal), *audit.findings()]))
     return resumed
 
 
@@ -226,6 +227,12 @@ def _chunks(rows: Callable[[], Iterator[ScorableRow]], partial: Partial, name: s
         partial.start_over(f"{name} has changed: its first {done:,} rows are not those scored")
         left, digest = rows(), hashlib.sha256()
     return grouped(left, digest)
+
+
+def _noticed(scorer: Scorer, journal: Journal | None) -> tuple[Finding, ...]:
+    """Return what the scorer and the journal have to say up to now."""
+    warnings = () if journal is None else tuple(journal.warnings)
+    return (*scorer.findings(), *([finding("journal", len(warnings), warnings)] if warnings else ()))
 
 
 def _rows_done(progress: Progress, done: int, size: int, total: int) -> Progress:

@@ -10,6 +10,7 @@ import pytest
 from rmeval.data_prep.examples import conversations
 from rmeval.eval.engine.executors import PackedExecutor, Values
 from rmeval.eval.engine.plan import Pack
+from rmeval.eval.journal.kept import opened
 from rmeval.eval.refine import refine
 from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
@@ -36,12 +37,14 @@ def examples() -> list[Example]:
 def run(model: Path) -> bytes:
     """Score and refine as ``evaluate`` does."""
     items = examples()
-    scorer = ClassifierScorer(str(model), ModelOptions(dtype="bfloat16", device="cpu", batch_size=3))
-    scores = scorer.score_conversations(conversations(items))
-    assert scorer.drift is not None
-    # Two rounds that share texts with each other and with the sample that the drift was measured on.
-    for part in (items[:14], items):
-        scores = refine(part, conversations(part), scores, scorer, drift=10).scores + scores[2 * len(part) :]
+    options = ModelOptions(dtype="bfloat16", device="cpu", batch_size=3)
+    with opened(str(model), options) as journal:
+        scorer = ClassifierScorer(str(model), options, journal)
+        scores = scorer.score_conversations(conversations(items))
+        assert scorer.drift is not None
+        # Two rounds that share texts with each other and with the sample that the drift was measured on.
+        for part in (items[:14], items):
+            scores = refine(part, conversations(part), scores, scorer, drift=10).scores + scores[2 * len(part) :]
     return np.array([score.value for score in scores]).tobytes()
 
 

@@ -167,3 +167,24 @@ def test_killed_at_ten_moments_it_asks_nothing_twice(tmp_path: Path) -> None:
     assert kills == 10
     assert set(names) == {f"e{n}" for n in range(1, count + 1)}
     assert len(names) <= count + 2 * kills
+
+
+def test_whoever_evaluates_opens_and_closes_it(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once an evaluation, closed at its end and after an error; not at all for a kind that keeps nothing."""
+    from rmeval import ModelOptions, score
+
+    life: list[str] = []
+    begin, end = Journal.open, Journal.close
+    monkeypatch.setattr(Journal, "open", lambda *_: life.append("open") or begin())
+    monkeypatch.setattr(Journal, "close", lambda self: life.append("close") or end(self))
+    exact = ModelOptions(dtype="float32", device="cpu")
+    evaluate(str(tiny_model), "pairs", dataset=rows(2), model_options=exact)
+    assert life == ["open", "close"]
+    with pytest.raises(ModelError):
+        evaluate("./nowhere", "pairs", dataset=rows(2))
+    assert life == ["open", "close"] * 2
+    evaluate(str(tiny_model), "pairs", dataset=rows(2), model_options=ModelOptions(cache=False))
+    evaluate("baseline:longest", "pairs", dataset=rows(2))
+    assert life == ["open", "close"] * 2
+    evaluate(Counting(), "pairs", dataset=rows(2))
+    assert life == ["open", "close"] * 3

@@ -183,8 +183,8 @@ def test_warnings_of_the_journal_are_findings(
 ) -> None:
     monkeypatch.setenv("RMEVAL_CACHE", str(tmp_path))
     (tmp_path / "scores.sqlite").write_bytes(b"not a journal" * 100)
-    scorer = load_scorer(str(tiny_model), ModelOptions(dtype="float32", device="cpu"))
-    (finding,) = [each for each in scorer.findings() if each.code == "journal"]
+    run = evaluate(str(tiny_model), "mini", limit=4, model_options=ModelOptions(dtype="float32", device="cpu"))
+    (finding,) = [each for each in run.info.audit if each.code == "journal"]
     assert (finding.severity, finding.count) == ("warning", 1)
     assert "was set aside as" in finding.examples[0]
 

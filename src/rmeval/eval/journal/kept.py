@@ -7,15 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from rmeval.eval.environment import one_line
 from rmeval.eval.journal.journal import SCORING_VERSION, Journal
+from rmeval.eval.scorers import ModelOptions, kind_of
 from rmeval.eval.scorers.base import Keyed, Scorer, ask, told
 from rmeval.types import Item, Progress, Score
 
-__all__ = ["Asked", "ask_kept"]
+__all__ = ["Asked", "ask_kept", "opened"]
+
+
+@contextmanager
+def opened(model: str | Scorer, options: ModelOptions) -> Iterator[Journal | None]:
+    """Open the journal for an evaluation with this model, and close it whatever happens; None where nothing is kept."""
+    can = "cache" in kind_of(model).options if isinstance(model, str) else isinstance(model, Keyed)
+    if not (can and options.cache):
+        yield None
+        return
+    with Journal.open() as journal:
+        journal.origin = one_line()
+        yield journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,42 +41,38 @@ class Asked:
     """Of all completions of all items, in order."""
     recalled: int = 0
     """Completions whose scores came from the journal."""
-    warnings: tuple[str, ...] = ()
-    """What the user should know of the journal, a line each."""
 
 
-def ask_kept(scorer: Scorer, items: Sequence[Item], *, cache: bool, progress: Progress | None = None) -> Asked:
+def ask_kept(scorer: Scorer, items: Sequence[Item], journal: Journal | None, progress: Progress | None = None) -> Asked:
     """Ask a scorer for what the journal does not have, some items at a time, and keep each answer as it comes.
 
     Args:
         scorer: What is asked; one that is not ``Keyed`` is asked for everything at once, and nothing is kept.
         items: What it is asked.
-        cache: False to leave the journal out.
+        journal: Where answers are kept; None for nowhere.
         progress: Called with items done and items in all.
 
     Raises:
         UsageError: if an answer is not what the contract says.
         RunError: if the journal cannot be written.
     """
-    if not cache or not isinstance(scorer, Keyed):
+    if journal is None or not isinstance(scorer, Keyed):
         return Asked(ask(scorer, items, progress))
     model = _model(scorer, scorer.journal_key)
     keys = [_key(model, item) for item in items]
-    with Journal.open() as journal:
-        found = dict(zip(keys, map(_scores, journal.answers(keys)), strict=True))
-        recalled = sum(len(item.completions) for item, key in zip(items, keys, strict=True) if found[key] is not None)
-        missing = list({key: item for key, item in zip(keys, items, strict=True) if found[key] is None}.items())
-        done = len(items) - len(missing)
-        for some in _grouped(missing, max(1, scorer.at_once)):
-            flat = iter(ask(scorer, [item for _, item in some]))
-            for key, item in some:
-                found[key] = [next(flat) for _ in item.completions]
-            journal.keep_answers({key: _text(found[key] or ()) for key, _ in some if _is_answer(found[key] or ())})
-            done += len(some)
-            if progress is not None:
-                progress(done, len(items))
-        warnings = tuple(journal.warnings)
-    return Asked([score for key in keys for score in found[key] or ()], recalled, warnings)
+    found = dict(zip(keys, map(_scores, journal.answers(keys)), strict=True))
+    recalled = sum(len(item.completions) for item, key in zip(items, keys, strict=True) if found[key] is not None)
+    missing = list({key: item for key, item in zip(keys, items, strict=True) if found[key] is None}.items())
+    done = len(items) - len(missing)
+    for some in _grouped(missing, max(1, scorer.at_once)):
+        flat = iter(ask(scorer, [item for _, item in some]))
+        for key, item in some:
+            found[key] = [next(flat) for _ in item.completions]
+        journal.keep_answers({key: _text(found[key] or ()) for key, _ in some if _is_answer(found[key] or ())})
+        done += len(some)
+        if progress is not None:
+            progress(done, len(items))
+    return Asked([score for key in keys for score in found[key] or ()], recalled)
 
 
 _T = TypeVar("_T")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.scorers.options import ModelOptions
+
+if TYPE_CHECKING:
+    from rmeval.eval.journal.journal import Journal
 
 __all__ = ["KINDS", "Kind", "ModelOptions", "kind_of", "load_scorer"]
 
@@ -21,36 +25,36 @@ class Kind:
     description: str
     claims: Callable[[str], bool]
     """True for names of this kind."""
-    load: Callable[[str, ModelOptions, int], Scorer]
-    """Loads the model of that name; the last argument is ``--seed``."""
+    load: Callable[[str, ModelOptions, int, Journal | None], Scorer]
+    """Loads the model of that name; the others are its options, ``--seed``, and where an engine keeps scores."""
     options: frozenset[str] = frozenset()
     """The names of the ``ModelOptions`` that it has: what a run records."""
     brings: Callable[[str], str | None] = lambda name: None
     """The data set that a model of that name brings along, where a suite of any data set is given none."""
 
 
-def _baseline(name: str, options: ModelOptions, seed: int) -> Scorer:
+def _baseline(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
     from rmeval.eval.scorers.baseline import PREFIX, BaselineScorer
 
     return BaselineScorer(name.removeprefix(PREFIX), seed)
 
 
-def _scores(name: str, options: ModelOptions, seed: int) -> Scorer:
+def _scores(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
     from rmeval.eval.scorers.published import PREFIX, PublishedScores
 
     return PublishedScores(name.removeprefix(PREFIX), options.steps)
 
 
-def _module(name: str, options: ModelOptions, seed: int) -> Scorer:
+def _module(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
     from rmeval.eval.scorers.module import load_factory
 
     return load_factory(name, trusted=options.trust_remote_code)
 
 
-def _classifier(name: str, options: ModelOptions, seed: int) -> Scorer:
+def _classifier(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
     from rmeval.eval.scorers.classifier import ClassifierScorer  # Imports torch.
 
-    return ClassifierScorer(name, options)
+    return ClassifierScorer(name, options, journal)
 
 
 def _is_module(name: str) -> bool:
@@ -101,11 +105,17 @@ def kind_of(name: str) -> Kind:
     return next(kind for kind in KINDS if kind.claims(name))
 
 
-def load_scorer(name: str, options: ModelOptions, seed: int = 0) -> Scorer:
+def load_scorer(name: str, options: ModelOptions, seed: int = 0, journal: Journal | None = None) -> Scorer:
     """Load the model of that name; ``rmeval list kinds`` prints what names there are.
+
+    Args:
+        name: Of the model.
+        options: How to load and run it.
+        seed: Of what draws at random.
+        journal: Where the engine of a local model keeps scores, open as long as it scores; None for nowhere.
 
     Raises:
         ModelError: if the model cannot be used.
         UsageError: if there is no such model, or an option has a value that does not exist.
     """
-    return kind_of(name).load(name, options, seed)
+    return kind_of(name).load(name, options, seed, journal)

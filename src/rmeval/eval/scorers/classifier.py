@@ -18,7 +18,6 @@ from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.executors import Values
-from rmeval.eval.environment import one_line
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.device import pick_device, pick_dtype
@@ -34,24 +33,28 @@ if TYPE_CHECKING:
 class ClassifierScorer(Pointwise):
     """Scores conversations with a sequence classifier.
 
+    Args:
+        name: A folder, a Hub id, ``quickstart``.
+        options: How to load and run it.
+        journal: Where scores are kept; None for nowhere. Whoever opened it closes it.
+
     Raises:
         ModelError: if the model, its tokenizer or its template cannot be used.
         UsageError: if an option has a value that does not exist.
     """
 
-    def __init__(self, name: str, options: ModelOptions) -> None:
+    def __init__(self, name: str, options: ModelOptions, journal: Journal | None = None) -> None:
         today = _check(options)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
         if device.type == "cpu":
             keep_freed_memory()
-        self._journal = Journal.open() if options.cache else None
         folder = locate(
             name,
             revision=options.revision,
             allow_pickle=options.allow_pickle,
             trust_remote_code=options.trust_remote_code,
-            journal=self._journal,
+            journal=journal,
         )
         self._audit = Audit()
         tokenizer = load_tokenizer(folder, options)
@@ -66,14 +69,12 @@ class ClassifierScorer(Pointwise):
         self.encoder = Encoder(tokenizer, template, max_length, pad if decoder else None, today)
         self._rows = embedding_rows(model)
         self._tokenizer = tokenizer
-        if self._journal is not None:
-            self._journal.origin = one_line()
         self._engine = Engine(
             model,
             precision,
             pad_token_id=filler(model, tokenizer.pad_token_id),
             batch_size=options.batch_size,
-            journal=self._journal,
+            journal=journal,
             context=_context(folder, model, untrained),
             audit=self._audit,
             # Whoever asks for an attention gets the model's own forward with it.
@@ -260,11 +261,7 @@ class ClassifierScorer(Pointwise):
 
     def findings(self) -> Sequence[Finding]:
         """What the audit noticed up to now."""
-        found = Audit()
-        found.merge(self._audit)
-        for warning in self._journal.warnings if self._journal is not None else ():
-            found.note("journal", warning)
-        return found.findings()
+        return self._audit.findings()
 
 
 def _check(options: ModelOptions) -> date:
