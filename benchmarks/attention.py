@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.examples import conversations, to_examples
-from rmeval.data_prep.rows import load_rows
-from rmeval.eval.engine import segments
-from rmeval.eval.engine.allocator import keep_freed_memory
+from rmeval.data_prep.rows.examples import conversations, to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
+from rmeval.data_prep.text.audit import Audit
 from rmeval.eval.engine.engine import PACK_TOKENS
-from rmeval.eval.engine.layout import in_flight
+from rmeval.eval.engine.kernels import segments
+from rmeval.eval.engine.kernels.allocator import keep_freed_memory
+from rmeval.eval.engine.kernels.layout import in_flight
 from rmeval.eval.engine.plan import Pack, make_plan
+from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.eval.scorers.options import ModelOptions
 
 
 def packs_of(scorer: ClassifierScorer, dataset: str, prefix: str, pairs: int) -> Iterator[Pack]:

@@ -12,10 +12,10 @@ import argparse
 import statistics
 import time
 
-from rmeval.data_prep.examples import conversations, to_examples
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.rows.examples import conversations, to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
+from rmeval.eval.model_options import CompileMode, ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.eval.scorers.options import CompileMode, ModelOptions
 from rmeval.types import Conversation
 
 

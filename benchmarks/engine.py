@@ -22,13 +22,13 @@ from typing import TypeVar
 
 import torch
 
-from rmeval.data_prep.examples import conversations, to_examples
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.rows.examples import conversations, to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
 from rmeval.eval.environment import environment
+from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
+from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.refine import Refined, refine
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.eval.scorers.device import pick_device, pick_dtype
-from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
 from rmeval.types import Accounting, Conversation, Example, Score
 
 T = TypeVar("T")
@@ -167,7 +167,7 @@ def report(arguments: argparse.Namespace, device: str) -> None:
 
 def pair_tokens(scorer: ClassifierScorer, items: Sequence[Conversation]) -> int:
     """Count tokens with the beginning that the two conversations of a pair share counted once."""
-    from rmeval.data_prep.audit import Audit
+    from rmeval.data_prep.text.audit import Audit
 
     encoded = [item.ids.tolist() for item in scorer.encoder.encode(items, Audit())]
     total = 0

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rmeval.data_prep.examples import conversations, to_examples
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.rows.examples import conversations, to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.types import Conversation
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rmeval.data_prep.examples import to_examples
-from rmeval.data_prep.rows import load_rows
-from rmeval.data_prep.split import Opening, assign_sides
-from rmeval.trainer.data import opening_of
-from rmeval.trainer.report import write_pairs
+from rmeval.data_prep.rows.examples import to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
+from rmeval.data_prep.split.held_out import Opening, assign_sides
+from rmeval.trainer.data.pairs import opening_of
+from rmeval.trainer.results.held_out import write_pairs
 
 
 def main() -> None:

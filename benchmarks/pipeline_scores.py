@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, pipeline
 
-from rmeval.data_prep.examples import conversations, to_examples
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.rows.examples import conversations, to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
 from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation

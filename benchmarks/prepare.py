@@ -75,8 +75,8 @@ def our_pass(path: Path, folder: Path, workers: int) -> tuple[dict[str, float], 
     """
     from rmeval.data_prep.mixture import Mixture
     from rmeval.data_prep.prepare import prepare
-    from rmeval.eval.data import DataOptions, load_dataset
     from rmeval.eval.suites import get_suite
+    from rmeval.eval.suites.data import DataOptions, load_dataset
 
     mixture = Mixture.model_validate(
         {"name": "made-up", "held_out": 500, "sources": [{"name": "hh-rlhf", "path": str(path)}]}

@@ -29,17 +29,17 @@ from datasets import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import RewardTrainer
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoder
-from rmeval.data_prep.template import Template
-from rmeval.trainer.arguments import lora_config, reward_config
-from rmeval.trainer.batches import PairBatches
-from rmeval.trainer.data import load_pairs
-from rmeval.trainer.encoded import lengths, open_encoded, write_encoded
-from rmeval.trainer.hardware import choose
-from rmeval.trainer.model import build_model, build_tokenizer, locate_base
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoder
+from rmeval.data_prep.text.template import Template
+from rmeval.trainer.data.batches import PairBatches
+from rmeval.trainer.data.encoded import lengths, open_encoded, write_encoded
+from rmeval.trainer.data.pairs import load_pairs
+from rmeval.trainer.loop.arguments import lora_config, reward_config
+from rmeval.trainer.loop.hardware import choose
+from rmeval.trainer.loop.model import build_model, build_tokenizer, locate_base
+from rmeval.trainer.loop.reward_trainer import PairTrainer
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.reward_trainer import PairTrainer
 
 WAYS = ("plain TRL", "TRL by length", "rmeval")
 

@@ -44,9 +44,9 @@ class Line:
 
 def write(model: str, dataset: str, path: Path, number: int) -> None:
     """Score the conversations of a number of examples with rmeval, and write a line for each."""
-    from rmeval.data_prep.audit import Audit
-    from rmeval.data_prep.examples import conversations, to_examples
-    from rmeval.data_prep.rows import load_rows
+    from rmeval.data_prep.rows.examples import conversations, to_examples
+    from rmeval.data_prep.rows.in_memory import load_rows
+    from rmeval.data_prep.text.audit import Audit
     from rmeval.eval.scorers import ModelOptions
     from rmeval.eval.scorers.classifier import ClassifierScorer
 

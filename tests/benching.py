@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rmeval.bench.cell import planned_row
-from rmeval.bench.model import DoesNotFitError, Subject
+from rmeval.bench.measure.cell import planned_row
 from rmeval.bench.plan import Cell, Setting
-from rmeval.bench.rows import Row, Texts, made_up_rows
 from rmeval.bench.shape import Shape
 from rmeval.bench.storage import SCHEMA, Document
-from rmeval.eval.engine.executors import Values
+from rmeval.bench.subjects.model import DoesNotFitError, Subject
+from rmeval.bench.subjects.rows import Row, Texts, made_up_rows
+from rmeval.eval.engine.packed import Values
 from rmeval.types import Accounting
 
 SHAPE = Shape(

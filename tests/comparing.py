@@ -1,4 +1,4 @@
-"""What the tests of ``rmeval.eval.compare`` and of the gate have in common: runs whose outcomes are chosen."""
+"""What the tests of ``rmeval.eval.numbers.compare`` and of the gate have in common: runs whose outcomes are chosen."""
 
 from __future__ import annotations
 

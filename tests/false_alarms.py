@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 from scipy import stats
 
-from rmeval.eval.compare import ALPHA, differences_of
-from rmeval.eval.gate import judge_accuracies
-from rmeval.eval.prompts import Prompts
-from rmeval.eval.rules import parse_rule
+from rmeval.eval.gate.check import judge_accuracies
+from rmeval.eval.gate.rules import parse_rule
+from rmeval.eval.numbers.compare import ALPHA, differences_of
+from rmeval.eval.numbers.prompts import Prompts
 from rmeval.eval.suites import get_suite
 
 OVERALL = [parse_rule("overall:0")]

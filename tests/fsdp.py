@@ -82,7 +82,7 @@ def _let_cpus_shard() -> None:
 
 def _watch(stop_at: int | None, probe: Path | None) -> None:
     """Note what is in memory in each batch of the first step, and stop when told."""
-    from rmeval.trainer.reward_trainer import PairTrainer
+    from rmeval.trainer.loop.reward_trainer import PairTrainer
 
     begin, step = PairTrainer.__init__, PairTrainer.training_step
     seen: list[dict[str, int]] = []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from rmeval.data_prep.files import Row
 from rmeval.data_prep.mixture import Mixture
+from rmeval.data_prep.rows.files import Row
 
 HH = "hh-rlhf"
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rmeval import RunRecord
-from rmeval.eval.metrics import overall_mean
-from rmeval.eval.ranks import Block, rank
-from rmeval.eval.statistics import weighted_mean
+from rmeval.eval.numbers.metrics import overall_mean
+from rmeval.eval.numbers.ranks import Block, rank
+from rmeval.eval.numbers.shares import weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.records import write_run
 from rmeval.types import Estimate, Results

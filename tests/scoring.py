@@ -1,4 +1,4 @@
-"""What the tests of ``rmeval.eval.score`` and its files have in common."""
+"""What the tests of ``rmeval.eval.scoring.score`` and its files have in common."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from rmeval.data_prep.audit import finding
+from rmeval.data_prep.text.audit import finding
 from rmeval.errors import RmevalError
-from rmeval.eval.score import score
 from rmeval.eval.scorers.base import Pointwise, Scorer
+from rmeval.eval.scoring.score import score
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
 LONGEST = "baseline:longest"

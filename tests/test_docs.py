@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rmeval.cli import app
-from rmeval.data_prep.audit import CODES
-from rmeval.data_prep.remedies import REMEDIES
+from rmeval.data_prep.text.audit import CODES
+from rmeval.data_prep.text.remedies import REMEDIES
 from tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"

@@ -121,6 +121,21 @@ BELOW["pytest_plugin"] = {"reports", *BELOW["reports"]}
 BELOW["cli"] = {"reports", "bench", "trainer", *BELOW["reports"]}
 
 
+LAYERS: dict[str, tuple[str, ...]] = {
+    "data_prep": ("text", "rows", "sources", "mixture", "pairs", "split", "overlap", "output", "prepare"),
+    "trainer": ("quickstart", "recipe", "data", "loop", "results", "trained", "session", "train"),
+    "eval": (
+        "model_options", "environment", "suites", "numbers", "journal", "engine.plan", "engine.kernels", "engine",
+        "models", "scorers", "refine", "gate", "scoring", "selftest", "evaluate",
+    ),
+    "bench": (
+        "shape", "plan", "storage", "subjects", "measure", "folder", "cells", "timed", "session", "run", "compare",
+    ),
+    "reports": ("shell", "run", "board", "gate", "bench", "data", "training"),
+}  # fmt: skip
+"""Part -> its rooms and files, lowest first: each may import only those before it."""
+
+
 def nodes(tree: ast.AST, *, on_load: bool) -> Iterator[ast.AST]:
     """All nodes of a module; with ``on_load`` only those that run when it is imported."""
     for node in ast.iter_child_nodes(tree):
@@ -168,17 +183,17 @@ def upward(module: str, imported: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "text", "expected"),
     [
-        ("rmeval.data_prep.rows", "from rmeval.eval.suites import SUITES", {"rmeval.eval.suites"}),
-        ("rmeval.data_prep.rows", "def f():\n    import rmeval.eval.suites", {"rmeval.eval.suites"}),
-        ("rmeval.data_prep.rows", "from ..eval import suites", {"rmeval.eval.suites"}),
-        ("rmeval.data_prep.rows", "from rmeval import evaluate", {"rmeval.eval.evaluate"}),
-        ("rmeval.eval.metrics", "from rmeval import reports", {"rmeval.reports"}),
-        ("rmeval.bench.sweep", "import rmeval.reports.console", {"rmeval.reports.console"}),
+        ("rmeval.data_prep.rows.in_memory", "from rmeval.eval.suites import SUITES", {"rmeval.eval.suites"}),
+        ("rmeval.data_prep.rows.in_memory", "def f():\n    import rmeval.eval.suites", {"rmeval.eval.suites"}),
+        ("rmeval.data_prep.rows.in_memory", "from ...eval import suites", {"rmeval.eval.suites"}),
+        ("rmeval.data_prep.rows.in_memory", "from rmeval import evaluate", {"rmeval.eval.evaluate"}),
+        ("rmeval.eval.numbers.metrics", "from rmeval import reports", {"rmeval.reports"}),
+        ("rmeval.bench.sweep", "import rmeval.reports.run.console", {"rmeval.reports.run.console"}),
         ("rmeval.trainer.train", "from rmeval.bench import sweep", {"rmeval.bench"}),
-        ("rmeval.records", "from rmeval.data_prep import audit", {"rmeval.data_prep.audit"}),
+        ("rmeval.records", "from rmeval.data_prep.text import audit", {"rmeval.data_prep.text.audit"}),
         ("rmeval.types", "if TYPE_CHECKING:\n    from rmeval.records import RunRecord", {"rmeval.records"}),
         ("rmeval.cli.train", "from rmeval.trainer.train import train\nfrom rmeval.bench import sweep", set()),
-        ("rmeval.eval.metrics", "from rmeval import records\nfrom . import statistics\nimport numpy", set()),
+        ("rmeval.eval.numbers.metrics", "from rmeval import records\nfrom . import statistics\nimport numpy", set()),
     ],
 )
 def test_an_import_that_goes_up_is_seen(module: str, text: str, expected: set[str]) -> None:
@@ -189,6 +204,49 @@ def test_an_import_that_goes_up_is_seen(module: str, text: str, expected: set[st
 def test_imports_go_down_only(module: str) -> None:
     assert room(module) in BELOW, f"{room(module)} is a room that the design does not know"
     assert upward(module, of(module)) == set()
+
+
+def layer(module: str) -> int | None:
+    """The place of a module among the layers of its part; None for the part itself."""
+    part, _, name = module.removeprefix("rmeval.").partition(".")
+    # Of `engine` and `engine.plan` the longer one.
+    fitting = [(len(each), place) for place, each in enumerate(LAYERS[part]) if f"{name}.".startswith(f"{each}.")]
+    return max(fitting)[1] if fitting else None
+
+
+def higher(module: str, imported: set[str]) -> set[str]:
+    """The imports inside a part that do not go down."""
+    part, own = room(module), layer(module)
+    inner = {name: layer(name) for name in imported if name.startswith(f"rmeval.{part}.")}
+    return {name for name, place in inner.items() if own is not None and (place is None or place > own)}
+
+
+@pytest.mark.parametrize(
+    ("module", "imported", "expected"),
+    [
+        ("eval.engine.kernels.layout", {"eval.engine.plan", "eval.engine.ways"}, {"eval.engine.ways"}),
+        ("eval.engine.engine", {"eval.models.device", "eval.engine.ways"}, {"eval.models.device"}),
+        ("eval.evaluate", {"eval.scorers", "eval.refine"}, set()),
+        ("data_prep.rows.files", {"data_prep.sources.base", "types"}, {"data_prep.sources.base"}),
+    ],
+)  # fmt: skip
+def test_an_import_that_goes_up_inside_a_part_is_seen(module: str, imported: set[str], expected: set[str]) -> None:
+    names = {f"rmeval.{name}" for name in imported}
+    assert higher(f"rmeval.{module}", names) == {f"rmeval.{name}" for name in expected}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[1:2] and name.split(".")[1] in LAYERS])
+def test_imports_inside_a_part_go_down_only(module: str) -> None:
+    if module.count(".") > 1:
+        assert layer(module) is not None, f"{module} is in no layer that the design knows"
+    assert higher(module, of(module)) == set()
+
+
+def test_no_folder_is_a_heap() -> None:
+    """About a dozen files each; what makes the shipped model has one a kind of pair."""
+    folders = {path.parent for path in MODULES.values()}
+    sizes = {folder.relative_to(SOURCE).as_posix(): len(list(folder.glob("*.py"))) - 1 for folder in folders}
+    assert {name: size for name, size in sizes.items() if size > 13} == {"trainer/quickstart": 14}
 
 
 def test_the_entrance_imports_the_command_line_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from rmeval import ModelOptions, RunRecord, compare, evaluate, load_run
 from rmeval.eval.evaluate import recompute
-from rmeval.reports.report import report_page
+from rmeval.reports.run.report import report_page
 
 OLD = Path(__file__).parent / "golden" / "run-0.1.0"
 """``rmeval mini --model quickstart --subset mini-arithmetic --limit 6``."""

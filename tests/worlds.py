@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.eval.metrics import shares
-from rmeval.eval.prompts import Prompts
+from rmeval.eval.numbers.metrics import shares
+from rmeval.eval.numbers.prompts import Prompts
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.base import Section, Suite
 
@@ -63,7 +63,7 @@ class World:
         return {key: sum(float(w) * truths[name] for name, w in own.items()) for key, own in parts.items()}
 
     def draw(self, truths: Mapping[str, float], seed: int) -> Iterator[Prompts]:
-        """Yield the two models' outcomes again and again, as ``rmeval.eval.compare`` sums them."""
+        """Yield the two models' outcomes again and again, as ``rmeval.eval.numbers.compare`` sums them."""
         random = np.random.default_rng(seed)
         subset = [name for name, n in self.sizes.items() for _ in range(n)]
         own = [(name, row // self.together) for name, n in self.sizes.items() for row in range(n)]

@@ -47,7 +47,7 @@ def write_config(path: Path, stage: int, **changes: Any) -> Path:
 
 
 def _run(recipe: str, output: str, overrides: Sequence[str], stop_at: int | None) -> None:
-    from rmeval.trainer.reward_trainer import PairTrainer
+    from rmeval.trainer.loop.reward_trainer import PairTrainer
     from rmeval.trainer.train import train
 
     step = PairTrainer.training_step
@@ -74,8 +74,8 @@ def refusals(recipe: Path, configs: Sequence[Path], answers: Path) -> Process:
 
 def _ask(recipe: str, configs: Sequence[str], answers: str) -> None:
     from rmeval.errors import UsageError
-    from rmeval.trainer.arguments import reward_config
-    from rmeval.trainer.hardware import choose
+    from rmeval.trainer.loop.arguments import reward_config
+    from rmeval.trainer.loop.hardware import choose
     from rmeval.trainer.recipe import load_recipe
 
     said = []

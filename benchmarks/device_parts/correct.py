@@ -13,18 +13,18 @@ import torch
 
 from benchmarks.device_parts import lengths, models, scoring
 from benchmarks.device_parts.report import Part, Row
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.eval.engine.engine import CHECK_BOUND, LOW_CHECK_BOUND
 from rmeval.eval.engine.execute import execute
-from rmeval.eval.engine.executors import Executor, PackedExecutor, Values
-from rmeval.eval.engine.flex import kernels_made
+from rmeval.eval.engine.kernels.flex import kernels_made
+from rmeval.eval.engine.packed import Executor, PackedExecutor, Values
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Ids, make_plan
 from rmeval.eval.engine.precision import Precision
-from rmeval.eval.scorers.options import ModelOptions
+from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.selftest import selftest
-from tests.eval.engine.test_executors import sequences, worst
+from tests.eval.engine.test_packed import sequences, worst
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from tokenizers import models as vocabularies
 
 from benchmarks.device_parts import lengths, models, scoring
 from benchmarks.device_parts.report import Part, Row
-from rmeval.bench.ceiling import clock, matrix_rate
-from rmeval.bench.configured import shape_of
-from rmeval.bench.memory import Peak
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded
+from rmeval.bench.measure.ceiling import clock, matrix_rate
+from rmeval.bench.measure.memory import Peak
+from rmeval.bench.subjects.configured import shape_of
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.eval.engine.engine import PACK_TOKENS, Engine
-from rmeval.eval.engine.flex import block_mask, kernels_made, padded_rows
-from rmeval.eval.engine.layout import in_flight
+from rmeval.eval.engine.kernels.flex import block_mask, kernels_made, padded_rows
+from rmeval.eval.engine.kernels.layout import in_flight
 from rmeval.eval.engine.plan import Pack, Plan, make_plan
 
 if TYPE_CHECKING:

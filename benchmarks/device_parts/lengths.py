@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.data_prep.encode import Encoded
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.files import write_text
 
 Lengths = NDArray[np.int64]
@@ -69,14 +69,14 @@ def draw(lengths: Lengths, *, vocabulary: int, longest: int, seed: int = 0) -> l
 
 def measure(rows: str, tokenizer: str, pairs: int | None) -> Lengths:
     """Return the lengths of a data set's pairs, at even steps through the set if fewer are asked for."""
-    from rmeval.data_prep.audit import Audit
-    from rmeval.data_prep.encode import Encoder
-    from rmeval.data_prep.examples import conversations, to_examples
-    from rmeval.data_prep.rows import load_rows
-    from rmeval.data_prep.template import load_template
-    from rmeval.eval.scorers.folder import locate
-    from rmeval.eval.scorers.loading import load_tokenizer
-    from rmeval.eval.scorers.options import ModelOptions
+    from rmeval.data_prep.rows.examples import conversations, to_examples
+    from rmeval.data_prep.rows.in_memory import load_rows
+    from rmeval.data_prep.text.audit import Audit
+    from rmeval.data_prep.text.encode import Encoder
+    from rmeval.data_prep.text.template import load_template
+    from rmeval.eval.model_options import ModelOptions
+    from rmeval.eval.models.folder import locate
+    from rmeval.eval.models.loading import load_tokenizer
 
     examples, _ = to_examples(load_rows(rows), default_subset="all")
     if pairs is not None:

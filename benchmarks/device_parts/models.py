@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
-from rmeval.bench.configured import random_model
+from rmeval.bench.subjects.configured import random_model
 from rmeval.eval.engine.precision import Precision, lower
-from tests.eval.engine.test_executors import FAMILIES, build
+from tests.eval.engine.test_packed import FAMILIES, build
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.eval.engine.engine import Engine
-from rmeval.eval.engine.executors import Values
+from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.precision import Precision
+from rmeval.eval.model_options import CompileMode
 from rmeval.eval.refine import Decision, Refined, refine_decisions
-from rmeval.eval.scorers.options import CompileMode
 from rmeval.types import Conversation, Message, Progress, Score
 
 if TYPE_CHECKING:

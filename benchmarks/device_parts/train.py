@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from benchmarks.device_parts import lengths, models
 from benchmarks.device_parts.report import Part, Row
-from rmeval.bench.ceiling import clock, matrix_rate
-from rmeval.bench.configured import shape_of
-from rmeval.bench.memory import Peak
-from rmeval.trainer.batches import PairBatches
+from rmeval.bench.measure.ceiling import clock, matrix_rate
+from rmeval.bench.measure.memory import Peak
+from rmeval.bench.subjects.configured import shape_of
+from rmeval.trainer.data.batches import PairBatches
 
 _WAYS = {"LoRA of 7b, plain loop": "7b", "all weights of 1b, plain loop": "1b"}
 _TRAINER = "rmeval train of a tiny model: loss, last step / first"

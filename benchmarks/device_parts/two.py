@@ -18,8 +18,8 @@ import torch
 
 from benchmarks.device_parts import lengths, models, scoring
 from benchmarks.device_parts.report import Part, Row
-from rmeval.bench.ceiling import clock
-from rmeval.data_prep.audit import Audit
+from rmeval.bench.measure.ceiling import clock
+from rmeval.data_prep.text.audit import Audit
 from rmeval.files import write_text
 
 ROWS = [

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rmeval.data_prep.prepare import prepare as prepare
     from rmeval.errors import RmevalError as RmevalError
-    from rmeval.eval.compare import Comparison as Comparison
-    from rmeval.eval.compare import compare as compare
     from rmeval.eval.evaluate import evaluate as evaluate
-    from rmeval.eval.score import ScoreSummary as ScoreSummary
-    from rmeval.eval.score import score as score
+    from rmeval.eval.model_options import ModelOptions as ModelOptions
+    from rmeval.eval.numbers.compare import Comparison as Comparison
+    from rmeval.eval.numbers.compare import compare as compare
     from rmeval.eval.scorers.base import Pointwise as Pointwise
     from rmeval.eval.scorers.base import Scorer as Scorer
-    from rmeval.eval.scorers.options import ModelOptions as ModelOptions
+    from rmeval.eval.scoring.score import ScoreSummary as ScoreSummary
+    from rmeval.eval.scoring.score import score as score
     from rmeval.eval.suites.base import Suite as Suite
     from rmeval.records import RunRecord as RunRecord
     from rmeval.records import load_run as load_run
-    from rmeval.reports.board import Leaderboard as Leaderboard
-    from rmeval.reports.leaderboard import leaderboard as leaderboard
+    from rmeval.reports.board.entries import Leaderboard as Leaderboard
+    from rmeval.reports.board.leaderboard import leaderboard as leaderboard
     from rmeval.trainer.train import train as train
     from rmeval.types import Conversation as Conversation
     from rmeval.types import Example as Example
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
     from rmeval.types import Score as Score
 
 _HOMES = {
-    "Comparison": "rmeval.eval.compare",
+    "Comparison": "rmeval.eval.numbers.compare",
     "Conversation": "rmeval.types",
     "Example": "rmeval.types",
-    "Leaderboard": "rmeval.reports.board",
+    "Leaderboard": "rmeval.reports.board.entries",
     "Item": "rmeval.types",
     "Message": "rmeval.types",
     "ModelInfo": "rmeval.types",
-    "ModelOptions": "rmeval.eval.scorers.options",
+    "ModelOptions": "rmeval.eval.model_options",
     "Pointwise": "rmeval.eval.scorers.base",
     "RmevalError": "rmeval.errors",
     "RunRecord": "rmeval.records",
     "Score": "rmeval.types",
-    "ScoreSummary": "rmeval.eval.score",
+    "ScoreSummary": "rmeval.eval.scoring.score",
     "Scorer": "rmeval.eval.scorers.base",
     "Suite": "rmeval.eval.suites.base",
-    "compare": "rmeval.eval.compare",
+    "compare": "rmeval.eval.numbers.compare",
     "evaluate": "rmeval.eval.evaluate",
-    "leaderboard": "rmeval.reports.leaderboard",
+    "leaderboard": "rmeval.reports.board.leaderboard",
     "load_run": "rmeval.records",
     "prepare": "rmeval.data_prep.prepare",
-    "score": "rmeval.eval.score",
+    "score": "rmeval.eval.scoring.score",
     "train": "rmeval.trainer.train",
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
-    from rmeval.eval.gate import Gate
+    from rmeval.eval.gate.check import Gate
     from rmeval.eval.scorers.base import Scorer
     from rmeval.records import RunRecord
 
@@ -73,10 +73,10 @@ def assert_no_regression(
         RmevalError: if the runs cannot be read or compared.
     """
     __tracebackhide__ = True
-    from rmeval.eval.gate import check
-    from rmeval.eval.rules import parse_mode, parse_rule
+    from rmeval.eval.gate.check import check
+    from rmeval.eval.gate.rules import parse_mode, parse_rule
     from rmeval.records import load_run
-    from rmeval.reports.check import as_text
+    from rmeval.reports.gate.console import as_text
 
     before, after = (load_run(run) if isinstance(run, str | Path) else run for run in (baseline, candidate))
     gate = check(

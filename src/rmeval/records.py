@@ -292,6 +292,9 @@ def _load_info(folder: Path) -> RunInfo:
     data = raw.get("data")
     if isinstance(data, dict) and data.get("prior_sets"):  # What 0.1 called rows that an option of the suite added.
         data["added"] = {"include-prior-sets": data["prior_sets"]}
+    results = raw.get("results")
+    if isinstance(results, dict) and "rulers" in results:  # What 0.1 called the reference lines.
+        results["reference_lines"] = results.pop("rulers")
     from pydantic import TypeAdapter, ValidationError  # Here: to score and to time needs none.
 
     try:

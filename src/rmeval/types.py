@@ -83,7 +83,7 @@ class Item:
     prompt: Messages
     completions: tuple[Messages, ...]
     id: str = ""
-    """The example it belongs to: the random ruler hashes it, others may ignore it."""
+    """The example it belongs to: the random reference line hashes it, others may ignore it."""
     tools: str = ""
     """As in ``Example``."""
 
@@ -95,7 +95,7 @@ class Conversation:
     prompt: Messages
     completion: Messages
     example_id: str = ""
-    """The example it belongs to, and its place there: the random ruler hashes these, others may ignore them."""
+    """The example it belongs to, and its place there: ``baseline:random`` hashes these, others may ignore them."""
     index: int = 0
     tools: str = ""
     """As in ``Example``."""
@@ -118,8 +118,8 @@ class Score:
     value: float
     """Higher is better; the unit is the model's own. NaN or infinite where the model gave no number."""
     tokens: int | None = None
-    """Tokens that the model read (after truncation); characters of the completion for a ruler; None where neither is
-    known."""
+    """Tokens that the model read (after truncation); characters of the completion for a reference line; None where
+    neither is known."""
     truncated: bool = False
     """True where the conversation was longer than ``max_length`` and lost its beginning."""
     refined: bool = False
@@ -133,7 +133,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing the audit noticed; the codes are listed in ``rmeval.data_prep.audit``."""
+    """One thing the audit noticed; the codes are listed in ``rmeval.data_prep.text.audit``."""
 
     code: str
     severity: Severity
@@ -206,7 +206,7 @@ class ScoredExample:
     rejected: tuple[float, ...]
     """Scores of the wrong completions."""
     chosen_chars: tuple[int, ...]
-    """Characters of each right completion: what the length rulers read."""
+    """Characters of each right completion: what the length reference lines read."""
     rejected_chars: tuple[int, ...]
     truncated: bool = False
     """True where at least one completion was truncated."""
@@ -273,8 +273,8 @@ class SubsetResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RulerResult:
-    """What a ruler that reads nothing (``longest``, ``shortest``, ``random``) reaches on the same examples."""
+class ReferenceResult:
+    """What a reference line (``longest``, ``shortest``, ``random``) reaches on the same examples."""
 
     overall: float | None
     sections: Mapping[str, float]
@@ -289,7 +289,7 @@ class Results:
     """None where the suite defines an overall number and none of its sections has a row."""
     sections: Mapping[str, Estimate]
     subsets: Mapping[str, SubsetResult]
-    rulers: Mapping[str, RulerResult] = field(default_factory=dict)
+    reference_lines: Mapping[str, ReferenceResult] = field(default_factory=dict)
     lowest: float | None = None
     """The overall accuracy if float32 found every undecided example wrong; None where there is no overall number."""
     highest: float | None = None

@@ -13,8 +13,8 @@ import pytest
 
 from rmeval.bench import storage
 from rmeval.bench.plan import Sweep
-from rmeval.bench.rows import Row
 from rmeval.bench.run import bench
+from rmeval.bench.subjects.rows import Row
 from rmeval.errors import RunError
 from tests.benching import Sleeper
 

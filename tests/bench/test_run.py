@@ -18,11 +18,11 @@ import pytest
 import torch
 
 from rmeval.bench import storage
-from rmeval.bench.ceiling import Ceiling
-from rmeval.bench.model import Subject
+from rmeval.bench.measure.ceiling import Ceiling
 from rmeval.bench.plan import Setting, Sweep
-from rmeval.bench.rows import Row
 from rmeval.bench.run import Announcement, bench
+from rmeval.bench.subjects.model import Subject
+from rmeval.bench.subjects.rows import Row
 from rmeval.errors import ModelError, RunError, UsageError
 from tests.benching import Sleeper, too_large
 from tests.tiny import save_tiny_model

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForSequenceClassification
 
-from rmeval.bench.configured import shape_of
 from rmeval.bench.shape import Shape
+from rmeval.bench.subjects.configured import shape_of
 from tests.benching import SHAPE
 from tests.tiny import tiny_config
 

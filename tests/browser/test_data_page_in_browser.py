@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rmeval.data_prep.statistics import LedgerEntry, MixtureStatistics, StatisticsBuilder, preview
-from rmeval.reports.data_page import write_data_page
+from rmeval.data_prep.output.statistics import LedgerEntry, MixtureStatistics, StatisticsBuilder, preview
+from rmeval.reports.data.page import write_data_page
 from rmeval.types import Message
 
 if TYPE_CHECKING:

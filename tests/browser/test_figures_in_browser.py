@@ -14,9 +14,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from rmeval import RunRecord, load_run
-from rmeval.eval.compare import compare
 from rmeval.eval.evaluate import recompute
-from rmeval.reports.report import write_report
+from rmeval.eval.numbers.compare import compare
+from rmeval.reports.run.report import write_report
 from tests.reports.made import Hashed, made_run
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ def test_one_run(visit: Visit, runs: Sequence[RunRecord], tmp_path: Path) -> Non
     assert shown == [
         [name, percent(each.accuracy), ranges(each), f"{100 * each.accuracy:.2f}%"] for name, each in bars.items()
     ]
-    legend = page.locator(".legend.rulers").inner_text()
-    for name, ruler in results.rulers.items():
-        assert ruler.overall is not None
-        assert f"{name} {percent(ruler.overall)}" in legend
+    legend = page.locator(".legend.reference-lines").inner_text()
+    for name, line in results.reference_lines.items():
+        assert line.overall is not None
+        assert f"{name} {percent(line.overall)}" in legend
 
     rows = cells(page.locator("#subsets-0 tbody tr"))
     assert {row[0] for row in rows} == set(results.subsets)
@@ -98,7 +98,7 @@ def test_one_run(visit: Visit, runs: Sequence[RunRecord], tmp_path: Path) -> Non
         assert row[9] == str(result.truncated)
         assert float(row[10]) == pytest.approx(own.margin.mean(), abs=0.00501)
         assert row[11] == percent((table[table.subset == row[0]].longer > 0).mean())
-        assert row[12] == percent(results.rulers["random"].subsets[row[0]])
+        assert row[12] == percent(results.reference_lines["random"].subsets[row[0]])
     figures_of_plots(page, valid)
 
 

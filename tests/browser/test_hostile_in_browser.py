@@ -12,9 +12,9 @@ pytest.importorskip("playwright", reason="no browser tests: playwright is not in
 from playwright.sync_api import expect
 
 from rmeval import evaluate
-from rmeval.data_prep.statistics import MixtureStatistics, StatisticsBuilder, preview
-from rmeval.reports.data_page import write_data_page
-from rmeval.reports.report import write_report
+from rmeval.data_prep.output.statistics import MixtureStatistics, StatisticsBuilder, preview
+from rmeval.reports.data.page import write_data_page
+from rmeval.reports.run.report import write_report
 from rmeval.types import Finding, Message
 from tests.reports.made import Hashed
 

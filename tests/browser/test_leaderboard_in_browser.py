@@ -18,8 +18,8 @@ from playwright.sync_api import expect
 from rmeval import leaderboard, load_run
 from rmeval.eval.evaluate import recompute
 from rmeval.eval.suites import get_suite
-from rmeval.reports.board import Leaderboard
-from rmeval.reports.report import write_report
+from rmeval.reports.board.entries import Leaderboard
+from rmeval.reports.run.report import write_report
 from tests.browser.test_figures_in_browser import cells, frame, percent, ranges
 from tests.browser.test_hostile_in_browser import HOSTILE, SHOWN, harmless
 from tests.browser.test_report_in_browser import column
@@ -70,8 +70,8 @@ def test_sort(visit: Visit, board: Leaderboard) -> None:
     assert [float(text) for text in column(page, "#board-0", "Chat Hard")] == sorted(found)
     page.locator("#board-0").get_by_role("button", name="rank", exact=True).click()
     assert column(page, "#board-0", "rank")[-1] == "–", "what has no rank comes last"
-    rulers = page.locator("#board-0 tfoot th").all_inner_texts()
-    assert rulers == ["longest", "shortest", "random"]
+    reference_lines = page.locator("#board-0 tfoot th").all_inner_texts()
+    assert reference_lines == ["longest", "shortest", "random"]
 
 
 def test_search_and_filter(visit: Visit, board: Leaderboard) -> None:
@@ -213,11 +213,9 @@ def test_every_figure_of_the_index(visit: Visit, board: Leaderboard) -> None:
             assert bool(groups[one] & groups[other]) == (not wins(one, other) and not wins(other, one))
     for row in cells(page.locator("#board-0 tfoot tr")):
         for found in results.values():
-            ruler = found.rulers[row[1]]
-            assert row[2] == percent(ruler.overall or 0)
-            assert [row[titles.index(name)] for name in sections] == [
-                percent(ruler.sections[name]) for name in sections
-            ]
+            line = found.reference_lines[row[1]]
+            assert row[2] == percent(line.overall or 0)
+            assert [row[titles.index(name)] for name in sections] == [percent(line.sections[name]) for name in sections]
     published = dict(zip(titles, rows["published/model"], strict=True))
     assert [published[name] for name in ("overall", *sections)] == ["80.0"] * 5
 

@@ -14,10 +14,10 @@ pytest.importorskip("playwright", reason="no browser tests: playwright is not in
 from playwright.sync_api import expect
 
 from rmeval import RunRecord, load_run
-from rmeval.eval.compare import compare
+from rmeval.eval.numbers.compare import compare
 from rmeval.eval.suites.rules import all_beat_all
 from rmeval.records import scored_examples
-from rmeval.reports.report import write_report
+from rmeval.reports.run.report import write_report
 from tests.reports.made import made_run
 
 if TYPE_CHECKING:

@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 
 from rmeval.cli import _run
-from rmeval.data_prep.audit import CODES
 from rmeval.data_prep.sources import SOURCES
-from rmeval.eval.scorers.baseline import RULERS
-from rmeval.eval.scorers.shipped import SHIPPED
+from rmeval.data_prep.text.audit import CODES
+from rmeval.eval.models.shipped import SHIPPED
+from rmeval.eval.numbers.reference_lines import REFERENCE_LINES
 from rmeval.eval.suites import SUITES
 
 NAMES = {
     "suites": list(SUITES),
     "models": list(SHIPPED),
-    "baselines": [f"baseline:{name}" for name in RULERS],
+    "baselines": [f"baseline:{name}" for name in REFERENCE_LINES],
     "findings": list(CODES),
     "sources": list(SOURCES),
     "mixtures": ["rm-mistral-7b", "rm-mistral-7b-safe"],

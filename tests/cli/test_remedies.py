@@ -16,11 +16,11 @@ from torch._inductor import config as inductor
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from rmeval.cli import _run
-from rmeval.data_prep.remedies import REMEDIES
-from rmeval.eval.scorers import loading
+from rmeval.data_prep.text.remedies import REMEDIES
+from rmeval.eval.models import loading
 from rmeval.records import load_run
-from tests.data_prep.test_kept import PARTS, R1, ZEPHYR
-from tests.data_prep.test_tools import QWEN25, TOOLS
+from tests.data_prep.text.test_kept import PARTS, R1, ZEPHYR
+from tests.data_prep.text.test_tools import QWEN25, TOOLS
 from tests.eval.test_low_precision_runs import weights_times
 from tests.tiny import CHATML, MISTRAL, edit_config, save_tiny_model, tiny_config
 

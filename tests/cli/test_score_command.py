@@ -11,8 +11,8 @@ import typer
 
 from rmeval.cli import score as cli
 from rmeval.errors import RmevalError, UsageError
-from rmeval.eval import chunks
-from rmeval.eval.partial import Partial
+from rmeval.eval.scoring import chunks
+from rmeval.eval.scoring.partial import Partial
 
 ROWS = [{"prompt": "Hi", "completions": ["xx", "\ud800"]}, {"prompt": "Hi", "completions": ["a"]}]
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from rmeval import RmevalError, evaluate
 from rmeval.data_prep.mixture import Mixture
-from rmeval.data_prep.normalise import pair_opening
 from rmeval.data_prep.prepare import prepare
+from rmeval.data_prep.text.normalise import pair_opening
 from rmeval.errors import DataError, RunError, UsageError
 from rmeval.files import LOCK
 from rmeval.types import Example, Message
@@ -171,7 +171,7 @@ def test_pairs_reads_the_test_side_and_reports_by_source(tmp_path: Path, paths: 
     prepare(mixture_of(paths, 10), tmp_path / "out")
     run = evaluate("baseline:longest", "pairs", dataset=str(tmp_path / "out"))
     assert run.info.data.split == "test"
-    # "It is 7." is one character longer than "Not 7.": the ruler has them all.
+    # "It is 7." is one character longer than "Not 7.": the reference line has them all.
     found = {name: (subset.n, subset.accuracy) for name, subset in run.info.results.subsets.items()}
     assert found == dict.fromkeys(paths, (10, 1.0))
     assert set(run.examples["example_id"]) == {row["id"] for row in rows_of(tmp_path / "out", "test")}

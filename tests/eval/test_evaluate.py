@@ -1,4 +1,4 @@
-"""From a scorer and rows to a run, with a scorer of the user's own, rulers and a tiny model."""
+"""From a scorer and rows to a run, with a scorer of the user's own, reference lines and a tiny model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from rmeval import ModelOptions, RunRecord, Scorer, evaluate, load_run
 from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.evaluate import default_output_dir, recompute
-from rmeval.eval.scorers import loading
+from rmeval.eval.models import loading
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 
@@ -195,7 +195,7 @@ def test_the_default_folder_names_the_model() -> None:
     assert default_output_dir("mini", "..").name.startswith("mini-model-2")
 
 
-# --- rulers and models ------------------------------------------------------------------------------------------
+# --- reference lines and models ---------------------------------------------------------------------------------
 
 
 def scores(run: RunRecord) -> list[float]:
@@ -217,7 +217,7 @@ def test_the_longest_ruler(tmp_path: Path) -> None:
     assert scores(run) == [2.0, 1.0, 1.0, 2.0, 2.0, 2.0]
     result = run.info.results.subsets["all"]
     assert (result.right, result.ties, result.n) == (1, 1, 3)
-    assert run.info.results.rulers["longest"].overall == pytest.approx(1 / 3)
+    assert run.info.results.reference_lines["longest"].overall == pytest.approx(1 / 3)
 
 
 def test_the_same_scores_whatever_the_batch_size(tiny_model: Path) -> None:

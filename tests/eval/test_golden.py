@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.journal.journal import SCORING_VERSION
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import ask, items_of
 from rmeval.eval.suites import get_suite
+from rmeval.eval.suites.data import DataOptions, load_dataset
 from tests.tiny import save_tiny_model
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "scores.json"

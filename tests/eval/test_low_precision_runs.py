@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from rmeval import ModelOptions, RunRecord, evaluate, load_run
-from rmeval.eval.scorers import device, loading
+from rmeval.eval.models import device, loading
 from tests.tiny import save_tiny_model
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rmeval.data_prep.examples import conversations
-from rmeval.eval.metrics import compute_results
+from rmeval.data_prep.rows.examples import conversations
+from rmeval.eval.numbers.metrics import compute_results
 from rmeval.eval.refine import SPREAD, refine, settle_precision
 from rmeval.eval.suites import get_suite
 from rmeval.types import Conversation, Example, Message, Progress, Score, ScoredExample

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rmeval.errors import UsageError
-from rmeval.eval.engine.executors import PACKABLE, Values
+from rmeval.eval.engine.packed import PACKABLE, Values
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Pack
 from rmeval.eval.scorers import ModelOptions
@@ -60,5 +60,5 @@ def test_every_family_of_the_fast_path_can_be_tested(model_type: str, tmp_path: 
 
 
 def test_a_ruler_has_nothing_to_test() -> None:
-    with pytest.raises(UsageError, match="ruler"):
+    with pytest.raises(UsageError, match="line"):
         selftest("baseline:longest")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rmeval import RunRecord, evaluate
-from rmeval.data_prep.audit import finding
+from rmeval.data_prep.text.audit import finding
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rmeval.eval.compare import ALPHA, Differences, difference
-from rmeval.eval.gate import judge_accuracies
-from rmeval.eval.metrics import shares
-from rmeval.eval.paired import power
-from rmeval.eval.rules import DEFAULT_RULES, parse_rule
+from rmeval.eval.gate.check import judge_accuracies
+from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
+from rmeval.eval.numbers.compare import ALPHA, Differences, difference
+from rmeval.eval.numbers.metrics import shares
+from rmeval.eval.numbers.paired import power
 from tests.conftest import REPOSITORY
 from tests.false_alarms import worst
 from tests.worlds import PAIRS, QUALITIES, REWARDBENCH, World, worlds
@@ -127,8 +127,8 @@ cautious: it never takes more than the 5% it promises, and takes less where few 
 | ---: | ---: |
 {exact}
 
-`tests/eval/test_false_alarms.py` holds this for all n to 60, and enumerates the default rules where prompts stand in
-several subsets and sections.
+`tests/eval/gate/test_false_alarms.py` holds this for all n to 60, and enumerates the default rules where prompts stand
+in several subsets and sections.
 
 ## Simulated: nothing changed
 
@@ -143,7 +143,7 @@ one-sided 95% bound.
 
 ## Simulated: how often a true drop is found, and in brackets how often that is stated
 
-Each number by itself, one-sided at 5%; what is stated is `rmeval.eval.paired.power` with each run's own flips, on which
+Each number by itself, one-sided at 5%; what is stated is `numbers.paired.power` with each run's own flips, on which
 "could show" rests. Subsets' true accuracies lie between 80% and 95%.
 
 | world | flips a run | gate fails | found (stated) |

@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rmeval.eval.intervals import estimate
-from rmeval.eval.metrics import shares
+from rmeval.eval.numbers.intervals import estimate
+from rmeval.eval.numbers.metrics import shares
 from tests.conftest import REPOSITORY
 from tests.worlds import QUALITIES, World, worlds
 
@@ -93,8 +93,8 @@ in widths of an interval that knows the standard deviation of the estimate: what
 of caution. Made by `tox -e slow` (`tests/slow/test_coverage.py`).
 
 One subset of 5, 10, 20 or 60 rows, and means of subsets of 1 to 30 rows, are enumerated exactly in
-`tests/eval/test_intervals.py`: a subset's interval holds at least 95% of the time whatever the truth, a mean's at least
-94%.
+`tests/eval/numbers/test_intervals.py`: a subset's interval holds at least 95% of the time whatever the truth, a mean's
+at least 94%.
 {chr(10).join(lines)}
 """
 

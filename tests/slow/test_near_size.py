@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rmeval.data_prep.split import Opening, assign_sides
+from rmeval.data_prep.split.held_out import Opening, assign_sides
 
 NUMBER = 100_000
 WORDS = [f"v{number}" for number in range(20_000)]

@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from rmeval.data_prep.examples import to_examples
-from rmeval.data_prep.overlap import find_overlap
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.overlap.contamination import find_overlap
+from rmeval.data_prep.rows.examples import to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
 from rmeval.data_prep.sources.base import Pair
 from rmeval.errors import UsageError
 from rmeval.eval.suites.mini import mini_path
-from rmeval.trainer import made as made_module
 from rmeval.trainer import quickstart
-from rmeval.trainer.made import made
+from rmeval.trainer.data import made as made_module
+from rmeval.trainer.data.made import made
 from rmeval.trainer.quickstart.code import Program, mutants, programs
 from rmeval.trainer.quickstart.model import make_config, make_tokenizer
 from rmeval.trainer.quickstart.pairs import FAMILIES, WrittenPair, make_pairs, read_texts, write_pairs

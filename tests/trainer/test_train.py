@@ -16,13 +16,13 @@ import yaml
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, pipeline
 
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.rows.in_memory import load_rows
 from rmeval.errors import DataError, RunError, UsageError
 from rmeval.eval.evaluate import evaluate
+from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.eval.scorers.options import ModelOptions
 from rmeval.records import load_run
-from rmeval.trainer.data import load_pairs, opening_of
+from rmeval.trainer.data.pairs import load_pairs, opening_of
 from rmeval.trainer.recipe import load_recipe
 from rmeval.trainer.train import Trained, train
 from rmeval.types import Conversation, Message
@@ -136,7 +136,7 @@ def test_the_reported_numbers_come_again_from_rmeval_pairs(trained: Trained) -> 
     overall = run.info.results.overall
     assert overall is not None
     assert (result["accuracy"], result["low"], result["high"]) == (overall.accuracy, overall.low, overall.high)
-    assert result["rulers"] == {name: ruler.overall for name, ruler in run.info.results.rulers.items()}
+    assert result["reference_lines"] == {name: line.overall for name, line in run.info.results.reference_lines.items()}
     kept = load_run(trained.path / result["run"])
     assert kept.info.model.fingerprint == run.info.model.fingerprint  # Writing training.json does not change it.
 
@@ -235,7 +235,7 @@ def test_stopped_when_training_is_over_it_takes_no_step_more(
 
     for _ in range(2):
         with monkeypatch.context() as context:
-            context.setattr("rmeval.trainer.finish.write_model", stop)
+            context.setattr("rmeval.trainer.results.finish.write_model", stop)
             with pytest.raises(KeyboardInterrupt):
                 train(str(setting.recipe), tmp_path / "over")
     done = train(str(setting.recipe), tmp_path / "over")

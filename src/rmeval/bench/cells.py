@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from rmeval.bench import storage
-from rmeval.bench.against import load_pipeline, score_both
-from rmeval.bench.ceiling import Ceiling, clock
-from rmeval.bench.cell import Fixture, Prepared, best_cells, complete, measured_row, planned_row
-from rmeval.bench.fidelity import FidelityCheck
-from rmeval.bench.memory import Peak
-from rmeval.bench.model import DoesNotFitError, Source, Subject
+from rmeval.bench.measure.ceiling import Ceiling, clock
+from rmeval.bench.measure.cell import Fixture, Prepared, best_cells, complete, measured_row, planned_row
+from rmeval.bench.measure.fidelity import FidelityCheck
+from rmeval.bench.measure.memory import Peak
+from rmeval.bench.measure.pipeline import load_pipeline, score_both
 from rmeval.bench.plan import Cell, Planned, Setting, Sweep
+from rmeval.bench.subjects.model import DoesNotFitError, Source, Subject
 from rmeval.errors import ModelError
 
 Note = Callable[[str], None]

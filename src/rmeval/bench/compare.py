@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 from rmeval.bench.storage import CellRow, Document
 from rmeval.errors import UsageError, did_you_mean
-from rmeval.eval.rules import parse_share
+from rmeval.eval.gate.rules import parse_share
 
 Kind: TypeAlias = Literal["throughput", "latency", "memory", "flips"]
 Verdict: TypeAlias = Literal["worse", "better", "same", "inside the noise"]

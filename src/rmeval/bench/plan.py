@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from rmeval.bench.shape import Shape
 from rmeval.errors import UsageError, did_you_mean
-from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
+from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
 
 DTYPES = ("float32", "bfloat16", "float16", "int8")
 OWN = "own"

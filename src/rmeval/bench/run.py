@@ -10,19 +10,19 @@ from typing import Any
 import torch
 
 from rmeval.bench import storage
-from rmeval.bench.asked import ItemSource, as_asked, is_asked
-from rmeval.bench.ceiling import LONGEST, Ceiling
-from rmeval.bench.cell import planned_row
 from rmeval.bench.cells import Cells, Note
-from rmeval.bench.fidelity import FidelityCheck
 from rmeval.bench.folder import default_folder, hold
-from rmeval.bench.model import ModelSource, Source
+from rmeval.bench.measure.ceiling import LONGEST, Ceiling
+from rmeval.bench.measure.cell import planned_row
+from rmeval.bench.measure.fidelity import FidelityCheck
 from rmeval.bench.plan import OWN, Planned, Sweep, make_plan, total_seconds
-from rmeval.bench.quantize import why_no_int8
 from rmeval.bench.session import run_session
+from rmeval.bench.subjects.asked import ItemSource, as_asked, is_asked
+from rmeval.bench.subjects.model import ModelSource, Source
+from rmeval.bench.subjects.quantize import why_no_int8
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.environment import environment
-from rmeval.eval.scorers.device import free_bytes, pick_device
+from rmeval.eval.models.device import free_bytes, pick_device
 
 _SHARE = 0.4
 _TOKENS = 20_000.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rmeval.bench.cell import Fixture, Prepared
 from rmeval.bench.cells import Cells
+from rmeval.bench.measure.cell import Fixture, Prepared
 
 
 def score(cells: Cells, prepared: Prepared, benchmark: Fixture) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from rmeval.cli import options as opt
 from rmeval.errors import UsageError
-from rmeval.eval.scorers.options import ModelOptions
+from rmeval.eval.model_options import ModelOptions
 
 if TYPE_CHECKING:
     from rmeval.bench.compare import Comparison
@@ -127,7 +127,7 @@ def command(
     if as_json:
         print(json.dumps(document if found is None else {**document, "comparison": asdict(found)}, default=str))
     else:
-        from rmeval.reports.bench_table import print_bench
+        from rmeval.reports.bench.console import print_bench
 
         print_bench(document)
         if found is not None:
@@ -141,7 +141,7 @@ def _run(sweep: Sweep, context: typer.Context, old: Any, rules: Any) -> Any:
     from rmeval.bench import storage
     from rmeval.bench.compare import compare
     from rmeval.bench.run import bench
-    from rmeval.reports.bench_page import write_bench_page
+    from rmeval.reports.bench.page import write_bench_page
 
     def write_page(document: Any, folder: Path) -> None:
         complete = document["rmeval"]["complete"]
@@ -209,7 +209,7 @@ def _numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
 
 
 def _announce(found: Announcement) -> None:
-    from rmeval.reports.bench_table import print_plan
+    from rmeval.reports.bench.console import print_plan
 
     rows = [
         {
@@ -224,13 +224,13 @@ def _announce(found: Announcement) -> None:
 
 
 def _note(line: str) -> None:
-    from rmeval.reports.bench_table import print_note
+    from rmeval.reports.bench.console import print_note
 
     print_note(line)
 
 
 def _print_comparison(found: Comparison, as_json: bool) -> None:
-    from rmeval.reports.bench_table import print_comparison
+    from rmeval.reports.bench.console import print_comparison
 
     if as_json:
         print(json.dumps({**asdict(found), "passed": found.passed}))

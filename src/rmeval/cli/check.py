@@ -14,7 +14,7 @@ from rmeval.cli import options as opt
 from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
-    from rmeval.eval.gate import Gate
+    from rmeval.eval.gate.check import Gate
 
 _RUNS, _RULES, _OUTPUT = "Runs", "Rules", "Output"
 
@@ -74,9 +74,9 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Judge a run by rules, by floors, or by both."""
-    from rmeval.eval.compare import ALPHA
-    from rmeval.eval.gate import check
-    from rmeval.eval.rules import find_settings, parse_mode, parse_rule, parse_share, read_floors
+    from rmeval.eval.gate.check import check
+    from rmeval.eval.gate.rules import find_settings, parse_mode, parse_rule, parse_share, read_floors
+    from rmeval.eval.numbers.compare import ALPHA
     from rmeval.records import load_run
 
     if baseline is None and thresholds is None:
@@ -102,7 +102,7 @@ def command(
 
 def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | None) -> None:
     from rmeval.files import write_text
-    from rmeval.reports import check_files as files
+    from rmeval.reports.gate import files
 
     if junit is not None:
         write_text(junit, files.junit(gate))
@@ -117,7 +117,7 @@ def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | 
 
 
 def _print(gate: Gate, report: str | None, as_json: bool) -> None:
-    from rmeval.reports import check as tables
+    from rmeval.reports.gate import console as tables
 
     if as_json:
         print(json.dumps({**tables.as_json(gate), "report": report}, ensure_ascii=False, allow_nan=False))

@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Read runs and published results, write the site, print the tables."""
     from rmeval.cli.progress import progress_bar
-    from rmeval.reports.board_console import print_board
-    from rmeval.reports.board_files import board_json
-    from rmeval.reports.leaderboard import leaderboard
+    from rmeval.reports.board.console import print_board
+    from rmeval.reports.board.files import board_json
+    from rmeval.reports.board.leaderboard import leaderboard
 
     with progress_bar("reading runs") as progress:
         board = leaderboard(

@@ -22,7 +22,7 @@ def command(
     """List what there is of a kind: a name a line, with what it means."""
     if what not in _LISTS:
         raise UsageError(f"nothing called {what!r} to list{did_you_mean(what, _LISTS)} (known: {', '.join(_LISTS)})")
-    from rmeval.reports.console import print_names
+    from rmeval.reports.run.console import print_names
 
     print_names(_LISTS[what]())
 
@@ -40,20 +40,20 @@ def _kinds() -> list[tuple[str, str]]:
 
 
 def _models() -> list[tuple[str, str]]:
-    from rmeval.eval.scorers.shipped import SHIPPED
+    from rmeval.eval.models.shipped import SHIPPED
 
     return list(SHIPPED.items())
 
 
 def _baselines() -> list[tuple[str, str]]:
-    from rmeval.eval.scorers.baseline import PREFIX, RULERS
+    from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 
     meaning = {"longest": "the longer answer wins", "shortest": "the shorter answer wins", "random": "a coin decides"}
-    return [(PREFIX + name, meaning[name]) for name in RULERS]
+    return [(PREFIX + name, meaning[name]) for name in REFERENCE_LINES]
 
 
 def _findings() -> list[tuple[str, str]]:
-    from rmeval.data_prep.audit import CODES
+    from rmeval.data_prep.text.audit import CODES
 
     return [(code, f"{severity}: {meaning}") for code, (severity, meaning) in CODES.items()]
 

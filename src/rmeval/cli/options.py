@@ -10,8 +10,8 @@ from typing import Annotated, TypeAlias, get_args
 import typer
 
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.model_options import CompileMode, ModelOptions
 from rmeval.eval.scorers import kind_of
-from rmeval.eval.scorers.options import CompileMode, ModelOptions
 from rmeval.types import Lists
 
 _MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"

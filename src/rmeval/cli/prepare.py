@@ -63,8 +63,8 @@ def command(
 ) -> None:
     """Build a mixture and say what became of every row."""
     from rmeval.data_prep.prepare import PAGE, prepare
-    from rmeval.reports.data_page import write_data_page
-    from rmeval.reports.ledger_table import print_ledger
+    from rmeval.reports.data.console import print_ledger
+    from rmeval.reports.data.page import write_data_page
 
     paths = _paths(source or [])
     with _stages() as progress:
@@ -105,8 +105,8 @@ def _paths(given: Sequence[str]) -> dict[str, str]:
 
 def _benchmarks(names: Sequence[str]) -> dict[str, Sequence[Example]]:
     """Load the examples of suites, by name, and of any other data sets of pairs."""
-    from rmeval.eval.data import DataOptions, load_dataset
     from rmeval.eval.suites import SUITES
+    from rmeval.eval.suites.data import DataOptions, load_dataset
 
     found: dict[str, Sequence[Example]] = {}
     for name in names:

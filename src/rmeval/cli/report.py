@@ -27,7 +27,7 @@ def command(
 ) -> None:
     """Read the runs, write the page, say where it is."""
     from rmeval.records import load_run
-    from rmeval.reports.report import write_report
+    from rmeval.reports.run.report import write_report
 
     size = write_report([load_run(run) for run in runs], output, common_only=common_only)
     if as_json:

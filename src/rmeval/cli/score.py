@@ -14,7 +14,7 @@ import typer
 from rmeval.cli import options as opt
 
 if TYPE_CHECKING:
-    from rmeval.eval.score import ScoreSummary
+    from rmeval.eval.scoring.score import ScoreSummary
 
 _DATA, _OUTPUT = "Data", "Output"
 
@@ -65,7 +65,7 @@ def command(
 ) -> None:
     """Score a data set's completions and write its rows with their scores."""
     from rmeval.cli.progress import progress_bar
-    from rmeval.eval.score import score
+    from rmeval.eval.scoring.score import score
 
     with progress_bar("scoring rows") as progress:
         done = score(
@@ -87,7 +87,7 @@ def command(
 
 def _report(done: ScoreSummary) -> None:
     """Say on stderr what was done and what must be known of it."""
-    from rmeval.reports.summary import describe
+    from rmeval.reports.run.summary import describe
 
     lines = [f"{item.severity:8} {describe(item.code, item.count, item.examples)}" for item in done.findings]
     if done.resumed:

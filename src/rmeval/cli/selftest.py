@@ -36,7 +36,7 @@ def command(
     """Score a sample in many ways and compare; exit 1 if a decision moves."""
     from rmeval.cli.progress import progress_bar
     from rmeval.eval.selftest import selftest
-    from rmeval.reports.console import print_selftest
+    from rmeval.reports.run.console import print_selftest
 
     with progress_bar("self-test") as progress:
         found = selftest(model, dataset, split=split, model_options=opt.model_options(context), progress=progress)

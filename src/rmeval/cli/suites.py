@@ -142,8 +142,8 @@ def _score(
     """Score a suite, write the run and its page, and print it."""
     from rmeval.cli.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir, evaluate
-    from rmeval.reports.console import print_run
-    from rmeval.reports.summary import summary
+    from rmeval.reports.run.console import print_run
+    from rmeval.reports.run.summary import summary
 
     columns, how = opt.columns(map or ()), opt.lists(lists)
     with progress_bar("scoring") as progress:
@@ -177,7 +177,7 @@ def _score(
 
 def _write_page(run: RunRecord) -> None:
     """Write the run's page beside it; the run is safe by now, whatever happens here."""
-    from rmeval.reports.report import write_report
+    from rmeval.reports.run.report import write_report
 
     if run.path is not None:
         try:

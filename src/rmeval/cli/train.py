@@ -79,7 +79,7 @@ def command(
         )
     if done is None:
         return
-    from rmeval.reports.training_page import write_training_page
+    from rmeval.reports.training.page import write_training_page
 
     write_training_page(done.record, done.path / "curves.html")
     if as_json:

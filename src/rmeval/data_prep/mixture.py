@@ -27,7 +27,7 @@ from typing import Literal, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rmeval.data_prep.files import DATA_SUFFIXES, reason
+from rmeval.data_prep.rows.files import DATA_SUFFIXES, reason
 from rmeval.data_prep.sources import SOURCES
 from rmeval.errors import UsageError, did_you_mean
 

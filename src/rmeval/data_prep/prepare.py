@@ -21,17 +21,19 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from rmeval.data_prep import card, select, sides
-from rmeval.data_prep.build import Built, build_source
-from rmeval.data_prep.columns import Tally
-from rmeval.data_prep.contamination import TrainingPairs, find_contamination
-from rmeval.data_prep.ledger import Ledger, SourceLedger
 from rmeval.data_prep.mixture import Mixture, load_mixture, mixture_text
-from rmeval.data_prep.output import write_pairs
-from rmeval.data_prep.overlap import OverlapReport
-from rmeval.data_prep.sides import Assigned
-from rmeval.data_prep.split import Split
-from rmeval.data_prep.statistics import MixtureStatistics, PairStatistics
+from rmeval.data_prep.output import card
+from rmeval.data_prep.output.ledger import Ledger, SourceLedger
+from rmeval.data_prep.output.statistics import MixtureStatistics, PairStatistics
+from rmeval.data_prep.output.write import write_pairs
+from rmeval.data_prep.overlap.contamination import OverlapReport
+from rmeval.data_prep.overlap.search import TrainingPairs, find_contamination
+from rmeval.data_prep.pairs import select
+from rmeval.data_prep.pairs.build import Built, build_source
+from rmeval.data_prep.pairs.columns import Tally
+from rmeval.data_prep.split import assign as sides
+from rmeval.data_prep.split.assign import Assigned
+from rmeval.data_prep.split.held_out import Split
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
 from rmeval.files import OutputFolder, output_folder, room
 from rmeval.types import Example, Progress

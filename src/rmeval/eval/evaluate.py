@@ -13,20 +13,20 @@ from importlib import metadata
 from pathlib import Path
 
 from rmeval import records
-from rmeval.data_prep.audit import finding
-from rmeval.data_prep.column_map import ColumnMap
-from rmeval.data_prep.examples import conversations
-from rmeval.data_prep.rows import RowsLike
+from rmeval.data_prep.rows.column_map import ColumnMap
+from rmeval.data_prep.rows.examples import conversations
+from rmeval.data_prep.rows.in_memory import RowsLike
+from rmeval.data_prep.text.audit import finding
 from rmeval.errors import ModelError, UsageError, did_you_mean
-from rmeval.eval.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.environment import environment
 from rmeval.eval.journal.journal import Journal
-from rmeval.eval.journal.kept import ask_kept, opened
-from rmeval.eval.metrics import compute_results
+from rmeval.eval.numbers.metrics import compute_results
 from rmeval.eval.refine import refine, settle_precision
 from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
 from rmeval.eval.scorers.base import Accounts, Drifts, Loses, Plans, Refinable, Scorer, Settling, items_of
+from rmeval.eval.scorers.kept import ask_kept, opened
 from rmeval.eval.suites import Suite, get_suite, know, suite_of
+from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
 from rmeval.records import RunRecord
 from rmeval.types import Accounting, Example, Finding, Lists, Progress, Results, RunInfo, Score, Timing
 
@@ -64,7 +64,7 @@ def evaluate(
         subsets: Only these subsets; empty for all.
         limit: Only the first so many examples, after ``subsets``.
         suite_options: Options that the suite itself has, by name, such as RewardBench's ``include-prior-sets``.
-        columns: Which columns of the rows are what: fields to paths (``rmeval.data_prep.column_map``).
+        columns: Which columns of the rows are what: fields to paths (``rmeval.data_prep.rows.column_map``).
         lists: What several right and wrong completions of a row are: ``all`` one example, ``each`` an example for each
             right one, ``grid`` an example for each pair of a right and a wrong one.
         weights: Name of the suite's weight table; None for its default.

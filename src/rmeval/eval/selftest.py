@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rmeval.data_prep.examples import conversations
+from rmeval.data_prep.rows.examples import conversations
 from rmeval.errors import UsageError
-from rmeval.eval.data import DataOptions, load_dataset
 from rmeval.eval.refine import refine
 from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
 from rmeval.eval.scorers.base import Scorer, ask, items_of
+from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.rules import all_beat_all
 from rmeval.types import Conversation, Example, Progress, Score
@@ -70,7 +70,7 @@ def selftest(
     """
     kind = kind_of(model).name if isinstance(model, str) else ""
     if kind in ("baseline", "scores"):
-        raise UsageError("a ruler or a file of scores computes nothing that could depend on a batch; give a model")
+        raise UsageError("nothing of a reference line or a file of scores could depend on a batch; give a model")
     options = replace(model_options or ModelOptions(), cache=False)
     if options.compile == "auto":  # By which CUDA would leave so small a sample to padded batches, and test no packs.
         options = replace(options, compile="off")

@@ -15,33 +15,33 @@ from transformers import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 from trl.trainer.reward_config import RewardConfig
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoder
-from rmeval.data_prep.template import load_template
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoder
+from rmeval.data_prep.text.template import load_template
 from rmeval.errors import RunError
-from rmeval.eval.engine.allocator import keep_freed_memory
-from rmeval.eval.scorers.folder import ModelFolder
+from rmeval.eval.engine.kernels.allocator import keep_freed_memory
+from rmeval.eval.models.folder import ModelFolder
 from rmeval.files import OutputFolder, room
-from rmeval.trainer import checkpoints
-from rmeval.trainer.arguments import lora_config, reward_config
-from rmeval.trainer.batches import PairBatches
-from rmeval.trainer.data import load_pairs, without
-from rmeval.trainer.encoded import lengths, open_encoded, unreadable, write_encoded
-from rmeval.trainer.finish import Learned, Prepared, finish, scoring_options
-from rmeval.trainer.folder import Output
-from rmeval.trainer.hardware import Hardware, choose
-from rmeval.trainer.launched import launched
-from rmeval.trainer.model import build_model, build_tokenizer, locate_base
-from rmeval.trainer.outputs import merge_shards
-from rmeval.trainer.processes import by_the_first
-from rmeval.trainer.quiet import quiet
+from rmeval.trainer.data.batches import PairBatches
+from rmeval.trainer.data.encoded import lengths, open_encoded, unreadable, write_encoded
+from rmeval.trainer.data.pairs import load_pairs, without
+from rmeval.trainer.loop import checkpoints
+from rmeval.trainer.loop.arguments import lora_config, reward_config
+from rmeval.trainer.loop.hardware import Hardware, choose
+from rmeval.trainer.loop.launched import launched
+from rmeval.trainer.loop.model import build_model, build_tokenizer, locate_base
+from rmeval.trainer.loop.processes import by_the_first
+from rmeval.trainer.loop.quiet import quiet
+from rmeval.trainer.loop.reward_trainer import PairTrainer, Reporter
+from rmeval.trainer.loop.suite import SuiteCallback, check_suite
+from rmeval.trainer.loop.zero import load_whole, read_as_data
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.record import Tokens
-from rmeval.trainer.report import overlaps
-from rmeval.trainer.reward_trainer import PairTrainer, Reporter
-from rmeval.trainer.suite import SuiteCallback, check_suite
-from rmeval.trainer.train import Trained
-from rmeval.trainer.zero import load_whole, read_as_data
+from rmeval.trainer.results.finish import Learned, Prepared, finish, scoring_options
+from rmeval.trainer.results.folder import Output
+from rmeval.trainer.results.held_out import overlaps
+from rmeval.trainer.results.outputs import merge_shards
+from rmeval.trainer.results.record import Tokens
+from rmeval.trainer.trained import Trained
 from rmeval.types import Progress
 
 __all__ = ["run"]

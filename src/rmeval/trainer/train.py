@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from rmeval.errors import RmevalError, UsageError
 from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.trained import Trained
 from rmeval.types import Progress
 
 __all__ = ["Trained", "in_recipes", "require_extra", "train"]
@@ -20,16 +19,6 @@ _IN_RECIPES = {
     "; if you trust it, run it with --trust-remote-code": ", and training runs no code of a model's",
 }
 """An option of the evaluator -> what it is in a recipe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished training."""
-
-    path: Path
-    """The model's folder."""
-    record: dict[str, Any]
-    """The content of ``training.json``."""
 
 
 def train(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rmeval.data_prep.rows.stream import open_source
 from rmeval.data_prep.sources import Dropped, get_source
-from rmeval.data_prep.stream import open_source
 from tests.pairing import drops, make, pair, shown
 
 HI = "\n\nHuman: Hi.\n\nAssistant: Hello!"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmeval.data_prep.files import Row
+from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources import SOURCES, Dropped, Made, Pair, get_source
 from rmeval.errors import UsageError
 from tests.pairing import make, units

@@ -9,17 +9,17 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.errors import ModelError
-from rmeval.eval.engine import executors
+from rmeval.eval.engine import packed as executors
 from rmeval.eval.engine.check import check_sample, margin_bound
 from rmeval.eval.engine.engine import Engine
-from rmeval.eval.engine.executors import PackedExecutor, Values
+from rmeval.eval.engine.packed import PackedExecutor, Values
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.journal.journal import Journal
-from tests.eval.engine.test_executors import one_at_a_time, sequences, worst
+from tests.eval.engine.test_packed import one_at_a_time, sequences, worst
 
 
 def encoded(rows: list[Ids]) -> list[Encoded]:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rmeval.data_prep.examples import conversations
-from rmeval.eval.engine.executors import PackedExecutor, Values
+from rmeval.data_prep.rows.examples import conversations
+from rmeval.eval.engine.packed import PackedExecutor, Values
 from rmeval.eval.engine.plan import Pack
-from rmeval.eval.journal.kept import opened
 from rmeval.eval.refine import refine
 from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
+from rmeval.eval.scorers.kept import opened
 from rmeval.types import Example, Message
 
 

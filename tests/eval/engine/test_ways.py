@@ -10,18 +10,19 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.errors import ModelError
-from rmeval.eval.engine import attention, check
+from rmeval.eval.engine import check
 from rmeval.eval.engine.check import agreement, rope_break
 from rmeval.eval.engine.engine import Engine
-from rmeval.eval.engine.executors import Values
+from rmeval.eval.engine.kernels import attention
+from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision, lower, lower_whole
 from rmeval.eval.journal.journal import Journal
-from tests.eval.engine.test_executors import build, one_at_a_time, sequences, worst
+from tests.eval.engine.test_packed import build, one_at_a_time, sequences, worst
 from tests.tiny import tiny_config
 
 

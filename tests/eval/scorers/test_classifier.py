@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 from rmeval import evaluate, score
-from rmeval.data_prep.examples import conversations, to_examples
-from rmeval.data_prep.rows import load_rows
+from rmeval.data_prep.rows.examples import conversations, to_examples
+from rmeval.data_prep.rows.in_memory import load_rows
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import Loses, Scorer
@@ -248,7 +248,7 @@ def messages_file(folder: Path, count: int, *others: list[dict[str, str]]) -> Pa
 
 def test_a_last_chunk_that_is_lost_does_not_end_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight good rows and one of a role that the template does not know: its score is null."""
-    monkeypatch.setattr("rmeval.eval.chunks.CHUNK", 4)
+    monkeypatch.setattr("rmeval.eval.scoring.chunks.CHUNK", 4)
     folder = save_tiny_model(tmp_path / "m", template=KNOWS_TWO)
     odd = [{"role": "tool", "content": "t"}, {"role": "assistant", "content": "a"}]
     output = tmp_path / "out.jsonl"
@@ -259,7 +259,7 @@ def test_a_last_chunk_that_is_lost_does_not_end_a_score(tmp_path: Path, monkeypa
 
 def test_an_interrupted_score_goes_on_with_the_same_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it computes in, and whether its template asks for the date, is known after the first chunk only."""
-    monkeypatch.setattr("rmeval.eval.chunks.CHUNK", 4)
+    monkeypatch.setattr("rmeval.eval.scoring.chunks.CHUNK", 4)
     folder = save_tiny_model(tmp_path / "m", template="{{ strftime_now('%d %B %Y') }}" + CHATML)
     file, output = messages_file(tmp_path, 12), tmp_path / "out.jsonl"
     scorer = ClassifierScorer(str(folder), FLOAT32)

@@ -11,13 +11,13 @@ import pytest
 
 from rmeval import compare, evaluate, leaderboard, load_run, score
 from rmeval.errors import ModelError, UsageError
-from rmeval.eval.gate import check
+from rmeval.eval.gate.check import check
 from rmeval.eval.scorers import KINDS, kind_of
 from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.selftest import selftest
-from rmeval.reports.examples_data import examples_index
-from rmeval.reports.measured import measure
-from rmeval.reports.report import report_page, write_report
+from rmeval.reports.run.examples_data import examples_index
+from rmeval.reports.run.measured import measure
+from rmeval.reports.run.report import report_page, write_report
 from rmeval.types import Finding, Item, ModelInfo, Progress, Scale, Score
 
 
@@ -156,7 +156,7 @@ def test_rulers_know_nothing_of_unparsed_verdicts() -> None:
     rows = [{"prompt": "p", "chosen": "mumble", "rejected": "no" * k} for k in (1, 2, 4, 5)]
     results = evaluate(Judge(), "pairs", dataset=rows).info.results
     assert results.subsets["all"].unparsed == 4
-    assert results.rulers["longest"].overall == 0.5
+    assert results.reference_lines["longest"].overall == 0.5
 
 
 def test_the_self_test_of_a_judge(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rmeval import load_run
 from rmeval.cli import main
-from rmeval.data_prep.column_map import FIELDS
+from rmeval.data_prep.rows.column_map import FIELDS
 from rmeval.eval.suites.file import SuiteFile
 from tests.conftest import REPOSITORY
 

@@ -15,7 +15,7 @@ from rmeval.eval.evaluate import recompute
 from rmeval.eval.suites import SUITES, suite_of
 from rmeval.eval.suites.file import load_suite
 from rmeval.eval.suites.rules import TIES
-from rmeval.reports.report import write_report
+from rmeval.reports.run.report import write_report
 
 JUDGEBENCH = """
 name: judgebench-claude

@@ -138,7 +138,7 @@ def test_completions_differ() -> None:
     assert similarity < 0.5, (first, second)
 
 
-# --- rulers: nothing but the text gives the label away -----------------------------------------------------------
+# --- reference lines: nothing but the text gives the label away -------------------------------------------------
 
 
 def _longest(row: Row, index: int) -> float:
@@ -154,29 +154,33 @@ def _random(row: Row, index: int, seed: int = 0) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-RULERS: Mapping[str, Callable[[Row, int], float]] = {"longest": _longest, "shortest": _shortest, "random": _random}
+LINES: Mapping[str, Callable[[Row, int], float]] = {
+    "longest": _longest,
+    "shortest": _shortest,
+    "random": _random,
+}
 
 
-def _accuracy(ruler: Callable[[Row, int], float], subsets: tuple[str, ...]) -> float:
-    right = [ruler(row, 0) > ruler(row, 1) for row in ROWS if row["subset"] in subsets]
+def _accuracy(line: Callable[[Row, int], float], subsets: tuple[str, ...]) -> float:
+    right = [line(row, 0) > line(row, 1) for row in ROWS if row["subset"] in subsets]
     return sum(right) / len(right)
 
 
-@pytest.mark.parametrize("ruler", RULERS)
+@pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("section", SECTIONS)
-def test_no_ruler_passes_a_section(section: str, ruler: str) -> None:
-    assert _accuracy(RULERS[ruler], SECTIONS[section]) < (0.6 if section == "Chat Hard" else 0.7)
+def test_no_ruler_passes_a_section(section: str, line: str) -> None:
+    assert _accuracy(LINES[line], SECTIONS[section]) < (0.6 if section == "Chat Hard" else 0.7)
 
 
 @pytest.mark.parametrize("subset", SUBSETS)
-@pytest.mark.parametrize("ruler", ["longest", "shortest"])
-def test_length_says_nothing_in_any_subset(subset: str, ruler: str) -> None:
-    assert 0.4 <= _accuracy(RULERS[ruler], (subset,)) <= 0.6
+@pytest.mark.parametrize("line", ["longest", "shortest"])
+def test_length_says_nothing_in_any_subset(subset: str, line: str) -> None:
+    assert 0.4 <= _accuracy(LINES[line], (subset,)) <= 0.6
 
 
 @pytest.mark.parametrize("subset", SECTIONS["Chat Hard"])
 def test_no_ruler_passes_a_hard_subset(subset: str) -> None:
-    assert all(_accuracy(ruler, (subset,)) < 0.6 for ruler in RULERS.values())
+    assert all(_accuracy(line, (subset,)) < 0.6 for line in LINES.values())
 
 
 def test_random_is_random() -> None:

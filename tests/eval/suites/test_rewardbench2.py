@@ -11,12 +11,12 @@ import pytest
 
 from rmeval import evaluate
 from rmeval.errors import DataError, UsageError
-from rmeval.eval.data import DataOptions, load_dataset
-from rmeval.eval.metrics import overall_mean
+from rmeval.eval.numbers.metrics import overall_mean
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
+from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.rewardbench2 import ties
-from rmeval.reports.board_imports import read_imports
+from rmeval.reports.board.imports import read_imports
 from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score, ScoredExample
 
 SUITE = get_suite("rewardbench2")

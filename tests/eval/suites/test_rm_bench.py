@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from rmeval import evaluate
-from rmeval.data_prep.rows import Rows
+from rmeval.data_prep.rows.in_memory import Rows
 from rmeval.errors import DataError
-from rmeval.eval.metrics import overall_mean
-from rmeval.eval.statistics import weighted_mean
+from rmeval.eval.numbers.metrics import overall_mean
+from rmeval.eval.numbers.shares import weighted_mean
 from rmeval.eval.suites import get_suite
-from rmeval.reports.examples_data import examples_text
+from rmeval.reports.run.examples_data import examples_text
 
 SUITE = get_suite("rm-bench")
 LEVELS = ("easy", "normal", "hard")

@@ -15,13 +15,13 @@ import pytest
 from rmeval import compare, evaluate, leaderboard, load_run
 from rmeval.errors import UsageError
 from rmeval.eval.evaluate import recompute
-from rmeval.eval.gate import check
-from rmeval.eval.rules import parse_rule
+from rmeval.eval.gate.check import check
+from rmeval.eval.gate.rules import parse_rule
 from rmeval.eval.suites import Formula, Suite
 from rmeval.eval.suites.rules import Rule
-from rmeval.reports.examples_data import examples_index
-from rmeval.reports.measured import measure
-from rmeval.reports.report import write_report
+from rmeval.reports.run.examples_data import examples_index
+from rmeval.reports.run.measured import measure
+from rmeval.reports.run.report import write_report
 from rmeval.types import Outcome
 from tests.toy import TOY, Numbers, rows
 
@@ -41,7 +41,7 @@ def test_credits_formula_and_sections_by_hand() -> None:
     )
     assert results.overall is not None
     assert results.overall.accuracy == pytest.approx((2 * 0.5 + 90 / 168) / 3, abs=1e-6)
-    assert results.rulers["longest"].subsets["a"] == pytest.approx(1.0)  # "0.5" has more characters than "3".
+    assert results.reference_lines["longest"].subsets["a"] == pytest.approx(1.0)  # "0.5" has more characters than "3".
 
 
 def test_the_interval_of_a_formula_is_the_jackknife_s() -> None:
@@ -100,9 +100,9 @@ def test_a_run_is_read_in_another_process_once_its_suite_is_handed_over(tmp_path
     evaluate(Numbers("one"), TOY, dataset=rows(), output_dir=tmp_path / "one")
     code = """
 import sys, rmeval
-from rmeval.reports.examples_data import examples_index
-from rmeval.reports.measured import measure
-from rmeval.reports.report import write_report
+from rmeval.reports.run.examples_data import examples_index
+from rmeval.reports.run.measured import measure
+from rmeval.reports.run.report import write_report
 run = rmeval.load_run(sys.argv[1])
 try:
     write_report([run], "x.html")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rmeval.data_prep.files import Row
+from rmeval.data_prep.rows.files import Row
 from rmeval.types import Messages
 
 __all__ = ["COMMON_REASONS", "Dropped", "Made", "Pair", "Rule", "Source"]

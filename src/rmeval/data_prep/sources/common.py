@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, takewhile
 
-from rmeval.data_prep.files import Row
-from rmeval.data_prep.row_reader import mend
+from rmeval.data_prep.rows.files import Row
+from rmeval.data_prep.rows.reader import mend
 from rmeval.data_prep.sources.base import COMMON_REASONS, Dropped, Made, Pair, Rule
 from rmeval.types import Message, Messages
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rmeval.data_prep.files import Row
+from rmeval.data_prep.rows.files import Row
+from rmeval.data_prep.rows.transcripts import is_transcript, parse_transcript
 from rmeval.data_prep.sources.base import Made, Pair, Rule, Source
 from rmeval.data_prep.sources.common import (
     CARD,
@@ -18,7 +19,6 @@ from rmeval.data_prep.sources.common import (
     split_prompt,
     text,
 )
-from rmeval.data_prep.transcripts import is_transcript, parse_transcript
 from rmeval.types import Messages
 
 

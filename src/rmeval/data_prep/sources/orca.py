@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rmeval.data_prep.files import Row
+from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources.base import Dropped, Made, Pair, Rule, Source
 from rmeval.data_prep.sources.common import (
     COMMON_RULES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rmeval.data_prep.files import Row
-from rmeval.data_prep.row_reader import RowReader
+from rmeval.data_prep.rows.files import Row
+from rmeval.data_prep.rows.reader import RowReader
 from rmeval.data_prep.sources.base import Dropped, Made, Pair, Rule, Source
 from rmeval.data_prep.sources.common import COMMON_RULES, common_reasons, group_of, is_blank, judged, number
 from rmeval.errors import DataError

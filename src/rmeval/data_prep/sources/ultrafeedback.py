@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rmeval.data_prep.files import Row
-from rmeval.data_prep.row_reader import mend
+from rmeval.data_prep.rows.files import Row
+from rmeval.data_prep.rows.reader import mend
 from rmeval.data_prep.sources.base import Dropped, Made, Rule, Source
 from rmeval.data_prep.sources.common import CARD, COMMON_RULES, Answer, all_pairs, common_reasons, number
 

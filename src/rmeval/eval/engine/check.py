@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rmeval.eval.engine.executors import Values
+from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.plan import Ids
 
 if TYPE_CHECKING:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.errors import ModelError
 from rmeval.eval.engine.check import agreement, check_sample, lengths_that_matter, margin_bound, rope_break
-from rmeval.eval.engine.compiled import pays
 from rmeval.eval.engine.execute import ForwardError, execute
-from rmeval.eval.engine.executors import Executor, PackedExecutor, Values
+from rmeval.eval.engine.kernels.compiled import pays
+from rmeval.eval.engine.packed import Executor, PackedExecutor, Values
 from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.engine.ways import Ways, why_too_small
 from rmeval.eval.environment import versions
 from rmeval.eval.journal.journal import Journal, key
-from rmeval.eval.scorers.options import CompileMode
+from rmeval.eval.model_options import CompileMode
 from rmeval.types import Accounting, Progress
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rmeval.errors import ModelError
-from rmeval.eval.engine.executors import Executor, Values
+from rmeval.eval.engine.packed import Executor, Values
 from rmeval.eval.engine.plan import Pack, Plan
 from rmeval.eval.journal.journal import Journal
 from rmeval.types import Accounting, Progress

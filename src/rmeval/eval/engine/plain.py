@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rmeval.eval.engine.body import embedding_rows
-from rmeval.eval.engine.executors import Values, to_values
+from rmeval.eval.engine.packed import Values, to_values
 from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision
 

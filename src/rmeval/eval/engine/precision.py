@@ -22,7 +22,7 @@ from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
 from rmeval.eval.engine.body import text_model
-from rmeval.eval.engine.prepacked import PrepackedWeight, can_prepack, prepacked_linear
+from rmeval.eval.engine.kernels.prepacked import PrepackedWeight, can_prepack, prepacked_linear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

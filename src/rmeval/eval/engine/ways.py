@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rmeval.data_prep.audit import Audit
+from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
-from rmeval.eval.engine import flex as flex_attention
 from rmeval.eval.engine.execute import ForwardError
-from rmeval.eval.engine.executors import Executor, PackedExecutor, why_not_packable
+from rmeval.eval.engine.kernels import flex as flex_attention
+from rmeval.eval.engine.packed import Executor, PackedExecutor, why_not_packable
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Plan
 from rmeval.eval.engine.precision import Precision, lower_whole

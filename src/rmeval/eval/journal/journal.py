@@ -24,7 +24,8 @@ from rmeval.errors import RunError
 from rmeval.eval.journal.identity import identity
 
 if TYPE_CHECKING:
-    from rmeval.eval.engine.plan import Ids
+    import numpy as np
+    from numpy.typing import NDArray
 
 SCORING_VERSION = 3
 """Part of every key; raise it by hand with any change to what a score is (encoding, pooling, precision, kernels)."""
@@ -69,7 +70,7 @@ def journal_path() -> Path:
     return Path(os.path.expanduser(folder)) / "scores.sqlite"
 
 
-def key(context: str, ids: Ids, pooled: int) -> bytes:
+def key(context: str, ids: NDArray[np.int32], pooled: int) -> bytes:
     """Return the name of a score: the whole sha256 (32 bytes) of all that decides it.
 
     That is: token ids, int32 of shape (tokens,); the position of the token the score is read from; and in ``context``

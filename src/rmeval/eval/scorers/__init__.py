@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.scorers.base import Scorer
-from rmeval.eval.scorers.options import ModelOptions
 
 if TYPE_CHECKING:
     from rmeval.eval.journal.journal import Journal
@@ -34,7 +34,8 @@ class Kind:
 
 
 def _baseline(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
-    from rmeval.eval.scorers.baseline import PREFIX, BaselineScorer
+    from rmeval.eval.numbers.reference_lines import PREFIX
+    from rmeval.eval.scorers.baseline import BaselineScorer
 
     return BaselineScorer(name.removeprefix(PREFIX), seed)
 
@@ -67,7 +68,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "baseline",
         "baseline:longest|shortest|random",
-        "a ruler that reads nothing: what a number must be held against",
+        "a reference line, which reads nothing: what a number must be held against",
         lambda name: name.startswith("baseline:"),
         _baseline,
     ),

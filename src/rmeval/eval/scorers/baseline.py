@@ -1,33 +1,13 @@
-"""Rulers: scorers that read nothing. What they reach is what a number must be held against.
-
-``longest`` and ``shortest`` count the characters of a completion; ``random`` hashes seed and place.
-"""
+"""The reference lines as models: ``baseline:longest``, ``baseline:shortest``, ``baseline:random``."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.types import Conversation, Finding, Messages, ModelInfo, Progress, Score
-
-PREFIX = "baseline:"
-
-Ruler = Callable[[int, str, int, int], float]
-"""(seed, example id, place of the completion in its example, characters of the completion) -> score."""
-
-
-def _random(seed: int, example_id: str, index: int, chars: int) -> float:
-    digest = hashlib.sha256(f"{seed}\x1f{example_id}\x1f{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
-RULERS: dict[str, Ruler] = {
-    "longest": lambda seed, example_id, index, chars: float(chars),
-    "shortest": lambda seed, example_id, index, chars: float(-chars),
-    "random": _random,
-}
 
 
 def completion_chars(completion: Messages) -> int:
@@ -36,24 +16,24 @@ def completion_chars(completion: Messages) -> int:
 
 
 class BaselineScorer(Pointwise):
-    """Scores with a ruler.
+    """Scores with a reference line.
 
     Raises:
-        UsageError: if there is no ruler of that name.
+        UsageError: if there is none of that name.
     """
 
-    def __init__(self, ruler: str, seed: int = 0) -> None:
-        if ruler not in RULERS:
-            known = ", ".join(PREFIX + name for name in RULERS)
-            raise UsageError(f"unknown baseline {ruler!r}{did_you_mean(ruler, RULERS)} (known: {known})")
-        self._ruler = ruler
+    def __init__(self, line: str, seed: int = 0) -> None:
+        if line not in REFERENCE_LINES:
+            known = ", ".join(PREFIX + name for name in REFERENCE_LINES)
+            raise UsageError(f"unknown baseline {line!r}{did_you_mean(line, REFERENCE_LINES)} (known: {known})")
+        self._line = line
         self._seed = seed
 
     @property
     def info(self) -> ModelInfo:
-        """The ruler as a model."""
-        name = PREFIX + self._ruler
-        seeded = f":{self._seed}" if self._ruler == "random" else ""
+        """The reference line as a model."""
+        name = PREFIX + self._line
+        seeded = f":{self._seed}" if self._line == "random" else ""
         return ModelInfo(name=name, kind="baseline", fingerprint=name + seeded)
 
     def score_conversations(
@@ -63,11 +43,11 @@ class BaselineScorer(Pointwise):
         scores = []
         for item in conversations:
             chars = completion_chars(item.completion)
-            scores.append(Score(RULERS[self._ruler](self._seed, item.example_id, item.index, chars), chars))
+            scores.append(Score(REFERENCE_LINES[self._line](self._seed, item.example_id, item.index, chars), chars))
         if progress:
             progress(len(scores), len(scores))
         return scores
 
     def findings(self) -> Sequence[Finding]:
-        """Nothing: a ruler has no tokenizer and no template that could be wrong."""
+        """Nothing: it has no tokenizer and no template that could be wrong."""
         return ()

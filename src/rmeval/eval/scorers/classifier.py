@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rmeval.data_prep.audit import Audit
-from rmeval.data_prep.encode import Encoded, Encoder, usable_length
-from rmeval.data_prep.template import TEMPLATE_DATE, load_template
+from rmeval.data_prep.text.audit import Audit
+from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
+from rmeval.data_prep.text.template import TEMPLATE_DATE, load_template
 from rmeval.errors import ModelError, UsageError
-from rmeval.eval.engine.allocator import keep_freed_memory
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
-from rmeval.eval.engine.executors import Values
+from rmeval.eval.engine.kernels.allocator import keep_freed_memory
+from rmeval.eval.engine.packed import Values
 from rmeval.eval.journal.journal import Journal
+from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
+from rmeval.eval.models.device import pick_device, pick_dtype
+from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
+from rmeval.eval.models.loading import filler, is_decoder, load_model, load_tokenizer, position_limit
 from rmeval.eval.scorers.base import Pointwise, conversations_of
-from rmeval.eval.scorers.device import pick_device, pick_dtype
-from rmeval.eval.scorers.folder import ModelFolder, locate, locate_tokenizer
-from rmeval.eval.scorers.loading import filler, is_decoder, load_model, load_tokenizer, position_limit
-from rmeval.eval.scorers.options import COMPILE_MODES, ModelOptions
 from rmeval.types import Accounting, Conversation, Finding, Item, Messages, ModelInfo, Progress, Score
 
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from rmeval.data_prep.message_forms import plain
-from rmeval.data_prep.rows import Rows, load_rows
+from rmeval.data_prep.rows.in_memory import Rows, load_rows
+from rmeval.data_prep.rows.message_forms import plain
 from rmeval.errors import ModelError, UsageError
-from rmeval.eval.scorers.options import Steps
+from rmeval.eval.model_options import Steps
 from rmeval.types import Finding, Item, Messages, ModelInfo, Progress, Scale, Score
 
 __all__ = ["PREFIX", "PublishedScores"]

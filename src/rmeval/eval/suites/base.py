@@ -11,7 +11,7 @@ from rmeval.eval.suites.rules import ALL_BEAT_ALL, Rule
 from rmeval.types import Example, Finding, ScoredExample
 
 if TYPE_CHECKING:
-    from rmeval.data_prep.rows import Rows
+    from rmeval.data_prep.rows.in_memory import Rows
 
 __all__ = ["Formula", "Option", "Read", "Section", "Suite"]
 
@@ -52,7 +52,7 @@ class Option:
 
 
 def _read(rows: Rows) -> Read:
-    from rmeval.data_prep.examples import to_examples
+    from rmeval.data_prep.rows.examples import to_examples
 
     return to_examples(rows, default_subset="all")
 

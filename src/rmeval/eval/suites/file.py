@@ -36,10 +36,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rmeval.data_prep.column_map import ColumnMap
-from rmeval.data_prep.examples import to_examples, unroll
-from rmeval.data_prep.files import DATA_SUFFIXES
-from rmeval.data_prep.rows import Rows
+from rmeval.data_prep.rows.column_map import ColumnMap
+from rmeval.data_prep.rows.examples import to_examples, unroll
+from rmeval.data_prep.rows.files import DATA_SUFFIXES
+from rmeval.data_prep.rows.in_memory import Rows
 from rmeval.errors import DataError, UsageError, did_you_mean
 from rmeval.eval.suites.base import Read, Section, Suite
 from rmeval.eval.suites.rules import TIES, Ties

@@ -57,8 +57,8 @@ def _table(safety: Mapping[str, float]) -> dict[str, Section]:
 
 def _prior_sets() -> tuple[list[Example], list[Finding], str]:
     """Load the prior sets; their ids get the split's name, because they could repeat the main set's."""
-    from rmeval.data_prep.examples import to_examples
-    from rmeval.data_prep.rows import load_rows
+    from rmeval.data_prep.rows.examples import to_examples
+    from rmeval.data_prep.rows.in_memory import load_rows
 
     examples: list[Example] = []
     findings: list[Finding] = []

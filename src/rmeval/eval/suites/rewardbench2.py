@@ -29,7 +29,7 @@ from rmeval.eval.suites.rules import ALL_BEAT_ALL, FIRST_IS_BEST, Rule
 from rmeval.types import Example, Outcome, ScoredExample
 
 if TYPE_CHECKING:
-    from rmeval.data_prep.rows import Rows
+    from rmeval.data_prep.rows.in_memory import Rows
 
 __all__ = ["REWARDBENCH2", "ties"]
 
@@ -41,7 +41,7 @@ _KINDS = ("ref", "tied")
 
 def _read(rows: Rows) -> Read:
     """Turn rows into examples; the tag of one of Ties is its own id, which says its number and its kind."""
-    from rmeval.data_prep.examples import to_examples
+    from rmeval.data_prep.rows.examples import to_examples
 
     examples, findings = to_examples(rows, default_subset=_TIES)
     # Several completions are what the benchmark is made of, and ids that repeat between subsets are told apart.
@@ -56,7 +56,7 @@ def _read(rows: Rows) -> Read:
 
 
 def _tag(example: Example, rows: Rows) -> str:
-    from rmeval.data_prep.row_reader import mend
+    from rmeval.data_prep.rows.reader import mend
 
     tag = mend(str(rows.rows[example.row].get("id", "")))
     kind, _, number = tag.partition(":")

@@ -18,7 +18,7 @@ from rmeval.eval.suites.base import Read, Section, Suite
 from rmeval.types import Example
 
 if TYPE_CHECKING:
-    from rmeval.data_prep.rows import Rows
+    from rmeval.data_prep.rows.in_memory import Rows
 
 __all__ = ["RM_BENCH"]
 
@@ -36,7 +36,7 @@ _ORIGINS = {
 
 def _read(rows: Rows) -> Read:
     """Turn rows into pairs, nine a row."""
-    from rmeval.data_prep.examples import to_examples, unroll
+    from rmeval.data_prep.rows.examples import to_examples, unroll
 
     named = [{**row, "subset": _domain(row, rows.locate(index))} for index, row in enumerate(rows.rows)]
     examples, findings = to_examples(replace(rows, rows=named), default_subset="")

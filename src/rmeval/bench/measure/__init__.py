@@ -1,0 +1,1 @@
+"""What is measured of a model: time, memory, roof, fidelity."""

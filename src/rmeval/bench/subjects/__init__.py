@@ -1,0 +1,1 @@
+"""What is timed: a model and the rows of its requests."""

@@ -1,0 +1,1 @@
+"""What a build writes: pairs, ledger, statistics, data card."""

@@ -1,0 +1,1 @@
+"""Which benchmark examples the training pairs contain."""

@@ -1,0 +1,1 @@
+"""Which pairs are held out, near-duplicates together."""

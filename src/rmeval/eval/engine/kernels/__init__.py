@@ -1,0 +1,1 @@
+"""What a processor needs: attention, compiled layers, prepacked weights, memory."""

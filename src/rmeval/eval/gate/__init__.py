@@ -1,0 +1,1 @@
+"""The gate: rules, verdicts, and the check that CI calls."""

@@ -1,0 +1,251 @@
+"""What the gate is asked: rules for a drop, floors without a baseline, and the files that hold them.
+
+A rule is ``KIND:LIMIT`` or ``KIND:NAME:LIMIT``, as in pytest-benchmark's ``mean:5%``::
+
+    overall:1%  section:Safety:0.02  subset:*:5%     accuracy: 1% and 0.01 are the same, one point of a hundred
+    throughput:10%                                   speed: a share of the baseline's
+    invalid:0  truncated:0                           counts: this many more than the baseline has
+
+``*`` in a name stands for anything.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Literal, TypeAlias, cast, get_args
+
+from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.suites.patterns import named
+
+__all__ = [
+    "COUNTS",
+    "DEFAULT_RULES",
+    "Kind",
+    "Mode",
+    "Rule",
+    "Settings",
+    "find_settings",
+    "matching",
+    "parse_rule",
+    "parse_share",
+    "read_floors",
+]
+
+Kind: TypeAlias = Literal["overall", "section", "subset", "throughput", "invalid", "truncated"]
+Mode: TypeAlias = Literal["regression", "noninferiority"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MODES: tuple[Mode, ...] = get_args(Mode)
+COUNTS = ("invalid", "truncated")
+DEFAULT_RULES = ("overall:0", "section:*:0")
+_NAMED = ("section", "subset")
+_KEYS = ("alpha", "fail-on", "margin", "mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing the gate looks at, and how much it tolerates."""
+
+    text: str
+    """As the user wrote it."""
+    kind: Kind
+    name: str | None
+    """Of a section or subset, ``*`` in it stands for anything; None for the other kinds."""
+    limit: float
+    """The largest drop allowed (accuracy: a share; throughput: a share of the baseline's), or the largest rise of a
+    count. As a floor: the lowest value allowed, of a count the highest."""
+
+    @property
+    def of_accuracy(self) -> bool:
+        """True where an accuracy is looked at."""
+        return self.kind in ("overall", "section", "subset")
+
+
+def parse_rule(text: str, place: str = "") -> Rule:
+    """Parse a rule.
+
+    Args:
+        text: The rule.
+        place: Where it stands, for the message, such as ``rmeval.toml: ``.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    where = f"{place}rule {text!r}"
+    kind, colon, rest = text.strip().partition(":")
+    if kind not in KINDS:
+        raise UsageError(f"{where}: no kind {kind!r}{did_you_mean(kind, KINDS)} (known: {', '.join(KINDS)})")
+    name: str | None = None
+    if kind in _NAMED:
+        # A subset's name may hold a colon, a limit cannot.
+        name, colon, rest = rest.rpartition(":")
+        if not name:
+            raise UsageError(f"{where}: write {kind}:NAME:LIMIT, such as {kind}:*:2%")
+    elif not colon:
+        raise UsageError(f"{where}: write {kind}:LIMIT, such as {kind}:{'0' if kind in COUNTS else '1%'}")
+    limit = _parse_count(rest, where) if kind in COUNTS else parse_share(rest, where)
+    if kind not in COUNTS and limit == 1:
+        raise UsageError(f"{where} could never fail: {rest} is 100%; 1% is 0.01")
+    return Rule(text.strip(), kind, name, limit)
+
+
+def parse_share(value: object, where: str) -> float:
+    """Parse ``1%`` or ``0.01``.
+
+    Args:
+        value: Text or a number.
+        where: What it belongs to, for the message.
+
+    Raises:
+        UsageError: if it is neither, or not between 0 and 1.
+    """
+    text = str(value).strip()
+    try:
+        # In decimals, so that 0.7% is 0.007 and not the float beside it.
+        share = float(Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text))
+    except (InvalidOperation, ValueError, OverflowError):
+        raise UsageError(f"{where}: {text!r} is no number; write 1% or 0.01") from None
+    if not 0 <= share <= 1:
+        hint = f"; {text}% is written {text}% or {share / 100:g}" if 1 < share <= 100 and not text.endswith("%") else ""
+        raise UsageError(f"{where}: {text} is not between 0 and 1 (or 0% and 100%){hint}")
+    return share
+
+
+def _parse_count(value: object, where: str) -> float:
+    text = str(value).strip()
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise UsageError(f"{where}: {text!r} is no count; write a whole number such as 0")
+    return float(text)
+
+
+def matching(rule: Rule, known: Sequence[str]) -> list[str]:
+    """Return the names that a rule for sections or subsets means.
+
+    Raises:
+        UsageError: if there is none, unless it asks for all there are.
+    """
+    pattern = str(rule.name)
+    found = named(pattern, known)
+    if not found and pattern != "*":
+        names = ", ".join(known) or "none"
+        raise UsageError(
+            f"rule {rule.text!r}: no {rule.kind} {pattern!r}{did_you_mean(pattern, known)} (known: {names})"
+        )
+    return found
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``rmeval.toml`` or ``pyproject.toml`` say; None for what they do not."""
+
+    rules: tuple[Rule, ...] | None = None
+    alpha: float | None = None
+    mode: Mode | None = None
+    margin: float | None = None
+
+
+def find_settings(folder: Path) -> Settings:
+    """Read ``[check]`` of ``rmeval.toml``, else ``[tool.rmeval.check]`` of ``pyproject.toml``; both may be absent.
+
+    Raises:
+        UsageError: if a file cannot be read or holds what is no setting.
+    """
+    for name, path in (("rmeval.toml", ("check",)), ("pyproject.toml", ("tool", "rmeval", "check"))):
+        found: object = _read_toml(folder / name)
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if found is not None:
+            return _settings(found, f"{name}: [{'.'.join(path)}]")
+    return Settings()
+
+
+def _read_toml(path: Path) -> Mapping[str, object]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path.name}: {error}") from None
+
+
+def _settings(table: object, where: str) -> Settings:
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} is no table")
+    _known(table, _KEYS, where)
+    rules = table.get("fail-on")
+    if rules is not None and not (isinstance(rules, list) and all(isinstance(rule, str) for rule in rules)):
+        raise UsageError(f'{where} fail-on: write a list of rules, such as ["overall:1%"]')
+    mode = table.get("mode")
+    return Settings(
+        rules=None if rules is None else tuple(parse_rule(rule, f"{where}: ") for rule in rules),
+        alpha=None if "alpha" not in table else parse_share(table["alpha"], f"{where} alpha"),
+        mode=None if mode is None else parse_mode(mode, f"{where} mode"),
+        margin=None if "margin" not in table else parse_share(table["margin"], f"{where} margin"),
+    )
+
+
+def parse_mode(value: object, where: str) -> Mode:
+    """Parse a mode's name.
+
+    Raises:
+        UsageError: if there is none of that name.
+    """
+    if value not in MODES:
+        raise UsageError(f"{where}: no mode {value!r}{did_you_mean(str(value), MODES)} (known: {', '.join(MODES)})")
+    return value
+
+
+def read_floors(path: Path) -> list[Rule]:
+    """Read floors: YAML with ``overall``, ``sections``, ``subsets``, ``throughput``, ``invalid``, ``truncated``.
+
+    Raises:
+        UsageError: if the file cannot be read or holds anything else.
+    """
+    import yaml
+
+    try:
+        with path.open(encoding="utf-8") as stream:
+            table = yaml.safe_load(stream)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the thresholds in {path}: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is no YAML: {error}") from None
+    if not isinstance(table, dict) or not table:
+        raise UsageError(f"{path} holds no thresholds; write, for example, overall: 75%")
+    _known(table, ("overall", "sections", "subsets", "throughput", "invalid", "truncated"), str(path))
+    return [rule for key, value in table.items() for rule in _floors(str(key), value, path)]
+
+
+def _floors(key: str, value: object, path: Path) -> list[Rule]:
+    where = f"{path} {key}"
+    if key in ("sections", "subsets"):
+        if not isinstance(value, dict):
+            raise UsageError(f"{where}: write a floor for each name, such as {{Safety: 80%}}")
+        kind: Kind = "section" if key == "sections" else "subset"
+        return [
+            Rule(f"{key} {name} ≥ {floor}", kind, str(name), parse_share(floor, f"{where} {name}"))
+            for name, floor in value.items()
+        ]
+    if key in COUNTS:
+        return [Rule(f"{key} ≤ {value}", cast("Kind", key), None, _parse_count(value, where))]
+    if key == "throughput":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise UsageError(f"{where}: {value!r} is no speed; write completions a second, such as 25")
+        return [Rule(f"{key} ≥ {value}", "throughput", None, float(value))]
+    return [Rule(f"{key} ≥ {value}", "overall", None, parse_share(value, where))]
+
+
+def _known(table: Mapping[object, object], keys: Iterable[str], where: str) -> None:
+    keys = list(keys)
+    for key in table:
+        if key not in keys:
+            raise UsageError(f"{where}: no key {key!r}{did_you_mean(str(key), keys)} (known: {', '.join(keys)})")

@@ -1,0 +1,1 @@
+"""Finding and loading a model folder: Hub, adapter, head, device, dtype."""

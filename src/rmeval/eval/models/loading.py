@@ -1,0 +1,235 @@
+"""From a folder to a tokenizer and a model in memory."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from rmeval.data_prep.text.audit import Audit
+from rmeval.errors import ModelError
+from rmeval.eval.engine.body import embedding_rows
+from rmeval.eval.engine.precision import Precision, lower
+from rmeval.eval.model_options import ModelOptions
+from rmeval.eval.models.adapter import adapter_weights, merge_adapter
+from rmeval.eval.models.device import free_bytes
+from rmeval.eval.models.folder import ModelFolder, locate_tokenizer, needs_own_code
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedTokenizerBase:
+    """Load the model's tokenizer, or the one asked for instead.
+
+    Raises:
+        ModelError: if that fails.
+    """
+    source = folder.tokenizer_path if options.tokenizer is None else locate_tokenizer(options.tokenizer)[0]
+    try:
+        tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
+            source, trust_remote_code=options.trust_remote_code, local_files_only=True
+        )
+    except Exception as error:  # Whatever transformers raises, the user gets one line.
+        raise ModelError(f"cannot load the tokenizer of {options.tokenizer or folder.name}: {_line(error)}") from None
+    return tokenizer
+
+
+def load_model(
+    folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, device: torch.device, audit: Audit
+) -> tuple[PreTrainedModel, Precision, bool]:
+    """Load the model in evaluation mode; return it, what it computes in, and whether its head is untrained.
+
+    Below float32 the weights are loaded in float32 where they fit beside their low copy: then what flows between the
+    layers is not rounded, and a close decision can be looked at again.
+
+    Raises:
+        ModelError: if it is not a classifier with one output, or its weights do not fit or are not all there.
+    """
+    if folder.adapter is None:
+        _check_head(folder, options.allow_untrained_head)
+    why_low = None if dtype == torch.float32 else _why_no_float32(folder, options, dtype, device)
+    own = torch.float32 if why_low is None else dtype
+    extra: dict[str, Any] = {}
+    if options.attn_implementation is not None:
+        extra["attn_implementation"] = options.attn_implementation
+    torch.manual_seed(0)  # An untrained head is at least the same one each time.
+    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()  # Its report of missing weights is ours to give, in one line.
+    transformers.logging.disable_progress_bar()  # Two bars at once would fight for one line.
+    try:
+        with _without_adapter(folder) as path:
+            model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+                path,
+                num_labels=1,
+                dtype=own,
+                use_safetensors=None if options.allow_pickle else True,
+                trust_remote_code=options.trust_remote_code and needs_own_code(folder.config),
+                local_files_only=True,
+                output_loading_info=True,
+                **extra,
+            )
+    except Exception as error:  # As above.
+        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        if bars:
+            transformers.logging.enable_progress_bar()
+    _note_folder(folder, audit)
+    restored: set[str] = set()
+    if folder.adapter is None:
+        for key in sorted(report["unexpected_keys"]):
+            audit.note("unused-weights", key)
+    else:  # What is adapted may have another head, which is not used; the adapter has one.
+        restored = adapter_weights(folder.adapter)
+    missing = sorted(set(report["missing_keys"]) - restored)
+    untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
+    model = _place(model, folder, device, audit)
+    if why_low is not None:
+        audit.note("no-float32-copy", why_low)
+    for head in model.children():
+        if head is not model.base_model:  # An encoder's pooler may hand it low precision.
+            head.register_forward_pre_hook(_in_own_dtype)
+    return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
+
+
+def _note_folder(folder: ModelFolder, audit: Audit) -> None:
+    """Tell the audit what of a folder was left aside."""
+    if folder.has_adapter_beside:
+        audit.note("adapter-beside", str(folder.path))
+    if folder.config.get("auto_map") and not needs_own_code(folder.config):
+        audit.note("code-not-run", ", ".join(map(str, folder.config["auto_map"])))
+
+
+@contextmanager
+def _without_adapter(folder: ModelFolder) -> Iterator[Path]:
+    """Return a folder without the adapter that lies beside a whole model.
+
+    Where peft is installed, transformers would add it to weights that may hold it already, without a word.
+    """
+    if not folder.has_adapter_beside:
+        yield folder.path
+        return
+    with tempfile.TemporaryDirectory() as view:
+        for file in folder.path.iterdir():
+            if not file.name.startswith("adapter_"):
+                (Path(view) / file.name).symlink_to(file.resolve())
+        yield Path(view)
+
+
+def _place(model: Any, folder: ModelFolder, device: torch.device, audit: Audit) -> PreTrainedModel:
+    """Merge the adapter, if there is one, and move the model to its device."""
+    try:
+        if folder.adapter is not None:
+            model = merge_adapter(model, folder.adapter, audit)
+        placed: PreTrainedModel = model.to(device).eval()
+    except ModelError:
+        raise
+    except Exception as error:  # As above.
+        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+    return placed
+
+
+def _in_own_dtype(head: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    own = next(head.parameters(), None)
+    return states if own is None else tuple(each.to(own.dtype) for each in states)
+
+
+def is_decoder(model: PreTrainedModel) -> bool:
+    """True for a model that reads its score at the last token that is not its pad token."""
+    # Throughout transformers a decoder's head is called ``score``; an encoder's ``classifier`` or the like.
+    return hasattr(model, "score")
+
+
+def filler(model: PreTrainedModel, tokenizer_pad: int | None) -> int | None:
+    """Return the token id that fills padded batches; None for one that must be found batch by batch.
+
+    Where a decoder reads its score depends on its pad token: one that has none, or one that has no embedding, is told
+    of another. To an encoder any id will do, since the places are masked.
+    """
+    rows = embedding_rows(model) or sys.maxsize
+    own = model.config.get_text_config().pad_token_id
+    if is_decoder(model):
+        return own if own is not None and 0 <= own < rows else None
+    return next((pad for pad in (own, tokenizer_pad) if pad is not None and 0 <= pad < rows), 0)
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Return how many tokens a model has positions for; None for no limit.
+
+    RoBERTa and its kin count positions from one behind their pad token's, so that its table is longer than any text.
+    """
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit is None or limit < 1:  # XLNet says -1.
+        return None
+    for name, module in model.named_modules():
+        table = isinstance(module, nn.Embedding) and name.rpartition(".")[2] == "position_embeddings"
+        if table and module.padding_idx is not None and module.num_embeddings == limit:
+            return int(limit - module.padding_idx - 1)
+    return int(limit)
+
+
+def _why_no_float32(folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, device: torch.device) -> str | None:
+    """Say why the weights cannot be in memory in float32 beside ``dtype``; None where they can, a fifth to spare."""
+    if "flash" in (options.attn_implementation or ""):
+        return f"{options.attn_implementation} computes in low precision only"
+    size = sum(file.stat().st_size for file in (*folder.path.glob("*.safetensors"), *folder.path.glob("*.bin")))
+    stored: torch.dtype = getattr(
+        torch, str(folder.config.get("dtype") or folder.config.get("torch_dtype") or "float32")
+    )
+    needed = 1.2 * size / stored.itemsize * (torch.float32.itemsize + dtype.itemsize)
+    free = free_bytes(device)
+    if free is None or needed < free:
+        return None
+    return f"it needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
+
+
+def _check_head(folder: ModelFolder, allow_untrained: bool) -> None:
+    """Refuse what is not a classifier with one output, before its weights are read."""
+    architectures = folder.config.get("architectures") or ["model of unknown architecture"]
+    if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
+        if allow_untrained:
+            return
+        raise ModelError(
+            f"{folder.name} is a {architectures[0]}, which has no reward head (needed: …ForSequenceClassification "
+            "with one output); --allow-untrained-head scores it with a random one"
+        )
+    # transformers writes no num_labels; two labels are its default.
+    labels = folder.config.get("num_labels", len(folder.config.get("id2label") or ("", "")))
+    if labels != 1:
+        raise ModelError(
+            f"{folder.name} has {labels} outputs and a reward model has one (num_labels=1): train it with one "
+            "output, or pick another model"
+        )
+
+
+def _check_missing(
+    folder: ModelFolder, model: PreTrainedModel, missing: Sequence[str], allow_untrained: bool, audit: Audit
+) -> bool:
+    """Refuse weights that are not there; return True where only the head's are missing and that was allowed."""
+    if not missing:
+        return False
+    body = [key for key in missing if key.startswith(model.base_model_prefix + ".")]
+    if body:
+        raise ModelError(f"{folder.name} lacks {len(body)} weights of the model's body (such as {body[0]})")
+    if not allow_untrained:
+        own = "--allow-untrained-head goes on all the same"
+        advice = own if folder.adapter is None else "save the adapter with its head (modules_to_save)"
+        raise ModelError(
+            f"the head of {folder.name} is untrained ({', '.join(missing)} not in its weights), so its scores mean "
+            f"nothing; {advice}"
+        )
+    audit.note("untrained-head", ", ".join(missing))
+    return True
+
+
+def _line(error: Exception) -> str:
+    """Return the first sentence or so of an error, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

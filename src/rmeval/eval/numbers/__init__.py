@@ -1,0 +1,1 @@
+"""From scores to numbers: credits, intervals, tests, ranks, comparisons."""

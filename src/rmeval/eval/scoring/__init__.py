@@ -1,0 +1,1 @@
+"""``rmeval score``: every completion of any data set, streamed and resumed."""

@@ -1,0 +1,184 @@
+"""A suite's examples: which rows, filtered how, and whether they are the whole benchmark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rmeval.data_prep.rows.column_map import ColumnMap
+from rmeval.data_prep.rows.examples import fingerprint, unroll
+from rmeval.data_prep.rows.in_memory import Rows, RowsLike, load_rows, rows_in_memory
+from rmeval.errors import UsageError, did_you_mean
+from rmeval.eval.suites import SUITES, Suite
+from rmeval.eval.suites.patterns import named
+from rmeval.types import DataInfo, Example, Finding, Lists
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """Which rows to score."""
+
+    dataset: str | Path | RowsLike | None = None
+    """Hub id, file, folder, ``mini``, or rows in memory; None for the suite's own."""
+    revision: str | None = None
+    """Branch, tag or commit of a Hub data set."""
+    split: str | None = None
+    subsets: tuple[str, ...] = ()
+    """Only these subsets, ``*`` in a name standing for anything; empty for all."""
+    limit: int | None = None
+    """Only the first so many examples, after ``subsets``."""
+    suite_options: tuple[str, ...] = ()
+    """Options that the suite declares, by name."""
+    columns: ColumnMap | None = None
+    """Which columns of the rows are what; None where they have the suite's own names."""
+    lists: Lists = "all"
+    """What several right and wrong completions of a row are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The examples of a run."""
+
+    suite: Suite
+    """The suite asked for, or that of the packaged rows where those were."""
+    examples: tuple[Example, ...]
+    info: DataInfo
+    findings: tuple[Finding, ...]
+    partial_reasons: tuple[str, ...]
+    """Why this is not the suite's whole benchmark; empty if it is."""
+
+
+def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
+    """Load, convert and filter a suite's examples.
+
+    Raises:
+        DataError: if rows cannot be found, read or converted.
+        UsageError: if options contradict each other or no example is left.
+    """
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit must be at least 1, not {options.limit}")
+    suite, rows = _rows(suite, options)
+    for name in options.suite_options:
+        if name not in suite.options:
+            there = ", ".join(f"--{each}" for each in suite.options) or "none"
+            raise UsageError(f"{suite.name} has no option --{name} of its own (it has: {there})")
+    if options.lists != "all" and suite.formulas:
+        raise UsageError(f"{suite.name} has a formula of its own, so its lists are read in one way: leave --lists out")
+    rows, noticed = (rows, []) if options.columns is None else options.columns.apply(rows)
+    examples, findings = suite.read(rows)
+    examples = unroll(examples, options.lists)
+    findings = [*noticed, *findings]
+    own = _is_own(suite, rows, fingerprint(examples) if suite.fingerprint else None)
+    added = {}
+    for name in options.suite_options:
+        more, noticed, added[name] = suite.options[name].read()
+        examples, findings = [*examples, *more], [*findings, *noticed]
+    chosen = _filter(examples, options)
+    info = DataInfo(
+        dataset=rows.name,
+        fingerprint=fingerprint(chosen),
+        rows=len(chosen),
+        split=rows.split,
+        revision=rows.revision,
+        subsets=options.subsets,
+        limit=options.limit,
+        added=added,
+    )
+    return Dataset(
+        suite, tuple(chosen), info, tuple(findings), _partial_reasons(suite, info, chosen, _otherwise(options), own=own)
+    )
+
+
+def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
+    """Return the rows, and the suite that they are of: packaged ones always are of their own."""
+    source = options.dataset if options.dataset is not None else suite.dataset
+    if source is None:
+        raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset")
+    if isinstance(source, Path):
+        source = str(source)
+    if not isinstance(source, str):
+        if options.split is not None or options.revision is not None:
+            raise UsageError("rows in memory have no splits and no revisions")
+        return suite, rows_in_memory(source)
+    packaged = next((each for each in SUITES.values() if each.packaged is not None and each.name == source), None)
+    if packaged is not None and SUITES.get(suite.name) is not suite:
+        return suite, replace(load_rows(str(packaged.packaged)), name=source)  # The rows alone: it says what they mean.
+    if packaged is None:
+        revision = options.revision or (suite.revision if options.dataset is None else None)
+        rows = load_rows(source, split=options.split, revision=revision, default_split=suite.split)
+        return suite, rows
+    if options.split is not None or options.revision is not None:
+        raise UsageError(f"the {source} set has no splits and no revisions; leave --split and --dataset-revision out")
+    return packaged, replace(load_rows(str(packaged.packaged)), name=source)
+
+
+def _filter(examples: Sequence[Example], options: DataOptions) -> list[Example]:
+    names = list(dict.fromkeys(example.subset for example in examples))
+    wanted: set[str] = set()
+    for pattern in options.subsets:
+        found = named(pattern, names)
+        if not found:
+            raise UsageError(
+                f"no subset {pattern!r} in the data{did_you_mean(pattern, names)} (it has: {', '.join(names)})"
+            )
+        wanted.update(found)
+    kept = [example for example in examples if not options.subsets or example.subset in wanted]
+    return kept[: options.limit]
+
+
+def _otherwise(options: DataOptions) -> str:
+    """Say which options change what rows say; empty where none does."""
+    found = [] if options.columns is None else [f"{name}={path}" for name, path in options.columns.text.items()]
+    found += [] if options.lists == "all" else [f"lists={options.lists}"]
+    return ", ".join(found)
+
+
+def _partial_reasons(
+    suite: Suite, info: DataInfo, examples: Sequence[Example], read_otherwise: str, *, own: bool
+) -> tuple[str, ...]:
+    """Say in what the examples differ from the suite's benchmark."""
+    reasons = []
+    if info.subsets:
+        reasons.append(f"only the subsets {', '.join(info.subsets)}")
+    if info.limit is not None:
+        reasons.append(f"only the first {info.limit} examples asked for")
+    if suite.expected:
+        counts = Counter(example.subset for example in examples)
+        for added in info.added:  # Their whole size is not part of the suite's table.
+            for name in suite.options[added].subsets:
+                counts.pop(name, None)
+        missing = [name for name in suite.expected if name not in counts]
+        if missing:
+            reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(missing)})")
+        for name, expected in suite.expected.items():
+            if name in counts and counts[name] != expected:
+                reasons.append(f"{name} has {counts[name]} rows, not {expected}")
+        other = [name for name in counts if name not in suite.expected]
+        if other:
+            reasons.append(f"{len(other)} subsets that {suite.name} does not have ({', '.join(other[:5])})")
+    if suite.dataset is not None and suite.fingerprint is None and read_otherwise:
+        reasons.append(f"its rows were not read as the benchmark's: {read_otherwise}")
+    if suite.dataset is not None and not own:
+        split = f" (split {suite.split})" if suite.split else ""
+        known = info.dataset == suite.dataset
+        which = "that are not the examples of old" if known else f"not of {suite.dataset}{split}"
+        reasons.append(f"rows of {info.dataset}, {which}: a stand-in")
+    return tuple(reasons)
+
+
+def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
+    """Return whether rows are the benchmark's.
+
+    Args:
+        suite: The suite.
+        rows: Its rows, before any is left out.
+        whole: The fingerprint of their examples, where the suite knows what it should be: that proves it. Without, the
+            package, a commit on the Hub or the suite's own file have to be trusted; a copy elsewhere proves nothing.
+    """
+    if suite.fingerprint is not None:
+        return whole == suite.fingerprint
+    if suite.packaged is not None or suite.file is not None:
+        return rows.name == suite.dataset and rows.split in (None, suite.split)
+    return (rows.name, rows.split) == (suite.dataset, suite.split) and rows.revision is not None

@@ -1,0 +1,1 @@
+"""A bench: page and table."""

@@ -1,0 +1,126 @@
+"""A bench for a terminal: the plan before it, the table after it, and what two benches differ in.
+
+What is printed comes from ``bench.json`` as it was read; the keys are those of ``docs/bench.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rmeval.reports.bench.words import (
+    against_lines,
+    best_lines,
+    by_reason,
+    ceiling_lines,
+    cells,
+    comparison_cells,
+    duration,
+    notes,
+)
+from rmeval.reports.shell.console import plain
+
+__all__ = ["print_bench", "print_comparison", "print_note", "print_plan"]
+
+_STYLES = {"worse": "bold red", "better": "green", "inside the noise": "dim", "same": ""}
+
+
+def print_plan(planned: Sequence[Mapping[str, Any]], seconds: float, done: int, console: Console | None = None) -> None:
+    """Print which cells will be measured and how long that takes, and which are left out and why.
+
+    Args:
+        planned: A cell each: ``name``, ``request_seconds``, ``seconds``, ``reason``.
+        seconds: Estimate of the whole.
+        done: Cells that are measured already.
+        console: Where to print; None for stderr.
+    """
+    console = console or Console(stderr=True, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("cell", no_wrap=True)
+    table.add_column("a request", justify="right", no_wrap=True)
+    table.add_column("the cell, at most about", justify="right", no_wrap=True)
+    for each in planned:
+        if each["reason"] is None:
+            table.add_row(plain(each["name"]), duration(each["request_seconds"]), duration(each["seconds"]))
+    console.print(table)
+    for reason, names in by_reason((each["name"], each["reason"]) for each in planned):
+        console.print(plain(f"not measured: {', '.join(names)}: {reason}", "yellow"), soft_wrap=True)
+    measured = sum(each["reason"] is None for each in planned)
+    left = f", {done} of them already" if done else ""
+    console.print(f"{measured} cells{left}; at most about {duration(seconds)} from here, loading included")
+
+
+def print_bench(document: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the table of a bench, and what must be known beside it."""
+    console = console or Console(highlight=False)
+    own = document["rmeval"]
+    machine = own.get("environment", {})
+    console.print(plain(f"bench of {own['sweep']['model']}", "bold"))
+    console.print(plain(f"machine  {machine.get('gpu') or machine.get('cpu')}  ({own.get('device')})"))
+    for line in ceiling_lines(own):
+        console.print(plain(f"ceiling  {line}"))
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (
+        ("cell", "left"), ("p50", "right"), ("p95", "right"), ("noise", "right"), ("conv./s", "right"),
+        ("tokens/s", "right"), ("memory", "right"), ("roof", "right"), ("MFU", "right"), ("bound by", "left"),
+        ("drift", "right"), ("flips", "right"), ("rounds", "right"),
+    ):  # fmt: skip
+        table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=True)
+    for row in own["cells"]:
+        if row["status"] == "measured":
+            table.add_row(*(plain(text) for text in cells(row)))
+    width = console.width
+    console.width = max(width, Console(width=10_000).measure(table).maximum)
+    console.print(table)
+    console.width = width
+    console.print()
+    rest = [(row["name"], f"{row['status']}: {row['reason']}") for row in own["cells"] if row["status"] != "measured"]
+    for reason, names in by_reason(rest):
+        console.print(plain(f"{', '.join(names)}: {reason}", "yellow"), soft_wrap=True)
+    for line in [*notes(own), *against_lines(own)]:
+        console.print(plain(line), soft_wrap=True)
+    for line in best_lines(own):
+        console.print(plain(line, "bold green"), soft_wrap=True)
+
+
+def print_comparison(
+    lines: Sequence[Mapping[str, Any]], left_out: Sequence[str], warnings: Sequence[str], passed: bool
+) -> None:
+    """Print what differs between two benches.
+
+    Args:
+        lines: A comparison each: ``cell``, ``kind``, ``basis``, ``before``, ``after``, ``worse_by``, ``noise``,
+            ``verdict``, ``failed``, ``reason``.
+        left_out: Cells that only one of the two has.
+        warnings: What else differs.
+        passed: True where no rule failed.
+    """
+    console = Console(highlight=False)
+    for warning in warnings:
+        console.print(plain(f"warning  {warning}", "yellow"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("cell", "compared", "before", "now", "change", "noise", ""):
+        justify = "left" if name in ("cell", "compared", "") else "right"
+        table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(*(plain(text, _STYLES[line["verdict"]]) for text in comparison_cells(line)))
+    width = console.width
+    console.width = max(width, Console(width=10_000).measure(table).maximum)
+    console.print(table)
+    console.width = width
+    if left_out:
+        console.print(plain(f"in one of the two only: {', '.join(left_out)}"), soft_wrap=True)
+    failed = sum(line["failed"] for line in lines)
+    console.print(
+        f"PASS: {len(lines)} comparisons" if passed else f"FAIL: {failed} of {len(lines)} comparisons",
+        style="bold green" if passed else "bold red",
+    )
+
+
+def print_note(line: str) -> None:
+    """Print a line on stderr, as plain text."""
+    Console(stderr=True, highlight=False).print(plain(line), soft_wrap=True)

@@ -1,0 +1,267 @@
+"""The page of a bench: one file that opens by double click. Its numbers are those of ``bench.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from rmeval.reports.bench.words import (
+    CellRow,
+    against_lines,
+    best_lines,
+    by_reason,
+    ceiling_lines,
+    comparison_cells,
+    curves,
+    duration,
+    notes,
+    percent,
+    rate,
+    size,
+)
+from rmeval.reports.shell.page import render_page, write_page
+from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
+
+__all__ = ["bench_page", "write_bench_page"]
+
+_MARKERS, _DASHES = "osD^v", ("-", "--", ":", "-.")
+_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("p50", "p50", "Median seconds of a request"),
+    ("p95", "p95", "Seconds that 19 of 20 requests stay within"),
+    ("p99", "p99", "From 100 rounds on"),
+    (
+        "noise",
+        "noise",
+        "The largest of the rounds' spread, the changes to the fastest and to a later look, and the machine's own",
+    ),
+    ("completions_per_second", "conversations/s", ""),
+    ("tokens_per_second", "tokens/s", ""),
+    ("share_of_roof", "roof", "Share of what arithmetic and memory allow at most"),
+    ("mfu", "MFU", "Share of the matrix rate"),
+    ("bound", "bound by", "What takes longer at best: arithmetic or memory"),
+    ("host_peak_bytes", "memory", "Most that the process had in memory: Python, torch, weights and all"),
+    ("device_peak_bytes", "on device", "Most that was allocated on the device"),
+    ("pairs_per_second", "pairs/s", "Half of the conversations"),
+    ("distinct_tokens_per_second", "distinct tokens/s", "A beginning that conversations share counted once"),
+    ("padding_share", "padding", "Share of the token places that are padding"),
+    ("rounds", "rounds", ""),
+    ("first_call_seconds", "first call", "First request, with the engine's self-check"),
+    ("load_seconds", "load", "Seconds to load the model"),
+    ("path", "path", "packed: shared beginnings once, no padding; plain: the model's own forward"),
+)
+_SECONDS = {"p50", "p95", "p99", "first_call_seconds", "load_seconds"}
+_SHARES = {"noise", "padding_share", "share_of_roof", "mfu"}
+
+
+def write_bench_page(document: Mapping[str, Any], path: Path, comparison: Mapping[str, Any] | None = None) -> Path:
+    """Write the page of a bench; return its path.
+
+    Args:
+        document: The content of ``bench.json``.
+        path: Where to.
+        comparison: With another bench: ``lines``, ``left_out`` and ``warnings``; None for none.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    write_page(path, bench_page(document, comparison))
+    return path
+
+
+def bench_page(document: Mapping[str, Any], comparison: Mapping[str, Any] | None = None) -> str:
+    """Return the page of a bench."""
+    own = document["rmeval"]
+    measured = [row for row in own["cells"] if row["status"] == "measured"]
+    rest = by_reason(
+        (row["name"], f"{row['status']}: {row['reason'] or 'the bench was stopped before it'}")
+        for row in own["cells"]
+        if row["status"] != "measured"
+    )
+    nav = [("cells", "Cells"), ("fidelity", "Fidelity"), ("machine", "Machine")]
+    return render_page(
+        "bench.html",
+        title=f"Bench of {own['sweep']['model']}",
+        nav=[*([("plots", "Plots")] if measured else []), *nav, *([("compared", "Compared")] if comparison else [])],
+        context={
+            "own": own,
+            "machine": own.get("environment", {}),
+            "best": best_lines(own),
+            "notes": notes(own),
+            "rest": rest,
+            "against": against_lines(own),
+            "ceiling": ceiling_lines(own),
+            "plots": draw(measured),
+            "columns": [(label, title, name in ("bound", "path")) for name, label, title in _COLUMNS],
+            "rows": [(row["name"], [(_sortable(row[name]), _text(name, row[name])) for name, _, _ in _COLUMNS])
+                     for row in measured],
+            "comparison": comparison,
+            "compared": [comparison_cells(line) for line in comparison["lines"]] if comparison else [],
+            "normalised": comparison is not None and any("roof" in line["basis"] for line in comparison["lines"]),
+        },
+    )  # fmt: skip
+
+
+def draw(measured: Sequence[CellRow]) -> list[Plot]:
+    """Draw the plots: for each length throughput and latency by batch size, memory; then speed against flips."""
+    plots = []
+    for length in dict.fromkeys(str(row["length"]) for row in measured):
+        rows = [row for row in measured if str(row["length"]) == length]
+        where = "rows of the data set" if length == "rows" else f"{length} tokens"
+        plots += [_throughput(rows, length, where), _latency(rows, length, where), _memory(rows, length, where)]
+    flips = [row for row in measured if row["flips"] is not None]
+    return [*plots, _flips(flips)] if flips else plots
+
+
+def _throughput(rows: Sequence[CellRow], length: str, where: str) -> Plot:
+    with drawing(f"throughput-{length}", f"Conversations a second by batch size, {where}") as drawn:
+        axes = drawn.axes
+        for (_, _), group, colour, style in _styled(rows):
+            sizes = [row["batch_size"] for row in group]
+            axes.plot(sizes, [row["completions_per_second"] for row in group], color=colour, **style)
+            if style["linestyle"] == "-" and all(row["roof_seconds"] for row in group):
+                roofs = [row["batch_size"] / row["roof_seconds"] for row in group]
+                axes.plot(sizes, roofs, color=colour, linewidth=1, linestyle=(0, (1, 2)))
+        _batch_axis(axes, rows, "conversations/s", log=True)
+    return Plot(
+        f"throughput-{length}",
+        f"Throughput, {where}",
+        "Conversations a second. Dotted in the same colour: the roof, which is what the machine's matrix rate and"
+        " memory bandwidth allow at most.",
+        drawn.svg,
+        _legend(rows),
+        ("cell", "conversations/s", "roof"),
+        [
+            (row["name"], rate(row["completions_per_second"]),
+             rate(row["batch_size"] / row["roof_seconds"]) if row["roof_seconds"] else "–")
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _latency(rows: Sequence[CellRow], length: str, where: str) -> Plot:
+    with drawing(f"latency-{length}", f"Latency by batch size, {where}") as drawn:
+        axes = drawn.axes
+        for (_, _), group, colour, style in _styled(rows):
+            sizes = [row["batch_size"] for row in group]
+            axes.plot(sizes, [1e3 * row["p50"] for row in group], color=colour, **style)
+            for row in group:
+                axes.plot([row["batch_size"]] * 2, [1e3 * row["p50"], 1e3 * row["p95"]], color=colour, linewidth=1)
+        _batch_axis(axes, rows, "milliseconds", log=True)
+    return Plot(
+        f"latency-{length}",
+        f"Latency, {where}",
+        "Milliseconds of a request: the median, and a line up to the 95th percentile.",
+        drawn.svg,
+        _legend(rows),
+        ("cell", "p50", "p95", "rounds"),
+        [(row["name"], duration(row["p50"]), duration(row["p95"]), str(row["rounds"])) for row in rows],
+    )
+
+
+def _memory(rows: Sequence[CellRow], length: str, where: str) -> Plot:
+    on_device = any(row["device_peak_bytes"] for row in rows)
+    name = "device_peak_bytes" if on_device else "host_peak_bytes"
+    with drawing(f"memory-{length}", f"Peak memory by batch size, {where}") as drawn:
+        axes = drawn.axes
+        for (_, _), group, colour, style in _styled(rows):
+            sizes = [row["batch_size"] for row in group]
+            axes.plot(sizes, [(row[name] or 0) / 1e9 for row in group], color=colour, **style)
+        axes.set_ylim(bottom=0)
+        _batch_axis(axes, rows, "GB")
+    what = "allocated on the device" if on_device else "that the whole process had in memory, Python and torch included"
+    return Plot(
+        f"memory-{length}",
+        f"Memory, {where}",
+        f"The most {what}.",
+        drawn.svg,
+        _legend(rows),
+        ("cell", "memory"),
+        [(row["name"], size(row[name])) for row in rows],
+    )
+
+
+def _flips(rows: Sequence[CellRow]) -> Plot:
+    with drawing("flips", "Speed against flipped decisions") as drawn:
+        axes = drawn.axes
+        for (_, _), group, colour, style in _styled(rows):
+            fastest = max(group, key=lambda row: float(row["completions_per_second"]))
+            axes.plot(
+                [fastest["completions_per_second"]],
+                [100 * fastest["flips"] / max(1, fastest["decisions"])],
+                color=colour,
+                marker=style["marker"],
+                linestyle="none",
+            )
+        axes.axhline(0, color=NEUTRAL, linewidth=1)
+        axes.set(xlabel="conversations/s", ylabel="% of decisions flipped")
+        axes.set_xlim(left=0)
+        axes.set_ylim(-0.5, max(5.0, 1.15 * axes.get_ylim()[1]))
+    return Plot(
+        "flips",
+        "Speed against flips",
+        "Each setting at its fastest batch size of each length, and the share of decisions that differ from float32's."
+        " Further right is faster; what lies on the line flips none.",
+        drawn.svg,
+        _legend(rows),
+        ("cell", "conversations/s", "flipped", "largest drift"),
+        [
+            (row["name"], rate(row["completions_per_second"]), f"{row['flips']} of {row['decisions']}",
+             f"{row['drift_max']:.1e}" if row["drift_max"] is not None else "–")
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _styled(rows: Sequence[CellRow]) -> Iterable[tuple[tuple[str, str], list[CellRow], str, dict[str, Any]]]:
+    """Give each line its look: a colour a dtype, a dash an attention or compilation."""
+    colours = _colours(rows)
+    variants: dict[tuple[str, str], tuple[str, str]] = {}
+    looks = cycle(zip(_DASHES, _MARKERS, strict=False))
+    for key, group in curves(rows).items():
+        variant = group[0]["attention"], group[0]["compile"]
+        if variant not in variants:
+            variants[variant] = next(looks)
+        dash, marker = variants[variant]
+        yield key, group, colours[group[0]["dtype"]], {"linestyle": dash, "marker": marker, "markersize": 4}
+
+
+def _colours(rows: Sequence[CellRow]) -> dict[str, str]:
+    return dict(zip(dict.fromkeys(row["dtype"] for row in rows), cycle(SERIES), strict=False))
+
+
+def _legend(rows: Sequence[CellRow]) -> list[tuple[str, str]]:
+    places = {dtype: SERIES.index(colour) + 1 for dtype, colour in _colours(rows).items()}
+    return [(str(dtype), f"c{place}") for dtype, place in places.items()]
+
+
+def _batch_axis(axes: Any, rows: Sequence[CellRow], label: str, *, log: bool = False) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    sizes = sorted({int(row["batch_size"]) for row in rows})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(each) for each in sizes])
+    if log:
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.minorticks_off()
+    axes.set(xlabel="conversations a request", ylabel=label)
+
+
+def _sortable(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if name in _SECONDS:
+        return duration(value)
+    if name in _SHARES:
+        return percent(value)
+    if name.endswith("_bytes"):
+        return size(value)
+    return rate(value) if name.endswith("_per_second") else str(value)

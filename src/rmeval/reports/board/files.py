@@ -1,0 +1,177 @@
+"""A leaderboard as CSV, JSON and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from rmeval.reports.board.entries import Apart, Figure, Leaderboard, Row, Table, letters
+from rmeval.reports.shell.page import NONE, interval, percent, visible
+
+__all__ = ["HOW", "board_csv", "board_json", "board_markdown"]
+
+HOW = (
+    "Ranks come from one paired bootstrap of all models measured here: a prompt has one weight for all models and in"
+    " all subsets, and subsets have the suite's weights. All pairs are compared at once (max-t), so that with 95%"
+    " confidence every rank range on the page holds."
+)
+"""How ranks are made, in two sentences: on every page and in every file."""
+
+_FORMULA = ("=", "+", "-", "@", "\t")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+def board_json(board: Leaderboard) -> str:
+    """Return the leaderboard as JSON; the keys are those of ``docs/leaderboard.md``. Accuracies are shares of 1."""
+    document = {
+        "method": HOW,
+        "tables": [_table(table) for table in board.tables],
+        "apart": [_apart(each) for each in board.apart],
+        "ignored": [visible(name) for name in board.ignored],
+        "pages": [row.page for row in board.rows],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "suite": table.suite.name,
+        "weights": table.weights,
+        "counted": list(table.counted),
+        "examples": table.examples,
+        "reason": table.reason or None,
+        "critical_value": table.ranking.critical if table.ranking else None,
+        "rows": [_row(row) for row in table.rows],
+        "reference_lines": {
+            name: {"overall": each.overall, "sections": dict(each.sections)}
+            for name, each in table.reference_lines.items()
+        },
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    entry = row.entry
+    return {
+        "model": visible(entry.model),
+        "detail": visible(row.detail),
+        "origin": entry.origin,
+        "source": visible(entry.source),
+        "overall": _figure(entry.overall),
+        "sections": {name: _figure(each) for name, each in entry.sections.items()},
+        "subsets": {
+            name: {"accuracy": each.accuracy, "n": each.n, "ties": each.ties, "invalid": each.invalid}
+            for name, each in entry.subsets.items()
+        },
+        "rank": list(row.rank) if row.rank else None,
+        "groups": [letters([group]) for group in row.groups],
+        "notes": list(entry.notes),
+        "page": row.page,
+    }
+
+
+def _figure(figure: Figure | None) -> dict[str, float | None] | None:
+    return {"accuracy": figure.accuracy, "low": figure.low, "high": figure.high} if figure else None
+
+
+def _apart(each: Apart) -> dict[str, Any]:
+    return {
+        "label": visible(each.label),
+        "reasons": [visible(reason) for reason in each.reasons],
+        "source": visible(each.source),
+        "row": _row(each.row) if each.row else None,
+    }
+
+
+def board_csv(board: Leaderboard) -> str:
+    """Return the leaderboard as CSV: a row a model, accuracies in percent; what stands apart last, with its reasons."""
+    used = {name for row in board.rows for name in row.entry.sections}
+    tables = (table for row in board.rows for table in row.entry.suite.weights.values())
+    sections = list(dict.fromkeys(name for table in tables for name in table if name in used))
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["suite", "weights", "model", "detail", "origin", "rank_first", "rank_last", "groups", "overall", "low", "high"]
+        + [_cell(name.lower().replace(" ", "_")) for name in sections]
+        + ["apart", "notes", "source", "page"]
+    )
+
+    def write(row: Row, reasons: str) -> None:
+        entry, overall = row.entry, row.entry.overall
+        numbers = [overall.accuracy, overall.low, overall.high] if overall else [None] * 3
+        numbers += [entry.sections[name].accuracy if name in entry.sections else None for name in sections]
+        first, last = row.rank or ("", "")
+        cells = [entry.suite.name, entry.weights or "", entry.model, row.detail, entry.origin, first, last]
+        cells += [letters(row.groups), *("" if value is None else f"{100 * value:.4f}" for value in numbers)]
+        cells += [reasons, "; ".join(entry.notes), entry.source, row.page]
+        writer.writerow([_cell(cell) for cell in cells])
+
+    for table in board.tables:
+        for row in table.rows:
+            write(row, "")
+    for each in board.apart:
+        if each.row is not None:
+            write(each.row, "; ".join(each.reasons))
+    return stream.getvalue()
+
+
+def _cell(value: object) -> str:
+    """Return a cell as text that no spreadsheet takes for a formula."""
+    text = visible(str(value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def board_markdown(board: Leaderboard) -> str:
+    """Return the leaderboard as Markdown: a table each, and a list of what stands apart."""
+    parts = ["# Leaderboard", HOW]
+    for table in board.tables:
+        parts += [f"## {_text(table.title)}", ". ".join(filter(None, (_facts(table), _text(table.reason)))) + "."]
+        parts.append("\n".join(_lines(table)))
+    if board.apart:
+        lines = [f"- {_text(each.label)}: {_text('; '.join(each.reasons))}" for each in board.apart]
+        parts += ["## Not ranked", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(table: Table) -> str:
+    facts = [f"Weights {table.weights or 'not stated'}"] if table.suite.weights else []
+    if table.examples is not None:
+        facts.append(f"{table.examples:,} examples")
+    return ", ".join([*facts, f"{len(table.measured)} measured here", f"{len(table.imported)} imported"])
+
+
+def _lines(table: Table) -> list[str]:
+    ranked = ["rank", "group"] if table.ranking else []
+    header = [*ranked, "model", "overall", "95% interval", *map(_text, table.counted), "origin"]
+    lines = [header, [":---" if name in ("model", "origin") else "---:" for name in header]]
+    for row in table.rows:
+        entry, overall = row.entry, row.entry.overall
+        own = [rank_text(row), letters(row.groups) or NONE] if ranked else []
+        numbers = [percent(overall.accuracy), interval(overall.low, overall.high)] if overall else [NONE, NONE]
+        sections = [
+            percent(entry.sections[name].accuracy) if name in entry.sections else NONE for name in table.counted
+        ]
+        notes = f"{entry.origin}; {'; '.join(entry.notes)}" if entry.notes else entry.origin
+        lines.append([*own, _text(row.label), *numbers, *sections, _text(notes)])
+    for name, line in table.reference_lines.items():
+        sections = [percent(line.sections.get(section)) for section in table.counted]
+        lines.append(
+            [*("" for _ in ranked), f"reference line {name}", percent(line.overall), NONE, *sections, "reads nothing"]
+        )
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def rank_text(row: Row) -> str:
+    """Return a rank range as text: ``2–4``; a dash for a row that has none."""
+    if row.rank is None:
+        return NONE
+    first, last = row.rank
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def _text(text: str) -> str:
+    """Escape text from outside: it is text in Markdown too."""
+    shown = " ".join(visible(text).split())
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#|~!$" else c for c in shown)

@@ -1,0 +1,1 @@
+"""A prepared mixture: page and ledger."""

@@ -1,0 +1,180 @@
+"""The gate for a terminal, and as one JSON object."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rmeval.eval.gate.check import Gate
+from rmeval.eval.gate.rules import Mode
+from rmeval.eval.gate.verdicts import Line, Verdict
+from rmeval.records import RunRecord
+from rmeval.reports.shell.console import plain
+from rmeval.reports.shell.visible import short
+
+__all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "columns", "headline", "print_gate"]
+
+COULD_SHOW = "could show: the smallest true drop that this data would reveal four times in five"
+_STYLES: dict[Verdict, str] = {
+    "pass": "green",
+    "improvement": "bold green",
+    "cannot tell": "yellow",
+    "regression": "bold red",
+}
+
+
+def print_gate(gate: Gate, report: str | None = None, console: Console | None = None) -> None:
+    """Print the table of verdicts, why each that is no plain pass, and what must be known beside them.
+
+    Args:
+        gate: What came of the check.
+        report: Path or address of the HTML comparison.
+        console: Where to print; None for stdout.
+    """
+    console = console or Console(highlight=False)
+    if gate.baseline is not None:
+        console.print(plain(f"baseline   {where(gate.baseline)}"))
+    console.print(plain(f"candidate  {where(gate.candidate)}"))
+    for warning in gate.warnings:
+        console.print(plain(f"warning    {warning}", "yellow"))
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", *columns(gate), "verdict"):
+        table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
+    for line in gate.lines:
+        table.add_row(plain(short(line.target)), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
+    width = console.width
+    console.width = max(width, Console(width=10_000).measure(table).maximum)  # Rather too wide than with a number cut.
+    console.print(table)
+    console.width = width
+    console.print()
+    for line in gate.lines:
+        if line.verdict != "pass" or line.failed:
+            console.print(
+                plain(f"{line.verdict}: {short(line.target)} {line.reason}", _STYLES[line.verdict]), soft_wrap=True
+            )
+    if gate.comparison is not None:
+        console.print(f"{meaning_of_p(gate)}; {COULD_SHOW}", style="dim")
+    if report:
+        console.print(plain(f"HTML comparison: {report}"), soft_wrap=True)
+    console.print(headline(gate), style="bold green" if gate.passed else "bold red")
+
+
+def as_text(gate: Gate) -> str:
+    """Return the gate as plain text, such as for the message of a failed assertion."""
+    console = Console(highlight=False, file=io.StringIO(), width=120, color_system=None)
+    with console.capture() as captured:
+        print_gate(gate, console=console)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def as_json(gate: Gate) -> dict[str, Any]:
+    """Return the gate as plain JSON types; accuracies, differences and limits are shares of 1.
+
+    Of each line ``p`` and ``bound`` are one-sided (``gate.verdicts.Line``), ``low`` and ``high`` two-sided, 95%.
+
+    Keys: ``passed``, ``mode``, ``alpha``, ``baseline`` (null for floors alone), ``candidate``, ``lines``, ``warnings``.
+    """
+    return {
+        "passed": gate.passed,
+        "mode": gate.mode,
+        "alpha": gate.alpha,
+        "baseline": None if gate.baseline is None else _run(gate.baseline),
+        "candidate": _run(gate.candidate),
+        "lines": [_line(line) for line in gate.lines],
+        "warnings": list(gate.warnings),
+    }
+
+
+def headline(gate: Gate) -> str:
+    """Return what came of it all, in one line."""
+    failed = sum(line.failed for line in gate.lines)
+    count = f"{len(gate.lines)} check{'s' if len(gate.lines) != 1 else ''}"
+    return f"FAIL: {failed} of {count}" if failed else f"PASS: {count}"
+
+
+def columns(gate: Gate) -> list[str]:
+    """Return the titles of the columns that ``cells`` fills."""
+    bound = f"one-sided {100 * (1 - gate.alpha):g}% bound"
+    return ["baseline", "candidate", "difference", bound, "one-sided p", "could show", "flips"]
+
+
+def cells(line: Line, mode: Mode) -> list[str]:
+    """Return a line's numbers for a table, in the order of ``columns``; accuracies and p as text, in points of 100."""
+    found = line.difference
+    show = _percent if line.rule.of_accuracy else _number
+    before, after = (None if value is None else show(value) for value in (line.baseline, line.candidate))
+    if found is None:
+        return [before or "–", after or "–", *["–"] * 5]
+    least = line.smallest_detectable
+    return [
+        str(before),
+        str(after),
+        f"{100 * found.difference:+.2f}",
+        _bound(line.bound, mode),
+        "–" if line.p is None else "<0.001" if line.p < 0.001 else f"{line.p:.3f}",
+        "nothing" if least is None else f"{100 * least:.2f}",
+        f"+{found.flipped_to_right:,} -{found.flipped_to_wrong:,}",
+    ]
+
+
+def _bound(bound: float | None, mode: Mode) -> str:
+    """Return the bound that the rule asks about; one that rounds to 0 says on which side of it the truth is."""
+    if bound is None:
+        return "–"
+    if 0 < abs(bound) < 0.00005:
+        return "< 0.00" if bound < 0 else "> 0.00"
+    return f"{'≥' if mode == 'noninferiority' else '≤'} {100 * bound:+.2f}"
+
+
+def meaning_of_p(gate: Gate) -> str:
+    """Return what the columns of p and of the bound hold."""
+    tests = sum(line.difference is not None for line in gate.lines)
+    if gate.mode == "noninferiority":
+        return f"one-sided p: of data like this if it had dropped by the margin (passes at {gate.alpha:g})"
+    adjusted = f", adjusted for {tests} tests, which the bound is not" if tests > 1 else ""
+    return f"one-sided p: of a drop like this if nothing had changed{adjusted} (fails at {gate.alpha:g})"
+
+
+def where(run: RunRecord) -> str:
+    """Return which run this is: its model and folder."""
+    return f"{run.info.model.name}{'' if run.path is None else f'  ({run.path})'}"
+
+
+def _run(run: RunRecord) -> dict[str, str | None]:
+    return {
+        "suite": run.info.suite,
+        "model": run.info.model.name,
+        "path": None if run.path is None else str(run.path),
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    found = line.difference
+    names = ("difference", "low", "high", "n", "flipped_to_right", "flipped_to_wrong")
+    return {
+        "rule": line.rule.text,
+        "kind": line.rule.kind,
+        "name": line.name,
+        "verdict": line.verdict,
+        "failed": line.failed,
+        "reason": line.reason,
+        "limit": line.rule.limit,
+        "baseline": line.baseline,
+        "candidate": line.candidate,
+        **{name: None if found is None else getattr(found, name) for name in names},
+        "bound": line.bound,
+        "p": line.p,
+        "smallest_detectable": line.smallest_detectable,
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}" if value >= 10 else f"{value:.3g}"

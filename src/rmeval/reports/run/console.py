@@ -1,0 +1,153 @@
+"""Tables for a terminal. Names and places come from models and data: they are printed as text and steer nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rmeval.eval.selftest import SelfTest
+from rmeval.eval.suites import suite_of
+from rmeval.records import RunRecord
+from rmeval.reports.run.summary import describe, right_means, title
+from rmeval.reports.shell.console import plain
+from rmeval.reports.shell.visible import short
+from rmeval.types import Results, SubsetResult
+
+_STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
+_COUNTS: dict[str, Callable[[SubsetResult], int]] = {
+    "ties": lambda item: item.ties,
+    "part": lambda item: item.partial,
+    "unparsed": lambda item: item.unparsed,
+    "invalid": lambda item: item.invalid,
+    "cut": lambda item: item.truncated,
+    "undecided": lambda item: item.undecided,
+}
+"""Columns that are shown only where one of them is not zero."""
+
+
+def print_run(run: RunRecord) -> None:
+    """Print a run: what it is of, what must be known before believing it, its numbers, where it is."""
+    console = Console(highlight=False)
+    info = run.info
+    how = ", ".join(filter(None, (info.model.dtype, info.model.device)))
+    source = " ".join(filter(None, (info.data.dataset, info.data.split, (info.data.revision or "")[:12])))
+    console.print(plain(title(run), "bold"))
+    console.print(plain(f"model    {info.model.name}{f'  ({how})' if how else ''}"))
+    rows = ", ".join(filter(None, (f"{info.data.rows:,} examples", right_means(run))))
+    console.print(plain(f"data     {source}  ({rows})"), soft_wrap=True)
+    for reason in info.partial_reasons:
+        console.print(plain(f"partial  {reason}", "yellow"))
+    for item in info.audit:
+        console.print(
+            plain(f"{item.severity:8} {describe(item.code, item.count, item.examples)}", _STYLES[item.severity])
+        )
+    console.print()
+    _print_whole(_table(run), console)
+    results = info.results
+    if results.lowest is not None and results.highest is not None and results.lowest < results.highest:
+        console.print(
+            f"float32 could make the overall number {_interval(results.lowest, results.highest)}", style="yellow"
+        )
+    seconds = info.timing.total_seconds
+    console.print(f"{seconds:,.1f} s in all; longest and random are reference lines, which read nothing", style="dim")
+    if run.path is not None:
+        console.print(plain(f"run written to {run.path}"), soft_wrap=True)
+
+
+def print_selftest(found: SelfTest) -> None:
+    """Print a self-test: each way to compute the same scores, and how far they moved."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("largest change", justify="right", no_wrap=True)
+    table.add_column("decisions moved", justify="right", no_wrap=True)
+    for variation in found.variations:
+        table.add_row(variation.name, f"{variation.largest:.1e}", f"{variation.moved}")
+    console = Console(highlight=False)
+    how = f"{found.examples} examples in {found.dtype}, against one conversation at a time"
+    console.print(how if found.dtype else f"{found.examples} examples, against one item at a time")
+    _print_whole(table, console)
+    verdict = f"{found.moved} decisions moved" if found.moved else "no decision moved"
+    console.print(verdict, style="bold red" if found.moved else "bold green")
+
+
+def print_names(rows: Iterable[tuple[str, str]]) -> None:
+    """Print names and what they mean."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, meaning in rows:
+        table.add_row(plain(name), plain(meaning))
+    Console(highlight=False).print(table)
+
+
+def _print_whole(table: Table, console: Console) -> None:
+    """Print a table, rather too wide for its terminal than with a number cut short."""
+    needed = Console(width=10_000).measure(table).maximum
+    Console(highlight=False, width=max(console.width, needed)).print(table)
+
+
+def _table(run: RunRecord) -> Table:
+    results = run.info.results
+    counts = [name for name, get in _COUNTS.items() if any(get(item) for item in results.subsets.values())]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for name in ("n", "accuracy", "95% interval", *counts, "longest", "random"):
+        table.add_column(name, justify="right", no_wrap=True)
+    sections = suite_of(run.info).sections(run.info.weights)
+    shown: set[str] = set()
+    for name, estimate in results.sections.items():
+        interval = _interval(estimate.low, estimate.high)
+        _bold_row(
+            table, name, _percent(estimate.accuracy), interval, len(counts), _reference_lines(results, "sections", name)
+        )
+        for subset in sections[name].subsets:
+            if subset in results.subsets and subset not in shown:
+                _subset_row(table, subset, results, counts)
+                shown.add(subset)
+    rest = [name for name in results.subsets if name not in shown]
+    if rest and results.sections:
+        table.add_row(Text("other subsets", style="bold"))
+    for subset in rest:
+        _subset_row(table, subset, results, counts)
+    if results.overall is not None:
+        whole = results.overall
+        reference_lines = [_percent(results.reference_lines[name].overall) for name in ("longest", "random")]
+        _bold_row(
+            table, "overall", _percent(whole.accuracy), _interval(whole.low, whole.high), len(counts), reference_lines
+        )
+    return table
+
+
+def _subset_row(table: Table, name: str, results: Results, counts: list[str]) -> None:
+    item = results.subsets[name]
+    table.add_row(
+        plain(f"  {short(name)}"),
+        f"{item.n:,}" if item.expected in (None, item.n) else f"{item.n:,}/{item.expected:,}",
+        _percent(item.accuracy),
+        _interval(item.low, item.high),
+        *(_count(_COUNTS[count](item)) for count in counts),
+        *_reference_lines(results, "subsets", name),
+    )
+
+
+def _bold_row(table: Table, name: str, accuracy: str, interval: str, counts: int, reference_lines: list[str]) -> None:
+    table.add_row(plain(short(name)), "", accuracy, interval, *[""] * counts, *reference_lines, style="bold")
+
+
+def _reference_lines(results: Results, level: str, name: str) -> list[str]:
+    return [_percent(getattr(results.reference_lines[line], level).get(name)) for line in ("longest", "random")]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else "·"

@@ -1,0 +1,200 @@
+"""The report: what one run gets right, wrong and why, or how two or more differ, as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rmeval.errors import UsageError
+from rmeval.eval.suites import Suite, know, suite_of
+from rmeval.records import RunRecord
+from rmeval.reports.run.compare_view import compare_views
+from rmeval.reports.run.examples_data import examples_index, examples_text
+from rmeval.reports.run.measured import Measured, measure
+from rmeval.reports.run.plots import draw_plots
+from rmeval.reports.run.provenance import Group, command_line, provenance
+from rmeval.reports.run.summary import describe, right_means, title
+from rmeval.reports.shell.page import render_page, write_page
+from rmeval.reports.shell.svg import Plot
+from rmeval.types import Estimate, RunInfo, SubsetResult
+
+__all__ = ["report_page", "write_report"]
+
+MOST_RUNS = 8
+"""Beyond that a leaderboard reads better."""
+
+
+def write_report(
+    runs: Sequence[RunRecord], path: Path, *, common_only: bool = False, suites: Sequence[Suite] = ()
+) -> int:
+    """Write the report of one run, or of several with the first as the baseline; return its size in bytes.
+
+    Args:
+        runs: The runs.
+        path: The HTML file.
+        common_only: Compare the examples that the runs have in common, where they are not all the same.
+        suites: Suites made in Python that the runs are of.
+
+    Raises:
+        UsageError: if the runs cannot be compared.
+        RunError: if a run's tables do not fit together, or the page cannot be written.
+    """
+    know(suites)
+    return write_page(path, report_page(runs, common_only=common_only))
+
+
+def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
+    """Return the report; arguments and errors are those of ``write_report``."""
+    if not 1 <= len(runs) <= MOST_RUNS:
+        raise UsageError(f"a report is of 1 to {MOST_RUNS} runs, not {len(runs)}; rmeval leaderboard takes any number")
+    measured = [measure(run) for run in runs]
+    labels = _labels(runs)
+    comparisons = compare_views(runs, common_only=common_only)
+    views = [
+        _view(run, own, label, place, several=len(runs) > 1)
+        for place, (run, own, label) in enumerate(zip(runs, measured, labels, strict=True))
+    ]
+    texts = examples_text(runs)
+    heading = _heading([view.name for view in views])
+    nav = [("overview", "Overview"), ("subsets", "Subsets"), ("plots", "Plots")]
+    nav = [*[(f"against-{view.letter}", f"{view.letter} against A") for view in comparisons], *nav]
+    return render_page(
+        "report.html",
+        title=f"{heading} · {title(runs[0])}",
+        nav=[*nav, ("examples", "Examples"), ("provenance", "Provenance")],
+        styles=["report.css"],
+        scripts=["report.js"],
+        context={"views": views, "comparisons": comparisons, "heading": heading, "with_text": texts is not None},
+        data={
+            "examples-index": examples_index(runs, measured, labels, with_text=texts is not None),
+            **({"examples-text": texts} if texts is not None else {}),
+        },
+    )
+
+
+def _heading(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return (
+        f"{names[1]} against {names[0]}" if len(names) == 2 and len(set(names)) == 2 else f"{len(names)} runs compared"
+    )
+
+
+def _labels(runs: Sequence[RunRecord]) -> list[str]:
+    """Return what to call each run: its model, with a letter before where there are several."""
+    if len(runs) == 1:
+        return [runs[0].info.model.name]
+    return [f"{chr(ord('A') + place)} · {run.info.model.name}" for place, run in enumerate(runs)]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to know before believing the numbers."""
+
+    severity: str
+    text: str
+    examples: tuple[str, ...]
+    """Ids of examples in the run where it was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An accuracy with what the reference lines reach on the same examples."""
+
+    name: str
+    estimate: Estimate
+    reference_lines: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetRow:
+    """A subset in the table."""
+
+    name: str
+    section: str
+    """Empty where the suite has none for it."""
+    result: SubsetResult
+    longest: float | None
+    random: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run as the template shows it."""
+
+    place: int
+    letter: str
+    """Empty where there is one run only."""
+    name: str
+    title: str
+    right_means: str
+    """What makes an example right where it has several completions of a side; else empty."""
+    info: RunInfo
+    overall: Bar | None
+    sections: Sequence[Bar]
+    subsets: Sequence[SubsetRow]
+    warnings: Sequence[Notice]
+    plots: Sequence[Plot]
+    provenance: Sequence[Group]
+    command: str | None
+    """None for a run made from Python."""
+    folder: str
+
+
+def _view(run: RunRecord, measured: Measured, label: str, place: int, *, several: bool) -> RunView:
+    info, results = run.info, run.info.results
+    reference_lines = results.reference_lines
+    overall = results.overall
+    is_line = info.model.kind == "baseline"
+    return RunView(
+        place=place,
+        letter=chr(ord("A") + place) if several else "",
+        name=info.model.name,
+        title=title(run),
+        right_means=right_means(run),
+        info=info,
+        overall=Bar("Overall", overall, {name: each.overall for name, each in reference_lines.items()})
+        if overall
+        else None,
+        sections=[
+            Bar(name, estimate, {line: each.sections.get(name) for line, each in reference_lines.items()})
+            for name, estimate in results.sections.items()
+        ],
+        subsets=_subsets(info),
+        warnings=_warnings(info, {each.id for each in measured.scored}),
+        plots=draw_plots(measured, reference_line=is_line, scale=info.model.scale, key=f"-{place}" if several else ""),
+        provenance=provenance(info, run.path),
+        command=command_line(info),
+        folder=str(run.path or ""),
+    )
+
+
+def _subsets(info: RunInfo) -> list[SubsetRow]:
+    """Return the subsets in the order of the sections, those in none of them last."""
+    results = info.results
+    home = suite_of(info).homes(info.weights)
+    order = [*(name for name in home if name in results.subsets), *(n for n in results.subsets if n not in home)]
+
+    def line(name: str, subset: str) -> float | None:
+        return results.reference_lines[name].subsets.get(subset) if name in results.reference_lines else None
+
+    return [
+        SubsetRow(
+            name,
+            home.get(name, ""),
+            results.subsets[name],
+            line("longest", name),
+            line("random", name),
+        )
+        for name in order
+    ]
+
+
+def _warnings(info: RunInfo, ids: set[str]) -> list[Notice]:
+    found = [Notice("partial", reason, ()) for reason in info.partial_reasons]
+    for item in sorted((item for item in info.audit if item.severity != "info"), key=lambda item: item.severity):
+        places = tuple(dict.fromkeys(place for place in item.examples if place in ids))[:3]
+        elsewhere = tuple(place for place in item.examples if place not in ids)
+        found.append(Notice(item.severity, describe(item.code, item.count, elsewhere), places))
+    return found

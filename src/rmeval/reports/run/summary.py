@@ -1,0 +1,82 @@
+"""A run in one JSON object: what ``--json`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from rmeval.data_prep.text.audit import CODES
+from rmeval.eval.suites import suite_of
+from rmeval.records import RunRecord
+from rmeval.types import RunInfo
+
+
+def summary(run: RunRecord) -> dict[str, Any]:
+    """Return the results of a run as plain JSON types.
+
+    Keys: ``suite``, ``model``, ``partial``, ``overall`` (null where the suite's sections have no row), ``sections``,
+    ``subsets``, ``warnings``, ``path``. Accuracies are shares of 1, ``low`` and ``high`` bound their 95% interval.
+    """
+    results = run.info.results
+    keys = ("n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated")
+    return {
+        "suite": run.info.suite,
+        "model": run.info.model.name,
+        "partial": run.info.partial,
+        "overall": asdict(results.overall) if results.overall else None,
+        "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
+        "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
+        "warnings": warnings(run),
+        "path": str(run.path) if run.path else None,
+    }
+
+
+def right_means(run: RunRecord) -> str:
+    """Return what makes an example right where some have several chosen or rejected completions; else nothing.
+
+    Such as ``3 chosen × 3 rejected: right only if every chosen beats every rejected``.
+    """
+    completions = run.examples_table.column("completion_chars").combine_chunks()
+    sizes = completions.value_lengths().to_numpy(zero_copy_only=False)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    is_chosen = pc.equal(run.scores_table.column("role"), "chosen").to_numpy(zero_copy_only=False)
+    if not len(sizes) or len(is_chosen) != sizes.sum():
+        return ""
+    chosen = np.add.reduceat(is_chosen.astype(np.int64), starts)
+    rejected = sizes - chosen
+    if max(chosen.max(), rejected.max()) < 2:
+        return ""
+    counts = (f"{own.min()} to {own.max()}" if own.min() < own.max() else f"{own.min()}" for own in (chosen, rejected))
+    return f"{' chosen × '.join(counts)} rejected: {suite_of(run.info).rule.meaning}"
+
+
+def title(run: RunRecord) -> str:
+    """Return what the run may be called: a partial or stand-in set never gets the benchmark's name."""
+    return info_title(run.info)
+
+
+def info_title(info: RunInfo) -> str:
+    """Return the same from what ``run.json`` says."""
+    suite = suite_of(info)
+    if info.partial and suite.expected:
+        return f"PARTIAL: not a {suite.title} result"
+    return f"{suite.title} (partial)" if info.partial else suite.title
+
+
+def warnings(run: RunRecord) -> list[str]:
+    """Return what a reader must know before believing the numbers, a line each."""
+    lines = [f"partial: {reason}" for reason in run.info.partial_reasons]
+    for item in run.info.audit:
+        if item.severity != "info":
+            lines.append(describe(item.code, item.count, item.examples))
+    return lines
+
+
+def describe(code: str, count: int, places: tuple[str, ...]) -> str:
+    """Return a finding as one line."""
+    where = f" (such as {', '.join(places[:3])})" if places else ""
+    meaning = CODES[code][1] if code in CODES else "a finding of the scorer's own"
+    return f"{code} × {count}: {meaning}{where}"

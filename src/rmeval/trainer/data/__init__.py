@@ -1,0 +1,1 @@
+"""Which pairs train, in which order, as token ids."""

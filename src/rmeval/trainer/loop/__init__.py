@@ -1,0 +1,1 @@
+"""The training loop: model, arguments, devices, checkpoints, metrics."""

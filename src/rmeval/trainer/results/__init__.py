@@ -1,0 +1,1 @@
+"""What a training leaves: the finished model, what it reaches, the record and the card."""
