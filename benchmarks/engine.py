@@ -29,7 +29,8 @@ from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.refine import Refined, refine
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.types import Accounting, Conversation, Example, Score
+from rmeval.run_info import Accounting
+from rmeval.types import Conversation, Example, Score
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from rmeval.bench.storage import SCHEMA, Document
 from rmeval.bench.subjects.model import DoesNotFitError, Subject
 from rmeval.bench.subjects.rows import Row, Texts, made_up_rows
 from rmeval.eval.engine.packed import Values
-from rmeval.types import Accounting
+from rmeval.run_info import Accounting
 
 SHAPE = Shape(
     architecture="Sleeper",

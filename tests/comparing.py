@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rmeval import RunRecord, evaluate
 from rmeval.eval.scorers.base import Pointwise
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 SCORES = {"+": (2.0, 1.0), "-": (1.0, 2.0), "=": (1.0, 1.0), "n": (math.nan, 1.0), "i": (1.0, math.inf)}
 """Outcome -> score of the right and of the wrong completion: right, wrong, tie, invalid."""

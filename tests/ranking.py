@@ -17,7 +17,7 @@ from rmeval.eval.numbers.ranks import Block, rank
 from rmeval.eval.numbers.shares import weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.records import write_run
-from rmeval.types import Estimate, Results
+from rmeval.run_info import Estimate, Results
 from tests.comparing import run_of, write_rows
 
 

@@ -14,7 +14,8 @@ from rmeval.data_prep.text.audit import finding
 from rmeval.errors import RmevalError
 from rmeval.eval.scorers.base import Pointwise, Scorer
 from rmeval.eval.scoring.score import score
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 LONGEST = "baseline:longest"
 USER, ASSISTANT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}

@@ -30,7 +30,8 @@ from rmeval.records import (
     prompt_hash,
     write_run,
 )
-from rmeval.types import Conversation, Finding, Message, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Message, Progress, Score
 
 NAN, INF = math.nan, math.inf
 MARKER = "Zaubernuss"

@@ -9,7 +9,8 @@ from rmeval import Suite
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import Formula, Section
 from rmeval.eval.suites.rules import Rule
-from rmeval.types import Conversation, Finding, ModelInfo, Outcome, OutcomeKind, Progress, Score, ScoredExample
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Outcome, OutcomeKind, Progress, Score, ScoredExample
 
 
 def credit(example: ScoredExample) -> Outcome:

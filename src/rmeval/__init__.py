@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from rmeval.records import load_run as load_run
     from rmeval.reports.board.entries import Leaderboard as Leaderboard
     from rmeval.reports.board.leaderboard import leaderboard as leaderboard
+    from rmeval.run_info import ModelInfo as ModelInfo
     from rmeval.trainer.train import train as train
     from rmeval.types import Conversation as Conversation
     from rmeval.types import Example as Example
     from rmeval.types import Item as Item
     from rmeval.types import Message as Message
-    from rmeval.types import ModelInfo as ModelInfo
     from rmeval.types import Score as Score
 
 _HOMES = {
@@ -39,7 +39,7 @@ _HOMES = {
     "Leaderboard": "rmeval.reports.board.entries",
     "Item": "rmeval.types",
     "Message": "rmeval.types",
-    "ModelInfo": "rmeval.types",
+    "ModelInfo": "rmeval.run_info",
     "ModelOptions": "rmeval.eval.model_options",
     "Pointwise": "rmeval.eval.scorers.base",
     "RmevalError": "rmeval.errors",

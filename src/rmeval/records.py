@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from rmeval import files
 from rmeval.errors import RunError
-from rmeval.types import Example, Message, Messages, RunInfo, Score, ScoredExample
+from rmeval.run_info import RunInfo
+from rmeval.types import Example, Message, Messages, Score, ScoredExample
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,7 @@ from tests.reports.made import Hashed, made_run
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from rmeval.types import Estimate
+    from rmeval.run_info import Estimate
     from tests.browser.conftest import Visit
 
 

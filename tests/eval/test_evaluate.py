@@ -14,7 +14,8 @@ from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.evaluate import default_output_dir, recompute
 from rmeval.eval.models import loading
 from rmeval.eval.scorers.base import Pointwise
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 NAN, INF = math.nan, math.inf
 

@@ -12,7 +12,8 @@ from typing import Any
 from rmeval import RunRecord, evaluate
 from rmeval.data_prep.text.audit import finding
 from rmeval.eval.scorers.base import Pointwise
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 SUBSETS = ("alpacaeval-easy", "llmbar-natural", "xstest-should-refuse", "hep-python")
 

@@ -28,7 +28,8 @@ from rmeval.eval.scorers.kept import ask_kept, opened
 from rmeval.eval.suites import Suite, get_suite, know, suite_of
 from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
 from rmeval.records import RunRecord
-from rmeval.types import Accounting, Example, Finding, Lists, Progress, Results, RunInfo, Score, Timing
+from rmeval.run_info import Accounting, Results, RunInfo, Timing
+from rmeval.types import Example, Finding, Lists, Progress, Score
 
 
 def evaluate(

@@ -19,7 +19,8 @@ from rmeval.reports.bench.page import bench_page
 
 FACTORY = '''
 import time
-from rmeval.types import ModelInfo, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Score
 
 class Slow:
     """Takes 20 ms an item."""

@@ -13,7 +13,7 @@ from rmeval import RunRecord, evaluate
 from rmeval.errors import RunError, UsageError
 from rmeval.eval.gate.check import Gate, check
 from rmeval.eval.gate.rules import Mode, Rule, parse_rule
-from rmeval.types import Accounting
+from rmeval.run_info import Accounting
 from tests.comparing import run_of, write_rows
 
 

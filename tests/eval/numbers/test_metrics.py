@@ -14,7 +14,8 @@ from rmeval.eval.numbers.reference_lines import REFERENCE_LINES
 from rmeval.eval.numbers.shares import weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.rules import all_beat_all
-from rmeval.types import Results, ScoredExample
+from rmeval.run_info import Results
+from rmeval.types import ScoredExample
 
 NAN, INF = math.nan, math.inf
 

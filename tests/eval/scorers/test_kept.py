@@ -17,7 +17,8 @@ import pytest
 from rmeval import evaluate
 from rmeval.errors import ModelError
 from rmeval.eval.journal.journal import Journal
-from rmeval.types import Finding, Item, ModelInfo, Progress, Scale, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Finding, Item, Progress, Scale, Score
 
 CODE = '''
 import time

@@ -18,7 +18,8 @@ from rmeval.eval.selftest import selftest
 from rmeval.reports.run.examples_data import examples_index
 from rmeval.reports.run.measured import measure
 from rmeval.reports.run.report import report_page, write_report
-from rmeval.types import Finding, Item, ModelInfo, Progress, Scale, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Finding, Item, Progress, Scale, Score
 
 
 class Judge:

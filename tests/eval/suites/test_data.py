@@ -19,7 +19,8 @@ from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.mini import mini_path
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 REWARDBENCH = get_suite("rewardbench")
 PRIOR_SUBSETS = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize")

@@ -17,7 +17,8 @@ from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.rewardbench2 import ties
 from rmeval.reports.board.imports import read_imports
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score, ScoredExample
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score, ScoredExample
 
 SUITE = get_suite("rewardbench2")
 SUBSETS = {"Factuality": 475, "Precise IF": 160, "Math": 183, "Safety": 450, "Focus": 495, "Ties": 102}

@@ -12,7 +12,8 @@ import pytest
 from rmeval import RunRecord, evaluate
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.reports.run.console import print_names, print_run
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 NAMES = ["[bold]x[/bold]", "[/]", "[red]", "\\", "a\\[b]", "[link=https://x.y]z[/link]", ":smile:", "{x}", "%s"]
 

@@ -12,7 +12,8 @@ from rmeval.eval.scorers.base import Pointwise
 from rmeval.reports.run.measured import Measured, measure
 from rmeval.reports.run.plots import draw_plots
 from rmeval.reports.shell.svg import Plot
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 from tests.reports.made import write_rows
 
 

@@ -22,7 +22,8 @@ from rmeval.eval.scorers.base import Pointwise
 from rmeval.records import load_run
 from rmeval.reports.run.provenance import command_line
 from rmeval.reports.run.report import report_page, write_report
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 from tests.reports.made import Hashed, made_run, rows, write_rows
 
 

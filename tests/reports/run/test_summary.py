@@ -11,7 +11,8 @@ from rmeval import RunRecord, evaluate
 from rmeval.errors import UsageError
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.reports.run.summary import describe, summary, title, warnings
-from rmeval.types import Conversation, Finding, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Progress, Score
 
 
 class OddFindings(Pointwise):

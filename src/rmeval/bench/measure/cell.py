@@ -17,7 +17,7 @@ from rmeval.bench.storage import COLUMNS, CellRow, Value
 from rmeval.bench.subjects.model import Subject
 from rmeval.bench.subjects.rows import Row
 from rmeval.eval.engine.plan import make_plan
-from rmeval.types import Accounting
+from rmeval.run_info import Accounting
 
 PRECISION, CONFIDENCE = 0.01, 0.95
 """Rounds end early once the mean is known to 1% with 95% confidence."""

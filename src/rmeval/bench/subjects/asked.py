@@ -21,7 +21,8 @@ from rmeval.eval.scorers import kind_of, load_scorer
 from rmeval.eval.scorers.base import Accounts, Loses, Scorer, ask, conversations_of, items_of
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.pairs import PAIRS
-from rmeval.types import Accounting, Item
+from rmeval.run_info import Accounting
+from rmeval.types import Item
 
 __all__ = ["AskedModel", "ItemSource", "as_asked", "is_asked"]
 

@@ -26,7 +26,7 @@ from rmeval.eval.models.folder import ModelFolder, locate
 from rmeval.eval.models.loading import filler, load_model, load_tokenizer
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.pairs import PAIRS
-from rmeval.types import Accounting
+from rmeval.run_info import Accounting
 
 if TYPE_CHECKING:
     pass

@@ -23,7 +23,8 @@ from rmeval.eval.engine.ways import Ways, why_too_small
 from rmeval.eval.environment import versions
 from rmeval.eval.journal.journal import Journal, key
 from rmeval.eval.model_options import CompileMode
-from rmeval.types import Accounting, Progress
+from rmeval.run_info import Accounting
+from rmeval.types import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -12,7 +12,8 @@ from rmeval.errors import ModelError
 from rmeval.eval.engine.packed import Executor, Values
 from rmeval.eval.engine.plan import Pack, Plan
 from rmeval.eval.journal.journal import Journal
-from rmeval.types import Accounting, Progress
+from rmeval.run_info import Accounting
+from rmeval.types import Progress
 
 _MEMORY = ("out of memory", "can't allocate memory", "does not fit into memory")
 

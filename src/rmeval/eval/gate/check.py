@@ -11,7 +11,7 @@ from rmeval.eval.gate.verdicts import Line, judge_accuracy, judge_count, judge_f
 from rmeval.eval.numbers.compare import ALPHA, Comparison, Difference, Differences, compare
 from rmeval.eval.numbers.paired import holm
 from rmeval.records import RunRecord
-from rmeval.types import Results
+from rmeval.run_info import Results
 
 __all__ = ["LEAST_ALPHA", "Gate", "check", "judge_accuracies"]
 

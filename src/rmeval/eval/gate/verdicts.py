@@ -23,7 +23,7 @@ from rmeval.eval.numbers.paired import smallest_detectable
 from rmeval.eval.numbers.prompts import exact
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
-from rmeval.types import SubsetResult
+from rmeval.run_info import SubsetResult
 
 __all__ = ["Line", "Verdict", "judge_accuracy", "judge_count", "judge_floor", "judge_throughput", "points"]
 

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
 from rmeval.eval.numbers.prompts import Prompts
-from rmeval.types import Estimate
+from rmeval.run_info import Estimate
 
 __all__ = ["CONFIDENCE", "estimate", "limits", "limits_of_difference"]
 

@@ -20,7 +20,8 @@ from rmeval.eval.numbers.prompts import Prompts, keys
 from rmeval.eval.numbers.reference_lines import REFERENCE_LINES, ReferenceLine
 from rmeval.eval.numbers.shares import weighted_mean
 from rmeval.eval.suites import Section, Suite
-from rmeval.types import Estimate, ReferenceResult, Results, ScoredExample, SubsetResult
+from rmeval.run_info import Estimate, ReferenceResult, Results, SubsetResult
+from rmeval.types import ScoredExample
 
 REFERENCE_SEED = 0
 """Seed of the random reference line drawn beside every result."""

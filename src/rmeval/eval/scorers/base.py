@@ -13,7 +13,8 @@ from numbers import Real
 from typing import Protocol, get_args, runtime_checkable
 
 from rmeval.errors import ModelError, RmevalError, UsageError
-from rmeval.types import Accounting, Conversation, Example, Finding, Item, ModelInfo, Progress, Scale, Score, Status
+from rmeval.run_info import Accounting, ModelInfo
+from rmeval.types import Conversation, Example, Finding, Item, Progress, Scale, Score, Status
 
 __all__ = [
     "Accounts",

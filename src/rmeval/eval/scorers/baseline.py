@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 from rmeval.eval.scorers.base import Pointwise
-from rmeval.types import Conversation, Finding, Messages, ModelInfo, Progress, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Conversation, Finding, Messages, Progress, Score
 
 
 def completion_chars(completion: Messages) -> int:

@@ -24,7 +24,8 @@ from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
 from rmeval.eval.models.loading import filler, is_decoder, load_model, load_tokenizer, position_limit
 from rmeval.eval.scorers.base import Pointwise, conversations_of
-from rmeval.types import Accounting, Conversation, Finding, Item, Messages, ModelInfo, Progress, Score
+from rmeval.run_info import Accounting, ModelInfo
+from rmeval.types import Conversation, Finding, Item, Messages, Progress, Score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

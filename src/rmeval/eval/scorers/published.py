@@ -30,7 +30,8 @@ from rmeval.data_prep.rows.in_memory import Rows, load_rows
 from rmeval.data_prep.rows.message_forms import plain
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.model_options import Steps
-from rmeval.types import Finding, Item, Messages, ModelInfo, Progress, Scale, Score
+from rmeval.run_info import ModelInfo
+from rmeval.types import Finding, Item, Messages, Progress, Scale, Score
 
 __all__ = ["PREFIX", "PublishedScores"]
 

@@ -11,7 +11,7 @@ from rmeval.eval.suites.pairs import PAIRS
 from rmeval.eval.suites.rewardbench import REWARDBENCH
 from rmeval.eval.suites.rewardbench2 import REWARDBENCH2
 from rmeval.eval.suites.rm_bench import RM_BENCH
-from rmeval.types import RunInfo
+from rmeval.run_info import RunInfo
 
 __all__ = ["SUITES", "Formula", "Option", "Section", "Suite", "get_suite", "know", "suite_of"]
 

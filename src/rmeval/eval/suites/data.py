@@ -13,7 +13,8 @@ from rmeval.data_prep.rows.in_memory import Rows, RowsLike, load_rows, rows_in_m
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.eval.suites.patterns import named
-from rmeval.types import DataInfo, Example, Finding, Lists
+from rmeval.run_info import DataInfo
+from rmeval.types import Example, Finding, Lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rmeval.eval.numbers.decisions import Decisions
 from rmeval.eval.numbers.ranks import Ranking
 from rmeval.eval.suites import Suite
-from rmeval.types import ReferenceResult, RunInfo
+from rmeval.run_info import ReferenceResult, RunInfo
 
 __all__ = ["Apart", "Entry", "Figure", "Leaderboard", "Measured", "Row", "SubsetFigure", "Table", "letters"]
 

@@ -13,7 +13,7 @@ from rmeval.reports.board.files import HOW, rank_text
 from rmeval.reports.run.provenance import command_line, provenance
 from rmeval.reports.run.summary import describe, info_title
 from rmeval.reports.shell.page import render_page
-from rmeval.types import ReferenceResult, RunInfo
+from rmeval.run_info import ReferenceResult, RunInfo
 
 __all__ = ["index_page", "model_page"]
 

@@ -12,7 +12,7 @@ from rmeval.eval.numbers.metrics import overall_mean
 from rmeval.eval.suites import suite_of
 from rmeval.records import EXAMPLES, RUN, SCORES, load_run
 from rmeval.reports.board.entries import Apart, Entry, Figure, Measured, SubsetFigure
-from rmeval.types import RunInfo
+from rmeval.run_info import RunInfo
 
 __all__ = ["find_runs", "read_run"]
 

@@ -21,7 +21,7 @@ from rmeval.errors import RunError
 from rmeval.eval.numbers.shares import wilson
 from rmeval.reports.shell.page import count, decimal, render_page, write_page
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
-from rmeval.types import Estimate
+from rmeval.run_info import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

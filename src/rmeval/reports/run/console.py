@@ -14,7 +14,7 @@ from rmeval.records import RunRecord
 from rmeval.reports.run.summary import describe, right_means, title
 from rmeval.reports.shell.console import plain
 from rmeval.reports.shell.visible import short
-from rmeval.types import Results, SubsetResult
+from rmeval.run_info import Results, SubsetResult
 
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
 _COUNTS: dict[str, Callable[[SubsetResult], int]] = {

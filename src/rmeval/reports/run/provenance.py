@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rmeval.reports.run.summary import describe
 from rmeval.reports.shell.page import count, decimal
-from rmeval.types import RunInfo
+from rmeval.run_info import RunInfo
 
 __all__ = ["Group", "command_line", "provenance"]
 

@@ -17,7 +17,7 @@ from rmeval.reports.run.provenance import Group, command_line, provenance
 from rmeval.reports.run.summary import describe, right_means, title
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import Plot
-from rmeval.types import Estimate, RunInfo, SubsetResult
+from rmeval.run_info import Estimate, RunInfo, SubsetResult
 
 __all__ = ["report_page", "write_report"]
 

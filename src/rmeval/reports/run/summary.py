@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from rmeval.data_prep.text.audit import CODES
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
-from rmeval.types import RunInfo
+from rmeval.run_info import RunInfo
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
