@@ -127,12 +127,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "trainer": ("quickstart", "recipe", "data", "loop", "results", "trained", "session", "train"),
     "eval": (
         "model_options", "environment", "suites", "numbers", "journal", "engine.plan", "engine.kernels", "engine",
-        "models", "scorers", "refine", "gate", "scoring", "selftest", "evaluate",
+        "models", "scorers", "refine", "gate", "scoring", "selftest", "runner", "evaluate", "field",
     ),
     "bench": (
         "shape", "plan", "storage", "subjects", "measure", "folder", "cells", "timed", "session", "run", "compare",
     ),
-    "reports": ("shell", "run", "board", "gate", "bench", "data", "training"),
+    "reports": ("shell", "run", "board", "gate", "bench", "data", "training", "field"),
 }  # fmt: skip
 """Part -> its rooms and files, lowest first: each may import only those before it."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rmeval import ModelOptions, RunRecord, compare, evaluate, load_run
-from rmeval.eval.evaluate import recompute
+from rmeval.eval.runner import recompute
 from rmeval.reports.run.report import report_page
 
 OLD = Path(__file__).parent / "golden" / "run-0.1.0"

@@ -14,8 +14,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from rmeval import RunRecord, load_run
-from rmeval.eval.evaluate import recompute
 from rmeval.eval.numbers.compare import compare
+from rmeval.eval.runner import recompute
 from rmeval.reports.run.report import write_report
 from tests.reports.made import Hashed, made_run
 

@@ -16,7 +16,7 @@ pytest.importorskip("playwright", reason="no browser tests: playwright is not in
 from playwright.sync_api import expect
 
 from rmeval import leaderboard, load_run
-from rmeval.eval.evaluate import recompute
+from rmeval.eval.runner import recompute
 from rmeval.eval.suites import get_suite
 from rmeval.reports.board.entries import Leaderboard
 from rmeval.reports.run.report import write_report

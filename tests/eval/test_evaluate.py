@@ -11,8 +11,9 @@ import pytest
 
 from rmeval import ModelOptions, RunRecord, Scorer, evaluate, load_run
 from rmeval.errors import RmevalError, UsageError
-from rmeval.eval.evaluate import default_output_dir, recompute
+from rmeval.eval.evaluate import default_output_dir
 from rmeval.eval.models import loading
+from rmeval.eval.runner import recompute
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.run_info import ModelInfo
 from rmeval.types import Conversation, Finding, Progress, Score

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import bench, cache, check, leaderboard, listing, prepare, report, score, selftest, suites, train
+from rmeval.cli import bench, cache, check, field, leaderboard, listing, prepare, report, score, selftest, suites, train
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 suites.register(app)
+field.register(app)
 score.register(app)
 selftest.register(app)
 prepare.register(app)

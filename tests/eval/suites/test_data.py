@@ -14,7 +14,7 @@ import pytest
 
 from rmeval import RunRecord, evaluate, load_run
 from rmeval.errors import DataError, UsageError
-from rmeval.eval.evaluate import recompute
+from rmeval.eval.runner import recompute
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.data import DataOptions, load_dataset

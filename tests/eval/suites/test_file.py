@@ -11,7 +11,7 @@ import pytest
 
 from rmeval import compare, evaluate, leaderboard, load_run
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
-from rmeval.eval.evaluate import recompute
+from rmeval.eval.runner import recompute
 from rmeval.eval.suites import SUITES, suite_of
 from rmeval.eval.suites.file import load_suite
 from rmeval.eval.suites.rules import TIES

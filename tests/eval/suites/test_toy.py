@@ -14,9 +14,9 @@ import pytest
 
 from rmeval import compare, evaluate, leaderboard, load_run
 from rmeval.errors import UsageError
-from rmeval.eval.evaluate import recompute
 from rmeval.eval.gate.check import check
 from rmeval.eval.gate.rules import parse_rule
+from rmeval.eval.runner import recompute
 from rmeval.eval.suites import Formula, Suite
 from rmeval.eval.suites.rules import Rule
 from rmeval.reports.run.examples_data import examples_index

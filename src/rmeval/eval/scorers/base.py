@@ -27,6 +27,7 @@ __all__ = [
     "Prefetches",
     "Refinable",
     "Rescores",
+    "Reusable",
     "Scorer",
     "Settling",
     "ask",
@@ -162,6 +163,15 @@ class Loses(Protocol):
     @property
     def lost(self) -> str | None:
         """Why nothing of the last ``score`` is a score of what was asked; None where some is."""
+        ...
+
+
+@runtime_checkable
+class Reusable(Protocol):
+    """One that can be asked for one data set after another as if it had been loaded anew for each."""
+
+    def begin(self) -> None:
+        """Forget what was noticed of the data up to now, and what was decided because of it."""
         ...
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rmeval.eval.environment import one_line
@@ -22,13 +23,19 @@ __all__ = ["Asked", "ask_kept", "opened"]
 
 
 @contextmanager
-def opened(model: str | Scorer, options: ModelOptions) -> Iterator[Journal | None]:
-    """Open the journal for an evaluation with this model, and close it whatever happens; None where nothing is kept."""
+def opened(model: str | Scorer, options: ModelOptions, instead: Path | None = None) -> Iterator[Journal | None]:
+    """Open the journal for an evaluation with this model, and close it whatever happens; None where nothing is kept.
+
+    Args:
+        model: The model, or its name: not all kinds keep scores.
+        options: Whether scores are kept for later runs.
+        instead: The file of a journal that is used where they are not; None for none.
+    """
     can = "cache" in kind_of(model).options if isinstance(model, str) else isinstance(model, Keyed)
-    if not (can and options.cache):
+    if not can or not (options.cache or instead):
         yield None
         return
-    with Journal.open() as journal:
+    with Journal.open(None if options.cache else instead) as journal:
         journal.origin = one_line()
         yield journal
 

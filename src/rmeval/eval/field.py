@@ -1,0 +1,257 @@
+"""The benchmarks that papers report together, for one model: loaded once, a run a suite, one summary.
+
+Conversations that suites share are computed once: the journal has them; without it, one in the folder until the end.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rmeval import records
+from rmeval.errors import DataError, RmevalError, RunError, UsageError
+from rmeval.eval.environment import own_version
+from rmeval.eval.model_options import ModelOptions
+from rmeval.eval.runner import Job, pick_weights, run_job
+from rmeval.eval.scorers import load_scorer
+from rmeval.eval.scorers.base import Scorer, told
+from rmeval.eval.scorers.kept import opened
+from rmeval.eval.suites import SUITES, Suite, get_suite
+from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
+from rmeval.files import OutputFolder, output_folder, write_text
+from rmeval.run_info import RunInfo
+from rmeval.types import Progress
+
+if TYPE_CHECKING:
+    from rmeval.eval.journal.journal import Journal
+
+__all__ = ["FIELD", "PAGE", "Entry", "Field", "evaluate_field"]
+
+FIELD = ("rewardbench", "rewardbench2", "rm-bench", "judgebench", "rmb", "ppe-preference", "ppe-correctness")
+"""What reward-model papers of 2026 report in one table."""
+SUMMARY, PAGE, _REPORT = "field.json", "index.html", "report.html"
+_ASKED, _SCORES = ".field/asked.json", ".field/scores.sqlite"
+_STEPS = 1000
+"""A suite's share of the progress: suites count alike, since the size of the next one is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One suite of a field."""
+
+    suite: str
+    path: Path | None
+    """The folder of its run; None where there is none."""
+    info: RunInfo | None
+    error: str | None = None
+    """Why there is no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What one model reaches on several suites."""
+
+    model: str
+    entries: tuple[Entry, ...]
+    path: Path
+
+    @property
+    def mean(self) -> float | None:
+        """The plain mean of the overall numbers; None unless all of ``FIELD`` are there, whole."""
+        whole = {e.suite: e.info.results.overall for e in self.entries if e.info is not None and not e.info.partial}
+        numbers = [whole[name] for name in FIELD if name in whole]
+        found = [each.accuracy for each in numbers if each is not None]
+        return sum(found) / len(FIELD) if len(found) == len(FIELD) else None
+
+    @property
+    def runs(self) -> list[Path]:
+        """The folders of the runs."""
+        return [each.path for each in self.entries if each.path is not None]
+
+
+def evaluate_field(
+    model: str,
+    suites: Sequence[str] = (),
+    *,
+    output_dir: str | Path,
+    datasets: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    model_options: ModelOptions | None = None,
+    overwrite: bool = False,
+    keep_text: bool = True,
+    seed: int = 0,
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Field:
+    """Score several suites with one model, each into a folder of its own below ``output_dir``.
+
+    A suite whose data cannot be had is an entry with a reason. Stopped at any moment, the same call goes on: what is
+    finished is kept, and the end is the same to the byte.
+
+    Args:
+        model: Whatever names a model (``rmeval list kinds``).
+        suites: Names of suites; empty for those of ``FIELD`` that this rmeval knows.
+        output_dir: Folder of the runs and of ``field.json``.
+        datasets: Suite -> file, folder or Hub id of its rows, where they are not the suite's own.
+        limit: Only the first so many examples of each suite.
+        model_options: How to load and run the model.
+        overwrite: Replace a finished field there, or an unfinished one of something else.
+        keep_text: Keep prompts and completions in the runs.
+        seed: Of what draws at random.
+        command: What to record as the command.
+        progress: Called with thousandths of suites done, and in all.
+        note: Called with a line when a suite is done or cannot be had.
+
+    Raises:
+        ModelError: if the model cannot be used.
+        RunError: if the folder holds something else, or cannot be written.
+        UsageError: if there is no such suite.
+    """
+    chosen = _chosen(suites, datasets or {})
+    options, path = model_options or ModelOptions(), Path(output_dir)
+    asked = {
+        "rmeval": own_version(), "model": model, "suites": [suite.name for suite in chosen], "datasets": datasets or {},
+        "limit": limit, "options": asdict(options), "text": keep_text, "seed": seed,
+    }  # fmt: skip
+    say = note or (lambda _: None)
+    with _held(path, asked, overwrite=overwrite) as goes_on, opened(model, options, path / _SCORES) as journal:
+        scorer, entries = None, []
+        for number, suite in enumerate(chosen):
+            data_options = DataOptions((datasets or {}).get(suite.name), limit=limit)
+            report = _part(progress, number, len(chosen))
+            job = Job(model, suite, data_options, None, options, keep_text, seed, tuple(command), report)
+            start = time.perf_counter()
+            try:
+                data = load_dataset(suite, data_options)
+                pick_weights(data.suite, None)
+            except (DataError, UsageError) as error:
+                entries.append(Entry(suite.name, None, None, str(error)))
+                say(f"{suite.name}: left out: {error}")
+                continue
+            scorer = scorer or load_scorer(model, options, seed, journal)
+            folder = path / suite.name
+            kept = _finished(folder, scorer) if goes_on else None
+            info = kept or _scored(job, data, scorer, journal, folder, start)
+            entries.append(Entry(suite.name, folder, info))
+            say(f"{suite.name}: {'done before' if kept else 'done'}")
+        if not any(each.info for each in entries):
+            raise DataError(f"no suite could be had; the first: {entries[0].suite}: {entries[0].error}")
+        field = Field(model, tuple(entries), path)
+        write_text(path / SUMMARY, json.dumps(_summary(field, asked), indent=2, ensure_ascii=False) + "\n")
+    shutil.rmtree((path / _ASKED).parent, ignore_errors=True)  # Done, and the journal in it is closed.
+    return field
+
+
+def _chosen(names: Sequence[str], datasets: Mapping[str, str]) -> list[Suite]:
+    """Return the suites; each must be known, and named once."""
+    asked = list(names) or [name for name in FIELD if name in SUITES]
+    if len(set(asked)) < len(asked):
+        raise UsageError(f"--suites names one twice: {','.join(asked)}")
+    for name in datasets:
+        get_suite(name)
+        if name not in asked:
+            raise UsageError(f"--dataset {name}=… is of a suite that is not asked for (--suites {','.join(asked)})")
+    return [get_suite(name) for name in asked]
+
+
+def _scored(job: Job, data: Dataset, scorer: Scorer, journal: Journal | None, folder: Path, start: float) -> RunInfo:
+    """Score one suite, write its run and return what it says of itself: the tables are not kept in memory."""
+    loaded = time.perf_counter() - start
+    with records.output_folder(folder, overwrite=True):
+        return records.write_run(run_job(job, data, scorer, journal, start, loaded), folder).info
+
+
+def _finished(folder: Path, scorer: Scorer) -> RunInfo | None:
+    """Return what an earlier start's finished run says of itself; None where it is none, or of other weights."""
+    try:
+        info = records.load_run(folder, with_text=False).info
+    except RmevalError:
+        return None
+    return info if info.model.fingerprint == told(scorer).fingerprint else None
+
+
+@contextmanager
+def _held(path: Path, asked: Mapping[str, object], *, overwrite: bool) -> Iterator[bool]:
+    """Keep others off the folder; give True where an unfinished field of the same command is there.
+
+    Raises:
+        RunError: if it holds something else that may not be replaced.
+    """
+    text = json.dumps(asked, sort_keys=True)
+    with output_folder(
+        path, what="field", mark=SUMMARY, overwrite=overwrite, written=lambda: (SUMMARY, PAGE), unfinished=_ASKED
+    ) as folder:
+        before = _read(path / _ASKED) or _asked_of(path / SUMMARY)
+        goes_on = before == text and not (path / SUMMARY).exists()
+        if before is not None and not goes_on and not overwrite:
+            raise RunError(f"{path} holds a field of another command; choose another --output-dir, or pass --overwrite")
+        if before is not None and not goes_on:
+            _forget(path, before)
+        _begin(folder, path, text)
+        yield goes_on
+
+
+def _begin(folder: OutputFolder, path: Path, text: str) -> None:
+    folder.claim((SUMMARY, PAGE))
+    (path / SUMMARY).unlink(missing_ok=True)
+    (path / _ASKED).parent.mkdir(exist_ok=True)
+    write_text(path / _ASKED, text)
+
+
+def _forget(path: Path, asked: str) -> None:
+    """Delete the runs of another command, which would be taken for ones of this: what an evaluation writes, no more."""
+    with suppress(ValueError, KeyError, TypeError, OSError):
+        for name in json.loads(asked)["suites"]:
+            if name in SUITES:
+                for file in (*records.WRITTEN, _REPORT):
+                    (path / name / file).unlink(missing_ok=True)
+
+
+def _asked_of(summary: Path) -> str | None:
+    """Return what a finished field was asked for, as ``.field`` would say it."""
+    with suppress(ValueError, KeyError, TypeError):
+        return json.dumps(json.loads(_read(summary) or "")["asked"], sort_keys=True)
+    return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """Return what tells ``progress`` of all suites what one says of itself."""
+    if progress is None:
+        return None
+
+    def report(done: int, total: int) -> None:
+        progress(_STEPS * number + _STEPS * min(done, total) // max(total, 1), _STEPS * count)
+
+    return report
+
+
+def _summary(field: Field, asked: Mapping[str, object]) -> dict[str, object]:
+    return {"schema_version": 1, "asked": asked, "mean": field.mean, "suites": list(map(_row, field.entries))}
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    if entry.info is None:
+        return {"suite": entry.suite, "error": entry.error}
+    results = entry.info.results
+    return {
+        "suite": entry.suite,
+        "partial": entry.info.partial,
+        "overall": asdict(results.overall) if results.overall else None,
+        "reference_lines": {name: line.overall for name, line in results.reference_lines.items()},
+        "truncated": sum(subset.truncated for subset in results.subsets.values()),
+        "run": entry.suite,
+    }

@@ -1,0 +1,1 @@
+"""Several suites of one model: page and table."""

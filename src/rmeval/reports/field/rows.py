@@ -1,0 +1,63 @@
+"""What the table of a field says, for terminal and page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rmeval.eval.field import Entry
+from rmeval.eval.suites import suite_of
+from rmeval.reports.run.summary import info_title
+from rmeval.reports.shell.page import NONE, interval, percent
+from rmeval.run_info import RunInfo
+
+__all__ = ["Row", "row_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One suite: texts, but for what is drawn."""
+
+    suite: str
+    title: str
+    convention: str
+    """What its number is the mean of."""
+    number: str
+    interval: str
+    line: str
+    """The reference line that reaches most, and what."""
+    beaten: bool
+    """True where the number's interval lies above that line."""
+    lines: Mapping[str, float | None]
+    """What each reference line reaches, for the drawing."""
+    truncated: int
+    warnings: tuple[str, ...]
+    error: str | None
+    info: RunInfo | None
+
+
+def row_of(entry: Entry) -> Row:
+    """Return the row of one suite."""
+    info = entry.info
+    if info is None:
+        return Row(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), entry.error, None)
+    suite, results = suite_of(info), info.results
+    overall = results.overall
+    found = [(line.overall, name) for name, line in results.reference_lines.items() if line.overall is not None]
+    best = max(found) if found and overall else None
+    convention = "mean of sections" if suite.by_sections else "mean of examples"
+    warnings = (*info.partial_reasons, *(each.code for each in info.audit if each.severity != "info"))
+    return Row(
+        suite=entry.suite,
+        title=info_title(info),
+        convention=convention,
+        number=percent(overall.accuracy) if overall else NONE,
+        interval=interval(overall.low, overall.high) if overall else NONE,
+        line=f"{best[1]} {percent(best[0])}" if best else NONE,
+        beaten=bool(best and overall and overall.low is not None and overall.low > best[0]),
+        lines={name: line.overall for name, line in results.reference_lines.items()} if overall else {},
+        truncated=sum(subset.truncated for subset in results.subsets.values()),
+        warnings=warnings,
+        error=None,
+        info=info,
+    )
