@@ -193,7 +193,7 @@ def test_the_mean_takes_all_of_the_field_whole(data: dict[str, str], tmp_path: P
     info = evaluate("baseline:longest", "pairs", dataset=data["pairs"]).info
     numbers = (0.5, 0.25, 0.75, 0.5, 0.125, 1.0, 0.375)
     infos = [
-        replace(info, partial=False, results=replace(info.results, overall=Estimate(number, None, None)))
+        replace(info, partial=False, results=replace(info.results, overall=Estimate(number, 0.0, 1.0)))
         for number in numbers
     ]
     entries = [Entry(name, tmp_path, each) for name, each in zip(FIELD, infos, strict=True)]
