@@ -13,7 +13,7 @@ from rmeval.bench.plan import Cell, Setting
 from rmeval.bench.shape import Shape
 from rmeval.bench.storage import SCHEMA, Document
 from rmeval.bench.subjects.model import DoesNotFitError, Subject
-from rmeval.bench.subjects.rows import Row, Texts, made_up_rows
+from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
 from rmeval.eval.engine.packed import Values
 from rmeval.run_info import Accounting
 
@@ -32,7 +32,7 @@ SHAPE = Shape(
 )
 
 
-Stop: TypeAlias = Callable[[int, Sequence[Row]], BaseException | None]
+Stop: TypeAlias = Callable[[int, Sequence[RequestRow]], BaseException | None]
 
 
 class Sleeper:
@@ -47,14 +47,14 @@ class Sleeper:
         self.calls: list[int] = []
         self.loaded: list[str] = []
 
-    def rows(self, batch_size: int, length: int | None) -> list[Row]:
+    def rows(self, batch_size: int, length: int | None) -> list[RequestRow]:
         return made_up_rows(self.shape.vocabulary, (), batch_size, length or 8)
 
     def load(self, setting: Setting) -> Subject:
         self.loaded.append(setting.name)
         return self
 
-    def request(self, rows: Sequence[Row]) -> tuple[Values, Accounting]:
+    def request(self, rows: Sequence[RequestRow]) -> tuple[Values, Accounting]:
         self.calls.append(len(rows))
         error = self.stop(len(self.calls), rows) if self.stop else None
         if error is not None:

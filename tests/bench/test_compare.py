@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from rmeval.bench.compare import Line, Rule, compare, parse_rule
+from rmeval.bench.compare import BenchLine, BenchRule, compare, parse_rule
 from rmeval.errors import UsageError
 from tests.benching import document, measured
 
 
-def judged(rule: str, before: dict[str, Any], after: dict[str, Any]) -> Line:
+def judged(rule: str, before: dict[str, Any], after: dict[str, Any]) -> BenchLine:
     found = compare(document(measured(**before)), document(measured(**after)), [parse_rule(rule)])
     assert len(found.lines) == 1
     assert found.passed is not found.lines[0].failed
@@ -19,13 +19,13 @@ def judged(rule: str, before: dict[str, Any], after: dict[str, Any]) -> Line:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("throughput:10%", Rule("throughput", 0.1)),
-        ("latency:0.2", Rule("latency", 0.2)),
-        ("memory:5%", Rule("memory", 0.05)),
-        ("flips:2", Rule("flips", 2.0)),
+        ("throughput:10%", BenchRule("throughput", 0.1)),
+        ("latency:0.2", BenchRule("latency", 0.2)),
+        ("memory:5%", BenchRule("memory", 0.05)),
+        ("flips:2", BenchRule("flips", 2.0)),
     ],
 )
-def test_rules(text: str, rule: Rule) -> None:
+def test_rules(text: str, rule: BenchRule) -> None:
     found = parse_rule(text)
     assert found.kind == rule.kind
     assert found.limit == pytest.approx(rule.limit)

@@ -14,7 +14,7 @@ import pytest
 from rmeval.bench import storage
 from rmeval.bench.plan import Sweep
 from rmeval.bench.run import bench
-from rmeval.bench.subjects.rows import Row
+from rmeval.bench.subjects.rows import RequestRow
 from rmeval.errors import RunError
 from tests.benching import Sleeper
 
@@ -89,7 +89,7 @@ def test_a_bench_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 def test_a_second_process_is_told_who_writes(tmp_path: Path) -> None:
     told: list[str] = []
 
-    def ask(_: int, rows: Sequence[Row]) -> None:
+    def ask(_: int, rows: Sequence[RequestRow]) -> None:
         if len(rows) == 4 and not told:
             told.append(another(tmp_path / "b").stderr)
 

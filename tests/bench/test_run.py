@@ -22,7 +22,7 @@ from rmeval.bench.measure.ceiling import Ceiling
 from rmeval.bench.plan import Setting, Sweep
 from rmeval.bench.run import Announcement, bench
 from rmeval.bench.subjects.model import Subject
-from rmeval.bench.subjects.rows import Row
+from rmeval.bench.subjects.rows import RequestRow
 from rmeval.errors import ModelError, RunError, UsageError
 from tests.benching import Sleeper, too_large
 from tests.tiny import save_tiny_model
@@ -60,7 +60,7 @@ def test_a_model_that_sleeps_a_known_time_is_measured(tmp_path: Path, seconds: f
 
 
 def test_a_machine_that_slows_down_is_seen_in_the_cells_before(tmp_path: Path) -> None:
-    def slow_down(_: int, given: Sequence[Row]) -> None:
+    def slow_down(_: int, given: Sequence[RequestRow]) -> None:
         if len(given) == 4:
             source.seconds = 0.01
 

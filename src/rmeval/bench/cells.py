@@ -21,7 +21,7 @@ from rmeval.bench.measure.fidelity import FidelityCheck
 from rmeval.bench.measure.memory import Peak
 from rmeval.bench.measure.pipeline import load_pipeline, score_both
 from rmeval.bench.plan import Cell, Planned, Setting, Sweep
-from rmeval.bench.subjects.model import DoesNotFitError, Source, Subject
+from rmeval.bench.subjects.model import DoesNotFitError, Subject, Subjects
 from rmeval.errors import ModelError
 
 Note = Callable[[str], None]
@@ -46,7 +46,7 @@ class Cells:
     def __init__(
         self,
         planned: Sequence[Planned],
-        source: Source,
+        source: Subjects,
         sweep: Sweep,
         device: torch.device,
         ceiling: Ceiling,

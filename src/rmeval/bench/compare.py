@@ -20,7 +20,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class BenchRule:
     """One thing that is compared, and how much worse it may be."""
 
     kind: Kind
@@ -29,7 +29,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BenchLine:
     """One cell under one rule."""
 
     cell: str
@@ -50,10 +50,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BenchComparison:
     """What came of it."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[BenchLine, ...]
     left_out: tuple[str, ...]
     """Cells that only one of the two has."""
     warnings: tuple[str, ...]
@@ -65,7 +65,7 @@ class Comparison:
         return not any(line.failed for line in self.lines)
 
 
-def parse_rule(text: str) -> Rule:
+def parse_rule(text: str) -> BenchRule:
     """Parse ``throughput:10%``, ``latency:0.2``, ``memory:5%`` or ``flips:0``.
 
     Raises:
@@ -79,11 +79,11 @@ def parse_rule(text: str) -> Rule:
     if kind == "flips":
         if not limit.isascii() or not limit.isdigit():
             raise UsageError(f"rule {text!r}: {limit!r} is no count; write a whole number such as 0")
-        return Rule(kind, float(limit))
-    return Rule(kind, parse_share(limit, f"rule {text!r}"))
+        return BenchRule(kind, float(limit))
+    return BenchRule(kind, parse_share(limit, f"rule {text!r}"))
 
 
-def compare(old: Document, new: Document, rules: Sequence[Rule] = ()) -> Comparison:
+def compare(old: Document, new: Document, rules: Sequence[BenchRule] = ()) -> BenchComparison:
     """Compare the cells that both benches planned.
 
     Args:
@@ -94,7 +94,7 @@ def compare(old: Document, new: Document, rules: Sequence[Rule] = ()) -> Compari
     Raises:
         UsageError: if they have no measured cell in common.
     """
-    rules = rules or (Rule("throughput", None),)
+    rules = rules or (BenchRule("throughput", None),)
     before = {str(row["name"]): row for row in old["rmeval"]["cells"] if row["status"] == "measured"}
     after = {str(row["name"]): row for row in new["rmeval"]["cells"]}
     common = [name for name in before if after.get(name, {}).get("status") not in (None, "planned")]
@@ -103,28 +103,28 @@ def compare(old: Document, new: Document, rules: Sequence[Rule] = ()) -> Compari
     lines = [_judge(rule, before[name], after[name]) for rule in rules for name in common]
     measured = {name for name, row in after.items() if row["status"] == "measured"}
     left_out = sorted((set(before) - set(common)) | (measured - set(before)))
-    return Comparison(tuple(lines), tuple(left_out), tuple(_warnings(old["rmeval"], new["rmeval"])))
+    return BenchComparison(tuple(lines), tuple(left_out), tuple(_warnings(old["rmeval"], new["rmeval"])))
 
 
-def _judge(rule: Rule, before: CellRow, after: CellRow) -> Line:
+def _judge(rule: BenchRule, before: CellRow, after: CellRow) -> BenchLine:
     cell = str(before["name"])
     if after["status"] != "measured":
         gone = after["status"] == "does not fit"
         reason = f"{after['status']}: {after['reason']}"
         basis, old, _ = _values(rule.kind, before, before)
-        return Line(
+        return BenchLine(
             cell, rule.kind, basis, old, None, None, None, rule.limit, "worse" if gone else "same", gone, reason
         )
     basis, old, new = _values(rule.kind, before, after)
     if old is None or new is None:
-        return Line(cell, rule.kind, basis, old, new, None, None, rule.limit, "same", False, "not known in both")
+        return BenchLine(cell, rule.kind, basis, old, new, None, None, rule.limit, "same", False, "not known in both")
     worse_by = _worse_by(rule.kind, old, new)
     noise = _noise(before, after) if rule.kind in ("throughput", "latency") else 0.0
     beyond = worse_by > (rule.limit or 0.0) + 1e-9  # The last digit of a quotient is no change.
     quiet = noise is not None and abs(worse_by) <= noise and worse_by != 0
     verdict: Verdict = "inside the noise" if quiet else "worse" if beyond else "better" if worse_by < 0 else "same"
     failed = rule.limit is not None and verdict == "worse"
-    return Line(cell, rule.kind, basis, old, new, worse_by, noise, rule.limit, verdict, failed)
+    return BenchLine(cell, rule.kind, basis, old, new, worse_by, noise, rule.limit, verdict, failed)
 
 
 def _worse_by(kind: Kind, old: float, new: float) -> float:

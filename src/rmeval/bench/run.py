@@ -17,8 +17,8 @@ from rmeval.bench.measure.cell import planned_row
 from rmeval.bench.measure.fidelity import FidelityCheck
 from rmeval.bench.plan import OWN, Planned, Sweep, make_plan, total_seconds
 from rmeval.bench.session import run_session
-from rmeval.bench.subjects.asked import ItemSource, as_asked, is_asked
-from rmeval.bench.subjects.model import ModelSource, Source
+from rmeval.bench.subjects.asked import AskedSubjects, as_asked, is_asked
+from rmeval.bench.subjects.model import ModelSubjects, Subjects
 from rmeval.bench.subjects.quantize import why_no_int8
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.environment import environment
@@ -50,7 +50,7 @@ def bench(
     announce: Callable[[Announcement], None] | None = None,
     note: Note | None = None,
     page: Callable[[storage.Document, Path], object] | None = None,
-    source: Source | None = None,
+    source: Subjects | None = None,
     pytest_arguments: Sequence[str] = (),
 ) -> storage.Document:
     """Measure a sweep; write ``bench.json`` and ``bench.csv`` after every cell.
@@ -83,7 +83,7 @@ def bench(
     sweep = as_asked(sweep) if asked else sweep
     device = pick_device(sweep.device)
     folder = output_dir or default_folder(sweep)
-    source = source or (ItemSource(sweep) if asked else ModelSource(sweep, device))
+    source = source or (AskedSubjects(sweep) if asked else ModelSubjects(sweep, device))
     files = storage.FILES if page is not None else (storage.JSON, storage.CSV)
     with hold(folder, sweep, command, files, overwrite=overwrite) as document:
         cells = _plan(document, sweep, source, device, folder, announce, note)
@@ -106,7 +106,7 @@ def bench(
 def _plan(
     document: storage.Document,
     sweep: Sweep,
-    source: Source,
+    source: Subjects,
     device: torch.device,
     folder: Path,
     announce: Callable[[Announcement], None] | None,
@@ -157,17 +157,17 @@ def _measure_ceiling(ceiling: Ceiling, sweep: Sweep, device: torch.device) -> di
     return unusable
 
 
-def _row_tokens(source: Source, sweep: Sweep) -> dict[int, float]:
+def _row_tokens(source: Subjects, sweep: Sweep) -> dict[int, float]:
     return {size: float(sum(row.tokens for row in source.rows(size, None))) for size in sweep.batch_sizes}
 
 
-def _sample_tokens(source: Source, rate: float | None, seconds: float) -> float:
+def _sample_tokens(source: Subjects, rate: float | None, seconds: float) -> float:
     """Return how many tokens float32 should score in the time of a cell."""
     flops = source.shape.flops([512])
     return _TOKENS if flops is None or not rate else _SHARE * rate * seconds / (flops / 512)
 
 
-def _fill(own: dict[str, Any], planned: Sequence[Planned], source: Source, device: torch.device) -> None:
+def _fill(own: dict[str, Any], planned: Sequence[Planned], source: Subjects, device: torch.device) -> None:
     """Bring the file's rows up to the plan; what an earlier run measured stays."""
     known = {row["name"]: row for row in own["cells"] if row["status"] == "measured"}
     own["cells"] = [

@@ -17,7 +17,7 @@ from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
 
 if TYPE_CHECKING:
-    from rmeval.bench.compare import Comparison
+    from rmeval.bench.compare import BenchComparison
     from rmeval.bench.plan import Sweep
     from rmeval.bench.run import Announcement
 
@@ -229,7 +229,7 @@ def _note(line: str) -> None:
     print_note(line)
 
 
-def _print_comparison(found: Comparison, as_json: bool) -> None:
+def _print_comparison(found: BenchComparison, as_json: bool) -> None:
     from rmeval.reports.bench.console import print_comparison
 
     if as_json:

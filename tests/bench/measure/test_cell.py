@@ -9,8 +9,8 @@ import torch
 from rmeval.bench.measure.ceiling import Ceiling
 from rmeval.bench.measure.cell import Prepared, best_cells, complete, measured_row, percentile, spread, useful_flops
 from rmeval.bench.plan import Cell, Setting, Sweep
-from rmeval.bench.subjects.model import ModelSource
-from rmeval.bench.subjects.rows import Row, Texts, made_up_rows
+from rmeval.bench.subjects.model import ModelSubjects
+from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
 from rmeval.data_prep.text.encode import Encoded
 from tests.benching import SHAPE, Sleeper, measured
 
@@ -85,7 +85,7 @@ def test_half_the_time_is_for_the_rounds_that_p99_needs() -> None:
 
 def test_shared_tokens_ask_for_nothing_twice() -> None:
     ids = np.arange(3, 13, dtype=np.int32)
-    rows = [Row(Encoded(ids[:length], length - 1, truncated=False)) for length in (10, 10, 6)]
+    rows = [RequestRow(Encoded(ids[:length], length - 1, truncated=False)) for length in (10, 10, 6)]
     assert useful_flops(SHAPE, rows) == SHAPE.flops([10])
 
 
@@ -110,7 +110,7 @@ def test_the_fastest_that_flips_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def texts(tiny_model: Path) -> Texts:
-    found = ModelSource(Sweep(str(tiny_model), dataset="mini"), CPU).texts
+    found = ModelSubjects(Sweep(str(tiny_model), dataset="mini"), CPU).texts
     assert found is not None
     return found
 

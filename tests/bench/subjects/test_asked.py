@@ -10,7 +10,7 @@ import pytest
 
 from rmeval.bench.plan import Setting, Sweep
 from rmeval.bench.run import bench
-from rmeval.bench.subjects.asked import AskedModel, ItemSource, as_asked
+from rmeval.bench.subjects.asked import AskedModel, AskedSubjects, as_asked
 from rmeval.cli import main
 from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
@@ -78,7 +78,7 @@ def test_a_judge_of_a_known_speed_is_timed(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_request_is_whole_items(data: Path) -> None:
-    source = ItemSource(as_asked(sweep(dataset=str(data))))
+    source = AskedSubjects(as_asked(sweep(dataset=str(data))))
     rows = source.rows(7, None)
     # At even steps through five, two come twice: the items 0, 1, 1, 2, 3, 3, 4; those of an odd number have three.
     assert [row.conversation.index for row in rows if row.conversation] == [

@@ -15,7 +15,7 @@ from rmeval.bench.plan import AGAIN_SHARE, ITEM_BYTES, Cell, is_long
 from rmeval.bench.shape import Shape
 from rmeval.bench.storage import COLUMNS, CellRow, Value
 from rmeval.bench.subjects.model import Subject
-from rmeval.bench.subjects.rows import Row
+from rmeval.bench.subjects.rows import RequestRow
 from rmeval.eval.engine.plan import make_plan
 from rmeval.run_info import Accounting
 
@@ -65,7 +65,7 @@ class Prepared:
 
     cell: Cell
     subject: Subject
-    rows: list[Row]
+    rows: list[RequestRow]
     accounting: Accounting
     first_seconds: float
     """Seconds of the first request: the engine's self-check and whatever is compiled or chosen in it included."""
@@ -80,7 +80,7 @@ class Prepared:
         cls,
         cell: Cell,
         subject: Subject,
-        rows: list[Row],
+        rows: list[RequestRow],
         *,
         device: torch.device,
         load_seconds: float,
@@ -188,7 +188,7 @@ def measured_row(prepared: Prepared, times: Sequence[float], shape: Shape) -> Ce
     }
 
 
-def useful_flops(shape: Shape, rows: Sequence[Row]) -> float | None:
+def useful_flops(shape: Shape, rows: Sequence[RequestRow]) -> float | None:
     """Count the FLOPs that a request's distinct tokens ask for; in a causal model a shared beginning counts once."""
     ids = [row.encoded.ids for row in rows if row.encoded is not None]
     if not ids:

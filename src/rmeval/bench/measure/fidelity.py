@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rmeval.types import Example
 
 if TYPE_CHECKING:
-    from rmeval.bench.subjects.model import Source, Subject
+    from rmeval.bench.subjects.model import Subject, Subjects
 
 CLOSE = 1e-5
 """Margins up to this are no decisions: float32 itself moves by that much with the batch."""
@@ -86,7 +86,7 @@ class FidelityCheck:
         length: Tokens of a made-up row.
     """
 
-    def __init__(self, source: Source, tokens: float, length: int) -> None:
+    def __init__(self, source: Subjects, tokens: float, length: int) -> None:
         texts = source.texts
         if texts is not None:
             sample = texts.spread(tokens)

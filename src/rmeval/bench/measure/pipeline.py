@@ -14,7 +14,7 @@ import transformers
 
 from rmeval.bench.measure.ceiling import clock
 from rmeval.bench.subjects.model import DoesNotFitError, Subject
-from rmeval.bench.subjects.rows import Row, Texts
+from rmeval.bench.subjects.rows import RequestRow, Texts
 from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.engine.execute import out_of_memory
@@ -86,7 +86,7 @@ def score_both(
     subject: Subject,
     classify: Callable[..., object],
     texts: Texts,
-    rows: Sequence[Row],
+    rows: Sequence[RequestRow],
     device: torch.device,
     max_time: float,
 ) -> Ratio:
@@ -110,7 +110,7 @@ def score_both(
 
     def ours() -> object:
         encoded = texts.encoder.encode(items, Audit())
-        return subject.request([Row(each) for each in encoded])
+        return subject.request([RequestRow(each) for each in encoded])
 
     def theirs() -> object:
         return classify(prompts, function_to_apply="none", batch_size=len(prompts), truncation=True, max_length=limit)

@@ -14,7 +14,7 @@ import numpy as np
 from rmeval.bench.plan import DTYPES, LENGTHS, OWN, Setting, Sweep
 from rmeval.bench.shape import Shape
 from rmeval.bench.subjects.model import Subject
-from rmeval.bench.subjects.rows import Row, Texts, spaced
+from rmeval.bench.subjects.rows import RequestRow, Texts, spaced
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.engine.packed import Values
 from rmeval.eval.scorers import kind_of, load_scorer
@@ -24,7 +24,7 @@ from rmeval.eval.suites.pairs import PAIRS
 from rmeval.run_info import Accounting
 from rmeval.types import Item
 
-__all__ = ["AskedModel", "ItemSource", "as_asked", "is_asked"]
+__all__ = ["AskedModel", "AskedSubjects", "as_asked", "is_asked"]
 
 
 def is_asked(model: str) -> bool:
@@ -57,7 +57,7 @@ def as_asked(sweep: Sweep) -> Sweep:
     return replace(sweep, dtypes=(OWN,), dataset=dataset, bounded=False)
 
 
-class ItemSource:
+class AskedSubjects:
     """Items of a data set, and the scorer that is asked for them.
 
     Raises:
@@ -82,9 +82,9 @@ class ItemSource:
         """Nothing is known of it."""
         return Shape(kind_of(self._sweep.model).name, 0, None, 0, 0, (), False, 0, 0, 0, None)
 
-    def rows(self, batch_size: int, length: int | None) -> list[Row]:
+    def rows(self, batch_size: int, length: int | None) -> list[RequestRow]:
         """Return the conversations of ``batch_size`` items, at even steps through the set's lengths in characters."""
-        return [Row(None, each) for each in conversations_of(spaced(self._items, batch_size))]
+        return [RequestRow(None, each) for each in conversations_of(spaced(self._items, batch_size))]
 
     def load(self, setting: Setting) -> Subject:
         """Load the scorer."""
@@ -102,7 +102,7 @@ class AskedModel:
         """The scorer's kind."""
         return self._scorer.info.kind
 
-    def request(self, rows: Sequence[Row]) -> tuple[Values, Accounting]:
+    def request(self, rows: Sequence[RequestRow]) -> tuple[Values, Accounting]:
         """Ask for the items of one request; scores are float64 of shape (rows,).
 
         Raises:
@@ -116,7 +116,7 @@ class AskedModel:
         return np.array([each.value for each in scores]), counted or Accounting(0, 0, 0, 0)
 
 
-def _items(rows: Sequence[Row]) -> list[Item]:
+def _items(rows: Sequence[RequestRow]) -> list[Item]:
     """Return the items again whose conversations the rows are: each starts at its first completion."""
     items: list[Item] = []
     for row in rows:

@@ -13,7 +13,7 @@ from rmeval.bench.plan import Setting, Sweep
 from rmeval.bench.shape import Shape
 from rmeval.bench.subjects.configured import find_config, load_config, markers, random_model, shape_of
 from rmeval.bench.subjects.quantize import to_int8
-from rmeval.bench.subjects.rows import Row, Texts, made_up_rows
+from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
 from rmeval.data_prep.text.template import load_template
@@ -44,7 +44,7 @@ class Subject(Protocol):
         """How it computes: ``packed``, ``packed-compiled``, ``plain``."""
         ...
 
-    def request(self, rows: Sequence[Row]) -> tuple[Values, Accounting]:
+    def request(self, rows: Sequence[RequestRow]) -> tuple[Values, Accounting]:
         """Score the rows of one request, in one pass; scores are float64 of shape (rows,).
 
         Raises:
@@ -54,7 +54,7 @@ class Subject(Protocol):
         ...
 
 
-class Source(Protocol):
+class Subjects(Protocol):
     """Where subjects come from."""
 
     @property
@@ -72,7 +72,7 @@ class Source(Protocol):
         """The rows of the data set; None where conversations cannot be encoded."""
         ...
 
-    def rows(self, batch_size: int, length: int | None) -> list[Row]:
+    def rows(self, batch_size: int, length: int | None) -> list[RequestRow]:
         """Return the rows of a request: of an exact length, or for None of the data set."""
         ...
 
@@ -86,7 +86,7 @@ class Source(Protocol):
         ...
 
 
-class ModelSource:
+class ModelSubjects:
     """A model folder, a Hub model, or a configuration alone.
 
     Raises:
@@ -133,7 +133,7 @@ class ModelSource:
         """The rows of the data set, ``mini`` if none was named."""
         return self._texts
 
-    def rows(self, batch_size: int, length: int | None) -> list[Row]:
+    def rows(self, batch_size: int, length: int | None) -> list[RequestRow]:
         """Return the rows of a request."""
         if length is not None:
             return made_up_rows(self._shape.vocabulary, self._avoid, batch_size, length, last=self._last)
@@ -222,7 +222,7 @@ class LoadedModel:
         """Why the fast path is not used; None where it is."""
         return self._engine.why_plain
 
-    def request(self, rows: Sequence[Row]) -> tuple[Values, Accounting]:
+    def request(self, rows: Sequence[RequestRow]) -> tuple[Values, Accounting]:
         """Score the rows of one request."""
         encoded: list[Encoded] = [row.encoded for row in rows if row.encoded is not None]
         try:
@@ -236,7 +236,7 @@ class LoadedModel:
             raise
         return scored.values, scored.accounting
 
-    def _one_pass(self, rows: Sequence[Row]) -> bool:
+    def _one_pass(self, rows: Sequence[RequestRow]) -> bool:
         """True for a request; a sample for the fidelity may be longer, and take as many passes as it needs."""
         return len(rows) <= self._batch_size and self._engine.path != "plain-single"
 

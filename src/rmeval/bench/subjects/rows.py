@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RequestRow:
     """One conversation of a request."""
 
     encoded: Encoded | None
@@ -42,7 +42,7 @@ class Texts:
     tokenizer: PreTrainedTokenizerBase
     encoder: Encoder
     examples: tuple[Example, ...]
-    rows: tuple[tuple[Row, ...], ...]
+    rows: tuple[tuple[RequestRow, ...], ...]
     """An example: its completions, right ones first."""
 
     @classmethod
@@ -53,11 +53,11 @@ class Texts:
             ModelError: if the chat template fails on one of them.
         """
         items = conversations(examples)
-        flat = iter([Row(*pair) for pair in zip(encoder.encode(items, Audit()), items, strict=True)])
+        flat = iter([RequestRow(*pair) for pair in zip(encoder.encode(items, Audit()), items, strict=True)])
         rows = tuple(tuple(next(flat) for _ in each.completions) for each in examples)
         return cls(name, tokenizer, encoder, tuple(examples), rows)
 
-    def request(self, batch_size: int) -> list[Row]:
+    def request(self, batch_size: int) -> list[RequestRow]:
         """Return a typical request: examples at even steps through the set's lengths, both sides of each.
 
         The same batch size always gives the same rows, so that two sweeps time the same thing.
@@ -85,7 +85,7 @@ class Texts:
 
 def made_up_rows(
     vocabulary: int, avoid: Collection[int], count: int, length: int, seed: int = 0, last: int | None = None
-) -> list[Row]:
+) -> list[RequestRow]:
     """Return rows of random tokens of exactly ``length``, none of them in ``avoid`` (pads and other markers).
 
     They end in the token ``last``, if one is given: BART and T5 read their score at an EOS.
@@ -94,7 +94,7 @@ def made_up_rows(
     drawn = np.random.default_rng((seed, count, length)).choice(allowed, size=(count, length))
     if last is not None:
         drawn[:, -1] = last
-    return [Row(Encoded(ids, length - 1, truncated=False)) for ids in drawn]
+    return [RequestRow(Encoded(ids, length - 1, truncated=False)) for ids in drawn]
 
 
 def spaced(things: Sequence[_T], count: int) -> list[_T]:
@@ -102,5 +102,5 @@ def spaced(things: Sequence[_T], count: int) -> list[_T]:
     return [things[int((place + 0.5) * len(things) / count)] for place in range(count)]
 
 
-def _tokens(rows: Sequence[Row]) -> int:
+def _tokens(rows: Sequence[RequestRow]) -> int:
     return sum(row.tokens for row in rows)
