@@ -23,6 +23,7 @@ from rmeval.eval.engine.engine import PACK_TOKENS, Engine
 from rmeval.eval.engine.kernels.flex import block_mask, kernels_made, padded_rows
 from rmeval.eval.engine.kernels.layout import in_flight
 from rmeval.eval.engine.plan import Pack, Plan, make_plan
+from rmeval.eval.models.loading import skeleton
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -81,7 +82,7 @@ def run(part: Part) -> None:
     part.put("engine / pipeline", work.given / best / pipeline if pipeline else None,
              reason=None if pipeline else "the pipeline failed")  # fmt: skip
     part.put("engine / length-sorted padded batches", work.given / best / plain)
-    shape = shape_of("7b", models.config("7b", small=part.small))
+    shape = shape_of(skeleton("7b", models.config("7b", small=part.small)))
     flops = shape.flops([len(each.ids) for each in work.encoded], _shared(work)) or 0.0
     part.put("share of the matrix rate", flops / best / max(before, after), teraflop=flops / 1e12)
     on_device = peak.on_device
@@ -93,7 +94,7 @@ def run(part: Part) -> None:
 def _work(part: Part, rate: float) -> _Work:
     """Draw the pairs: all of RewardBench's, or as many as the minutes allow."""
     configuration = models.config("7b", small=part.small)
-    shape = shape_of("7b", configuration)
+    shape = shape_of(skeleton("7b", configuration))
     pairs = 24 if part.small else lengths.REWARDBENCH
     rows = lengths.read(part.lengths, pairs)
     tokens = float((rows[:, :2].sum(axis=1) - rows[:, 2]).sum())

@@ -25,6 +25,7 @@ from benchmarks.device_parts.report import Part, Row
 from rmeval.bench.measure.ceiling import clock, matrix_rate
 from rmeval.bench.measure.memory import Peak
 from rmeval.bench.subjects.configured import shape_of
+from rmeval.eval.models.loading import skeleton
 from rmeval.trainer.data.batches import PairBatches
 
 _WAYS = {"LoRA of 7b, plain loop": "7b", "all weights of 1b, plain loop": "1b"}
@@ -80,7 +81,7 @@ def _train(part: Part, way: str, shape: str, rate: float) -> None:
     part.put(f"{way}: speed", tokens / seconds, tokens_a_step=tokens, seconds_a_step=seconds)
     # Forward and backward, without what checkpointing computes again; adapters leave the weights' own gradients out.
     factor = 4 if way.startswith("LoRA") else 6
-    weights = shape_of(shape, models.config(shape, small=part.small)).linear_weights or 0
+    weights = shape_of(skeleton(shape, models.config(shape, small=part.small))).linear_weights or 0
     part.put(f"{way}: share of the matrix rate (MFU)", factor * weights * tokens / seconds / rate)
     memory = peak.on_device
     part.put(f"{way}: peak memory on the device", None if memory is None else memory / 2**30,

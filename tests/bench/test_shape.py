@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification
 
 from rmeval.bench.shape import Shape
 from rmeval.bench.subjects.configured import shape_of
+from rmeval.eval.models.loading import skeleton
 from tests.benching import SHAPE
 from tests.tiny import tiny_config
 
@@ -32,7 +33,7 @@ def counted(function: Any) -> int:
 
 
 def test_a_tiny_llama_by_hand() -> None:
-    shape = shape_of("tiny", tiny_config())
+    shape = shape_of(skeleton("tiny", tiny_config()))
     # A layer: queries and output 64 x 64, keys and values 64 x 32 (2 of 4 heads of 16), three of 64 x 128.
     layer = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128
     assert shape.linear_weights == 3 * layer
@@ -46,7 +47,7 @@ def test_a_tiny_llama_by_hand() -> None:
 def test_torchs_counter_agrees_token_by_token(model_type: str) -> None:
     """With a cache, each step multiplies its one query with the keys that it may see: the causal count, no more."""
     config = tiny_config(model_type)
-    shape, model = shape_of("tiny", config), body(config)
+    shape, model = shape_of(skeleton("tiny", config)), body(config)
 
     def steps() -> None:
         cache = None
@@ -61,7 +62,7 @@ def test_torchs_counter_agrees_token_by_token(model_type: str) -> None:
 
 def test_torchs_counter_agrees_on_an_encoder() -> None:
     config = tiny_config("bert")
-    shape = shape_of("tiny", config)
+    shape = shape_of(skeleton("tiny", config))
     assert not shape.causal
     model = body(config)
     pooler = 2 * 64 * 64  # Reads one token of a conversation.
@@ -69,26 +70,26 @@ def test_torchs_counter_agrees_on_an_encoder() -> None:
 
 
 def test_a_window_leaves_pairs_out() -> None:
-    windowed = shape_of("tiny", tiny_config("mistral", sliding_window=3))
+    windowed = shape_of(skeleton("tiny", tiny_config("mistral", sliding_window=3)))
     assert windowed.windows == (3, 3, 3)
     # Of 5 tokens the first see 1 and 2, the other three see 3.
     assert (windowed.flops([5]) or 0) - 5 * 2 * (windowed.linear_weights or 0) == (1 + 2 + 3 + 3 + 3) * 4 * 16 * 4 * 3
 
 
 def test_gemma_has_windows_in_some_layers() -> None:
-    windows = shape_of("tiny", tiny_config("gemma2", sliding_window=4)).windows
+    windows = shape_of(skeleton("tiny", tiny_config("gemma2", sliding_window=4))).windows
     assert set(windows) == {None, 4}
 
 
 def test_experts_are_not_guessed() -> None:
     config = tiny_config("mixtral", num_local_experts=4)
-    assert shape_of("tiny", config).flops([5]) is None
+    assert shape_of(skeleton("tiny", config)).flops([5]) is None
 
 
 def test_random_weights_are_not_needed(tmp_path: Path) -> None:
     large = tiny_config(hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32,
                         num_key_value_heads=8, head_dim=128, vocab_size=32000)  # fmt: skip
-    shape = shape_of("7B", large)
+    shape = shape_of(skeleton("7B", large))
     assert shape.parameters == pytest.approx(7.11e9, rel=0.01)
     assert (shape.flops([512]) or 0) == pytest.approx(2 * 6.98e9 * 512, rel=0.02)
 

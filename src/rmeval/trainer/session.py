@@ -16,8 +16,6 @@ from transformers.trainer_utils import IntervalStrategy
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.data_prep.text.audit import Audit
-from rmeval.data_prep.text.encode import Encoder
-from rmeval.data_prep.text.template import load_template
 from rmeval.errors import RunError
 from rmeval.eval.engine.kernels.allocator import keep_freed_memory
 from rmeval.eval.models.folder import ModelFolder
@@ -29,7 +27,7 @@ from rmeval.trainer.loop import checkpoints
 from rmeval.trainer.loop.arguments import lora_config, reward_config
 from rmeval.trainer.loop.hardware import Hardware, choose
 from rmeval.trainer.loop.launched import launched
-from rmeval.trainer.loop.model import build_model, build_tokenizer, locate_base
+from rmeval.trainer.loop.model import build_encoder, build_model, build_tokenizer, locate_base
 from rmeval.trainer.loop.processes import by_the_first
 from rmeval.trainer.loop.quiet import quiet
 from rmeval.trainer.loop.reward_trainer import PairTrainer, Reporter
@@ -108,10 +106,9 @@ def _prepare(
     started |= {"data": pairs.record.fingerprint}
     output.begin(folder, started, resume=resume and output.resumes(started, overwrite=overwrite))
     checkpoints.drop_incomplete(output.checkpoints)
-    tokenizer = build_tokenizer(base, recipe)
-    pad = int(tokenizer.pad_token_id)
+    load_whole()
     # The encoder keeps a tokenizer of its own: it changes its truncation, which is saved with a tokenizer.
-    encoder = Encoder(tokenizer, load_template(tokenizer), recipe.max_length, pad)
+    encoder = build_encoder(base, recipe, build_tokenizer(base, recipe))
     train, selection = Audit(), Audit()
     file = output.checkpoints / "train.arrow"
     lost = write_encoded(file, pairs.train, encoder, train, margins=pairs.margins, progress=progress)

@@ -119,6 +119,19 @@ def test_what_was_tokenized_ahead_is_scored_and_audited_the_same(tiny_model: Pat
     assert "truncated" in codes(ahead)
 
 
+def test_what_was_tokenized_ahead_goes_by_what_it_says_not_by_the_list_it_stood_in(tiny_model: Path) -> None:
+    scorer = load_scorer(str(tiny_model), FLOAT32)
+    assert isinstance(scorer, ClassifierScorer)
+    asked = [Item(each.prompt, (each.completion,), each.example_id) for each in sample(9)]
+    sizes = [score.tokens for (score,) in scorer.score(asked)]
+    assert len(set(sizes)) > 3  # Else the test could not tell one from another.
+    scorer.prefetch(asked)
+    first, *others = asked
+    asked[:] = others  # The list that was prepared holds something else now.
+    assert [score.tokens for (score,) in scorer.score(asked)] == sizes[1:]
+    assert [score.tokens for (score,) in scorer.score((first, *others))] == sizes
+
+
 def test_real_rows_equal_the_pipelines(shared_data: Path, tiny_model: Path) -> None:
     rows = load_rows(str(shared_data / "rewardbench" / "filtered-partial.jsonl"))
     examples, _ = to_examples(rows, default_subset="all")

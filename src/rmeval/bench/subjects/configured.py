@@ -15,7 +15,8 @@ from rmeval.data_prep.rows.hub import is_hub_id, snapshot
 from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.models.device import free_bytes
-from rmeval.eval.models.loading import is_decoder, position_limit
+from rmeval.eval.models.loading import position_limit
+from rmeval.eval.models.padding import is_decoder
 from rmeval.eval.models.shipped import shipped_path
 
 if TYPE_CHECKING:
@@ -27,19 +28,9 @@ _ROOM = 1.2
 """Memory that a model needs beside its weights, as a factor."""
 
 
-def shape_of(name: str, config: Any) -> Shape:
-    """Count a model's weights and layers from its configuration, on no device at all.
-
-    Raises:
-        ModelError: if transformers has no classifier for it.
-    """
-    try:
-        with torch.device("meta"):
-            model = _CLASSIFIER.from_config(config)
-    except Exception as error:  # Whatever a configuration can be wrong in.
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"cannot build {name} from its configuration: {reason}") from None
-    text = config.get_text_config()
+def shape_of(model: PreTrainedModel) -> Shape:
+    """Count a model's weights and layers; a skeleton will do."""
+    text = model.config.get_text_config()
     heads = int(text.num_attention_heads)
     layers = int(text.num_hidden_layers)
     window = getattr(text, "sliding_window", None)

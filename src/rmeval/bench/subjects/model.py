@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 
@@ -23,13 +23,11 @@ from rmeval.eval.engine.execute import out_of_memory
 from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.models.folder import ModelFolder, locate
-from rmeval.eval.models.loading import filler, load_model, load_tokenizer
+from rmeval.eval.models.loading import load_model, load_tokenizer, skeleton
+from rmeval.eval.models.padding import padding_of
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.run_info import Accounting
-
-if TYPE_CHECKING:
-    pass
 
 
 class DoesNotFitError(Exception):
@@ -110,7 +108,9 @@ class ModelSubjects:
             path = self._folder.path
         self._path = path
         self._config = load_config(sweep, path)
-        self._shape = shape_of(sweep.model, self._config)
+        self._skeleton = skeleton(sweep.model, self._config)
+        self._shape = shape_of(self._skeleton)
+        self._tokenizer_pad: int | None = None
         self._avoid = markers(self._config)
         eos = self._config.eos_token_id if self._config.is_encoder_decoder else None
         self._last: int | None = eos[0] if isinstance(eos, list) else eos
@@ -172,7 +172,7 @@ class ModelSubjects:
         engine = Engine(
             model,
             precision,
-            pad_token_id=filler(model, None),
+            pad_token_id=padding_of(model, self._tokenizer_pad).fills,
             batch_size=batch_size,
             journal=None,
             context="",
@@ -189,10 +189,12 @@ class ModelSubjects:
         data = load_dataset(PAIRS, DataOptions(dataset=sweep.dataset or "mini", split=sweep.split))
         try:
             tokenizer = load_tokenizer(folder, options)
+            self._tokenizer_pad = tokenizer.pad_token_id
             template = load_template(tokenizer, options.chat_template)
             limit = usable_length(self._shape.limit, tokenizer.model_max_length, options.max_length)
-            decoder = self._shape.causal
-            encoder = Encoder(tokenizer, template, limit, self._config.pad_token_id if decoder else None)
+            encoder = Encoder(
+                tokenizer, template, limit, padding_of(self._skeleton, tokenizer.pad_token_id).read_before
+            )
             self._avoid = {*self._avoid, *tokenizer.all_special_ids}
             return Texts.of(data.info.dataset, tokenizer, encoder, data.examples)
         except ModelError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
-from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.adapter import adapter_weights, merge_adapter
@@ -100,6 +98,20 @@ def load_model(
     return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
 
 
+def skeleton(name: str, config: Any) -> PreTrainedModel:
+    """Build a classifier of its configuration, on no device at all: it has layers, and no weights.
+
+    Raises:
+        ModelError: if transformers has none for it.
+    """
+    try:
+        with torch.device("meta"):
+            model: PreTrainedModel = transformers.AutoModelForSequenceClassification.from_config(config)
+    except Exception as error:  # Whatever a configuration can be wrong in.
+        raise ModelError(f"cannot build {name} from its configuration: {_line(error)}") from None
+    return model
+
+
 def _note_folder(folder: ModelFolder, audit: Audit) -> None:
     """Tell the audit what of a folder was left aside."""
     if folder.has_adapter_beside:
@@ -140,25 +152,6 @@ def _place(model: Any, folder: ModelFolder, device: torch.device, audit: Audit) 
 def _in_own_dtype(head: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     own = next(head.parameters(), None)
     return states if own is None else tuple(each.to(own.dtype) for each in states)
-
-
-def is_decoder(model: PreTrainedModel) -> bool:
-    """True for a model that reads its score at the last token that is not its pad token."""
-    # Throughout transformers a decoder's head is called ``score``; an encoder's ``classifier`` or the like.
-    return hasattr(model, "score")
-
-
-def filler(model: PreTrainedModel, tokenizer_pad: int | None) -> int | None:
-    """Return the token id that fills padded batches; None for one that must be found batch by batch.
-
-    Where a decoder reads its score depends on its pad token: one that has none, or one that has no embedding, is told
-    of another. To an encoder any id will do, since the places are masked.
-    """
-    rows = embedding_rows(model) or sys.maxsize
-    own = model.config.get_text_config().pad_token_id
-    if is_decoder(model):
-        return own if own is not None and 0 <= own < rows else None
-    return next((pad for pad in (own, tokenizer_pad) if pad is not None and 0 <= pad < rows), 0)
 
 
 def position_limit(model: PreTrainedModel) -> int | None:

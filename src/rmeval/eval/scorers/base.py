@@ -152,7 +152,7 @@ class Prefetches(Protocol):
     """One that can prepare what comes next while it scores."""
 
     def prefetch(self, items: Sequence[Item]) -> None:
-        """Prepare these; called in another thread. The same object is scored later."""
+        """Prepare these; called in another thread. The same items are scored later, in one call."""
         ...
 
 

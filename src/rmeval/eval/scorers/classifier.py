@@ -12,8 +12,8 @@ import numpy as np
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
-from rmeval.data_prep.text.template import TEMPLATE_DATE, load_template
-from rmeval.errors import ModelError, UsageError
+from rmeval.data_prep.text.template import TEMPLATE_DATE, Template, load_template
+from rmeval.errors import UsageError
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.kernels.allocator import keep_freed_memory
@@ -22,10 +22,12 @@ from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
-from rmeval.eval.models.loading import filler, is_decoder, load_model, load_tokenizer, position_limit
+from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit
+from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
+from rmeval.eval.scorers.encoded import encode, see_that_they_fit, why_all_lost
 from rmeval.run_info import Accounting, ModelInfo
-from rmeval.types import Conversation, Finding, Item, Messages, Progress, Score
+from rmeval.types import Conversation, Finding, Item, Progress, Score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -62,18 +64,16 @@ class ClassifierScorer(Pointwise):
         template = load_template(tokenizer, options.chat_template)
         model, precision, untrained = load_model(folder, options, dtype, device, self._audit)
         max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length)
-        # Only a decoder picks a token by its pad id; an encoder has a pooling token of its own.
-        decoder = is_decoder(model)
-        pad = model.config.get_text_config().pad_token_id
-        if decoder:
-            _note_pad(pad, tokenizer.eos_token_id, self._audit)
-        self.encoder = Encoder(tokenizer, template, max_length, pad if decoder else None, today)
+        padding = padding_of(model, tokenizer.pad_token_id)
+        if is_decoder(model):
+            _note_pad(padding.read_before, tokenizer.eos_token_id, self._audit)
+        self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today)
         self._rows = embedding_rows(model)
         self._tokenizer = tokenizer
         self._engine = Engine(
             model,
             precision,
-            pad_token_id=filler(model, tokenizer.pad_token_id),
+            pad_token_id=padding.fills,
             batch_size=options.batch_size,
             journal=journal,
             context=_context(folder, model, untrained),
@@ -86,21 +86,8 @@ class ClassifierScorer(Pointwise):
         self.own_attention: str | None = getattr(model.config, "_attn_implementation", None)
         """Transformers' name of the attention that the model's own forward uses."""
         self._today = today
-        self._info = ModelInfo(
-            name=name,
-            kind="classifier",
-            fingerprint=folder.fingerprint,
-            revision=folder.revision,
-            architecture=type(model).__name__,
-            parameters=model.num_parameters(),
-            device=str(device),
-            max_length=max_length,
-            template_hash=template.sha256,
-            template_source=template.source,
-            tokenizer=options.tokenizer,
-            tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
-            untrained_head=untrained,
-        )
+        found = _describe(folder, options, model, template)
+        self._info = replace(found, device=str(device), max_length=max_length, untrained_head=untrained)
         self.lost: str | None = None
         """Why nothing of the last ``score`` is a score of what was asked; None where some is."""
         self.accounting: Accounting | None = None
@@ -108,7 +95,8 @@ class ClassifierScorer(Pointwise):
         self.plan_seconds = 0.0
         """How long the last ``score`` planned and checked itself."""
         self._last: tuple[list[Encoded], Values] | None = None
-        self._ahead: dict[int, tuple[Sequence[Item], list[Conversation], list[Encoded], Audit]] = {}
+        self._ahead: dict[tuple[Item, ...], tuple[list[Conversation], list[Encoded], Audit]] = {}
+        """What was encoded ahead of time, by what was asked."""
         self.identity = self.info
         """Which model this is, whatever it turns out to compute in."""
 
@@ -149,23 +137,25 @@ class ClassifierScorer(Pointwise):
             ModelError: if the template or the model fails on a conversation.
             RunError: if the journal cannot be written.
         """
-        if id(items) in self._ahead:
-            _, conversations, encoded, audit = self._ahead.pop(id(items))
-            self._audit.merge(audit)
-            left = iter(self._score(conversations, encoded, progress))
-            return [[next(left) for _ in item.completions] for item in items]
-        return super().score(items, progress)
+        prepared = self._ahead.pop(tuple(items), None)
+        if prepared is None:
+            return super().score(items, progress)
+        conversations, encoded, audit = prepared
+        self._audit.merge(audit)
+        left = iter(self._score(conversations, encoded, progress))
+        return [[next(left) for _ in item.completions] for item in items]
 
     def score_conversations(
         self, conversations: Sequence[Conversation], progress: Progress | None = None
     ) -> list[Score]:
         """Score each conversation: one logit each, whatever it was computed beside; errors are those of ``score``."""
-        return self._score(conversations, self._encoded(conversations, self._audit), progress)
+        return self._score(conversations, encode(self.encoder, conversations, self._audit), progress)
 
     def _score(
         self, conversations: Sequence[Conversation], encoded: list[Encoded], progress: Progress | None
     ) -> list[Score]:
-        self._see_that_they_fit(conversations, encoded)
+        self.lost = why_all_lost(conversations, encoded, self._audit)
+        see_that_they_fit(conversations, encoded, self._rows, self._tokenizer)
         scored = self._engine.score(encoded, progress)
         self.accounting, self.plan_seconds = scored.accounting, scored.plan_seconds
         self._last = encoded, scored.values
@@ -202,54 +192,7 @@ class ClassifierScorer(Pointwise):
     def prefetch(self, items: Sequence[Item]) -> None:
         """Tokenize what will be scored next, in a thread of the caller's while something else is scored."""
         audit, conversations = Audit(), conversations_of(items)
-        # The items are kept with their tokens, so that their id stays their own.
-        self._ahead[id(items)] = items, conversations, self._encoded(conversations, audit), audit
-
-    def _encoded(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
-        """Return the tokens of each conversation; one that stands in several places is rendered once."""
-        first: dict[tuple[Messages, str], int] = {}
-        places = [first.setdefault(each.read, len(first)) for each in conversations]
-        distinct: dict[int, Conversation] = {}
-        for place, each in zip(places, conversations, strict=True):
-            distinct.setdefault(place, each)
-        encoded = list(self.encoder.encode(list(distinct.values()), audit))
-        return [encoded[place] for place in places]
-
-    def _see_that_they_fit(self, conversations: Sequence[Conversation], encoded: Sequence[Encoded]) -> None:
-        """See that something of each conversation is left, and that the model knows its tokens.
-
-        Raises:
-            ModelError: if it does not.
-        """
-        self._note_losses(conversations, encoded)
-        for conversation, item in zip(conversations, encoded, strict=True):
-            largest = int(item.ids.max())
-            if self._rows is not None and largest >= self._rows:
-                token = self._tokenizer.convert_ids_to_tokens(largest)
-                raise ModelError(
-                    f"example {conversation.example_id or 1} has token {largest} ({token!r}), and the model has "
-                    f"{self._rows:,} rows of embeddings: its tokenizer is another model's, or the resized embeddings "
-                    "were not saved"
-                )
-
-    def _note_losses(self, conversations: Sequence[Conversation], encoded: Sequence[Encoded]) -> None:
-        """See that the answers are there, and that those of an example, which stand together, can be told apart."""
-        lost = [item.lost for item in encoded if item.lost]
-        self.lost = None
-        if lost and len(lost) == len(encoded):
-            self.lost = (
-                f"no conversation reaches the model whole: {lost[0]} (example {conversations[0].example_id or 1}); "
-                "rename the role, give the right template with --chat-template FILE, or mend the tokenizer's folder"
-            )
-        example, noted = "", False
-        seen: dict[bytes, Conversation] = {}
-        for conversation, item in zip(conversations, encoded, strict=True):
-            if conversation.example_id != example:
-                example, noted, seen = conversation.example_id, False, {}
-            twin = seen.setdefault(item.ids.tobytes(), conversation)
-            if twin.completion != conversation.completion and not item.lost and not noted:
-                noted = True
-                self._audit.note("same-tokens", example)
+        self._ahead[tuple(items)] = conversations, encode(self.encoder, conversations, audit), audit
 
     def rescore(self, conversations: Sequence[Conversation], progress: Progress | None = None) -> list[Score]:
         """Score each conversation in float32, whatever the dtype is otherwise."""
@@ -277,6 +220,22 @@ def _check(options: ModelOptions) -> date:
         return date.fromisoformat(options.template_date)
     except ValueError:
         raise UsageError(f"--template-date takes a date such as 2024-07-26, not {options.template_date!r}") from None
+
+
+def _describe(folder: ModelFolder, options: ModelOptions, model: PreTrainedModel, template: Template) -> ModelInfo:
+    """Return which model, tokenizer and template these are."""
+    return ModelInfo(
+        name=folder.name,
+        kind="classifier",
+        fingerprint=folder.fingerprint,
+        revision=folder.revision,
+        architecture=type(model).__name__,
+        parameters=model.num_parameters(),
+        template_hash=template.sha256,
+        template_source=template.source,
+        tokenizer=options.tokenizer,
+        tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
+    )
 
 
 def _note_pad(pad: int | None, eos: int | None, audit: Audit) -> None:

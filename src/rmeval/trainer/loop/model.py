@@ -11,13 +11,24 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rmeval.data_prep.text.encode import Encoder
 from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError
 from rmeval.eval.models.folder import ModelFolder, locate
+from rmeval.eval.models.loading import skeleton
+from rmeval.eval.models.padding import padding_of
 from rmeval.trainer.data.made import made
 from rmeval.trainer.recipe import Recipe
 
-__all__ = ["ModelRecord", "build_model", "build_tokenizer", "load_adapted", "load_weights", "locate_base"]
+__all__ = [
+    "ModelRecord",
+    "build_encoder",
+    "build_model",
+    "build_tokenizer",
+    "load_adapted",
+    "load_weights",
+    "locate_base",
+]
 
 PAD = "[PAD]"
 _HEADS = ("score", "classifier")
@@ -80,6 +91,22 @@ def build_tokenizer(folder: ModelFolder, recipe: Recipe) -> PreTrainedTokenizerB
     return tokenizer
 
 
+def build_encoder(folder: ModelFolder, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Encoder:
+    """Return what turns conversations into tokens as the finished model will have them.
+
+    Raises:
+        ModelError: if the base model's configuration cannot be used.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder.path, num_labels=1, local_files_only=True)
+    except Exception as error:  # As above.
+        raise ModelError(f"cannot read the configuration of {folder.name}: {_line(error)}") from None
+    model = skeleton(folder.name, config)
+    _set_pad(model, tokenizer)
+    before = padding_of(model, tokenizer.pad_token_id).read_before
+    return Encoder(tokenizer, load_template(tokenizer), recipe.max_length, before)
+
+
 def build_model(
     folder: ModelFolder, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, attention: str | None
 ) -> tuple[PreTrainedModel, ModelRecord]:
@@ -90,15 +117,14 @@ def build_model(
     """
     transformers.set_seed(recipe.seed)
     model, missing = _load(folder, recipe, attention)
-    config = model.config.get_text_config()
-    positions = getattr(config, "max_position_embeddings", None)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if positions is not None and recipe.max_length > positions:
         raise ModelError(
             f"max_length {recipe.max_length} is more than the {positions} positions {folder.name} has: "
             f"--set max_length={positions}"
         )
     added = _fit_embeddings(model, len(tokenizer))
-    config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
+    _set_pad(model, tokenizer)
     head = _draw_head(model, recipe) if missing else "kept"
     parameters = model.num_parameters()
     record = ModelRecord(
@@ -115,6 +141,12 @@ def build_model(
         from_scratch=recipe.from_scratch,
     )
     return model, record
+
+
+def _set_pad(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the model have the tokenizer's padding token."""
+    for config in (model.config, model.config.get_text_config()):
+        config.pad_token_id = tokenizer.pad_token_id
 
 
 def _load(folder: ModelFolder, recipe: Recipe, attention: str | None) -> tuple[PreTrainedModel, list[str]]:
