@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmeval.errors import RunError
+from rmeval.eval.journal import file as journal_file
 from rmeval.eval.journal import journal as module
 from rmeval.eval.journal.journal import Journal, journal_path, key
 
@@ -161,7 +162,7 @@ def test_an_interruption_in_the_middle_of_a_pack_leaves_none_of_it(path: Path) -
         pass
 
     with Journal.open(path) as journal:
-        journal._connection.execute(
+        journal._file.connection.execute(
             "CREATE TEMP TRIGGER stop BEFORE INSERT ON main.scores WHEN hex(NEW.key) = "
             f"'{keys[2].hex().upper()}' BEGIN SELECT RAISE(ABORT, 'stopped'); END"
         )
@@ -264,13 +265,13 @@ def test_processes_that_meet_a_damaged_journal_set_it_aside_once(path: Path) -> 
 
 
 def test_a_held_journal_is_said_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(journal_file, "_BUSY_SECONDS", 0.1)
     with Journal.open(path) as holder, Journal.open(path) as journal:
-        holder._connection.execute("BEGIN IMMEDIATE")
+        holder._file.connection.execute("BEGIN IMMEDIATE")
         assert journal.get(names(1)) == [None]  # Reading waits for nobody.
         with pytest.raises(RunError, match="another process has held the journal"):
             journal.put(names(1), [1.0])
-        holder._connection.execute("ROLLBACK")
+        holder._file.connection.execute("ROLLBACK")
         journal.put(names(1), [1.0])
 
 
@@ -320,7 +321,7 @@ def test_random_bytes_are_set_aside(content: bytes) -> None:
             assert set_aside(journal) == content
 
 
-OURS = f"PRAGMA application_id = {module._APPLICATION}"
+OURS = f"PRAGMA application_id = {journal_file._APPLICATION}"
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_damage_never_changes_a_score(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("checked", [0, 1 << 30])
 def test_a_changed_value_is_noticed(path: Path, checked: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CHECKED_BYTES", checked)
+    monkeypatch.setattr(journal_file, "_CHECKED_BYTES", checked)
     kept = filled(path)
     raw = sqlite3.connect(path)
     raw.execute("UPDATE scores SET value = ? WHERE key = ?", (struct.pack("<d", 9.0) + b"\0\0\0\0", names(3)[2]))
@@ -405,14 +406,14 @@ def test_a_changed_value_is_noticed(path: Path, checked: int, monkeypatch: pytes
 
 @pytest.mark.parametrize("action", ["get", "put", "fingerprint"])
 def test_damage_that_shows_later_is_set_aside(path: Path, action: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CHECKED_BYTES", 0)  # As for a file too large to be checked whole.
+    monkeypatch.setattr(journal_file, "_CHECKED_BYTES", 0)  # As for a file too large to be checked whole.
     kept = filled(path)
     file = path.parent / "weights"
     file.write_bytes(b"1")
     os.utime(file, (1e9, 1e9))
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
-    monkeypatch.setattr(module, "_TABLES", ())  # Nor may a glance at the first row find it.
+    monkeypatch.setattr(journal_file, "_FIRST", ())  # Nor may a glance at the first row find it.
     with Journal.open(path) as journal:
         assert journal.warnings == []
         monkeypatch.undo()
@@ -435,8 +436,8 @@ def test_a_file_that_another_process_replaced_is_not_set_aside_again(
         path.rename(path.with_name("scores.sqlite.damaged-before"))
         with Journal.open(path) as second:
             second.put(names(1, "second"), [2.0])
-            first._connection.close()
-            first._connection = first._connect("damage")
+            first._file.connection.close()
+            first._file.connection = first._file._connect("damage")
             assert first.warnings == []
             assert first.get(names(1, "second")) == [2.0]
 
@@ -492,7 +493,7 @@ def test_a_kill_on_a_full_disk_loses_nothing(small_disk: Path) -> None:
 def test_a_file_that_may_not_grow_is_a_full_disk(path: Path) -> None:
     with Journal.open(path) as journal:
         journal.put(names(5), [1.0] * 5)
-        journal._connection.execute("PRAGMA max_page_count = 6")
+        journal._file.connection.execute("PRAGMA max_page_count = 6")
         with pytest.raises(RunError, match=r"the disk is full; the scores so far are kept in .*; free space and run"):
             journal.put(names(1000, "many"), [1.0] * 1000)
         assert journal.get(names(5)) == [1.0] * 5
@@ -502,7 +503,7 @@ def test_a_file_that_may_not_grow_is_a_full_disk(path: Path) -> None:
 def test_a_place_that_became_read_only(path: Path) -> None:
     with Journal.open(path) as journal:
         journal.put(names(1), [1.0])
-        journal._connection.execute("PRAGMA query_only = ON")
+        journal._file.connection.execute("PRAGMA query_only = ON")
         with pytest.raises(RunError, match="readonly"):
             journal.put(names(2), [1.0, 2.0])
         assert journal.get(names(2)) == [1.0, None]

@@ -13,14 +13,13 @@ import sqlite3
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-from rmeval.errors import RunError
+from rmeval.eval.journal.file import ANSWERS, FILES, ORIGINS, SCORES, TABLES, DamagedError, JournalFile
 from rmeval.eval.journal.identity import identity
 
 if TYPE_CHECKING:
@@ -30,17 +29,7 @@ if TYPE_CHECKING:
 SCORING_VERSION = 3
 """Part of every key; raise it by hand with any change to what a score is (encoding, pooling, precision, kernels)."""
 
-_APPLICATION, _SCHEMA = 0x726D6576, 1  # "rmev" and a version, in the file's header: whose it is.
-_TABLES = ("scores", "files")
-_ORIGINS = "origins"  # What computed scores, by the first bytes of its hash: beside each score stands which.
 _ORIGIN_BYTES = 8
-_ANSWERS = "answers"  # What other kinds than the engine's said of an item, as JSON text.
-_LATER = (_ORIGINS, _ANSWERS)
-_BUSY_SECONDS = 60
-_CHECKED_BYTES = 32 << 20  # Files up to here are checked whole when opened (0.15 s), others as they are read.
-# An error (1) is that a table is missing or the format unknown: the statements here are right.
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR}
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +42,6 @@ class JournalInfo:
     """Space on disk, the write-ahead log included."""
     set_aside: tuple[Path, ...]
     """Damaged or foreign files that were found in its place; rmeval never reads or deletes them."""
-
-
-class _DamagedError(sqlite3.DatabaseError):
-    sqlite_errorcode = sqlite3.SQLITE_CORRUPT  # Of a kind that SQLite itself does not see.
 
 
 def journal_path() -> Path:
@@ -84,15 +69,9 @@ class Journal:
     """Scores by key, on disk: for one thread of a process, and any number of processes. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.persistent = True
-        """False where no file can be used and the scores are in memory only."""
-        self.warnings: list[str] = []
-        """What the user should know, a line each; may grow with every call."""
+        self._file = JournalFile(path)
         self.origin = ""
         """What computes the scores that are put from now on: versions and hardware, on one line."""
-        self._inode = -1
-        self._connection = self._connect()
 
     @classmethod
     def open(cls, path: Path | None = None) -> Self:
@@ -103,6 +82,21 @@ class Journal:
         """
         return cls(journal_path() if path is None else path)
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._file.path
+
+    @property
+    def persistent(self) -> bool:
+        """False where no file can be used and the scores are in memory only."""
+        return self._file.persistent
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know, a line each; may grow with every call."""
+        return self._file.warnings
+
     def __enter__(self) -> Self:
         return self
 
@@ -111,7 +105,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        self._connection.close()
+        self._file.close()
 
     def get(self, keys: Sequence[bytes]) -> list[float | None]:
         """Return the score kept for each key, None where there is none.
@@ -119,14 +113,14 @@ class Journal:
         Raises:
             RunError: if the file cannot be read.
         """
-        found = self._run(lambda connection: _select(connection, "scores", keys))
+        found = self._file.run(lambda connection: _select(connection, SCORES, keys))
         return [struct.unpack_from("<d", found[name])[0] if name in found else None for name in keys]
 
     def origins(self, keys: Sequence[bytes]) -> dict[str, int]:
         """Return what computed the scores kept for these keys, and how many each; the errors are those of ``get``."""
-        found = self._run(lambda connection: _select(connection, "scores", keys))
+        found = self._file.run(lambda connection: _select(connection, SCORES, keys))
         marks = Counter(sealed[8:] for sealed in found.values())
-        known = self._run(lambda connection: _select(connection, _ORIGINS, [mark for mark in marks if mark]))
+        known = self._file.run(lambda connection: _select(connection, ORIGINS, [mark for mark in marks if mark]))
         return {known.get(mark, b"unknown").decode(): count for mark, count in sorted(marks.items())}
 
     def put(self, keys: Sequence[bytes], values: Sequence[float]) -> None:
@@ -142,20 +136,20 @@ class Journal:
 
         def insert(connection: sqlite3.Connection) -> None:
             if mark:
-                _insert(connection, _ORIGINS, [(mark, text)])
-            _insert(connection, "scores", rows)
+                _insert(connection, ORIGINS, [(mark, text)])
+            _insert(connection, SCORES, rows)
 
-        self._run(insert)
+        self._file.run(insert)
 
     def answers(self, keys: Sequence[bytes]) -> list[str | None]:
         """Return the answer kept for each key, None where there is none; the errors are those of ``get``."""
-        found = self._run(lambda connection: _select(connection, _ANSWERS, keys))
+        found = self._file.run(lambda connection: _select(connection, ANSWERS, keys))
         return [found[name].decode() if name in found else None for name in keys]
 
     def keep_answers(self, answers: Mapping[bytes, str]) -> None:
         """Keep answers by key: all of these or, whatever happens, none; the errors are those of ``put``."""
         rows = [(name, text.encode()) for name, text in answers.items()]
-        self._run(lambda connection: _insert(connection, _ANSWERS, rows))
+        self._file.run(lambda connection: _insert(connection, ANSWERS, rows))
 
     def fingerprint(self, files: Sequence[Path], compute: Callable[[], str]) -> str:
         """Return ``compute()``, or what it returned the last time for the same unchanged files.
@@ -167,143 +161,26 @@ class Journal:
         name = identity(files, SCORING_VERSION)
         if name is None:
             return compute()
-        found = self._run(lambda connection: _select(connection, "files", [name]))
+        found = self._file.run(lambda connection: _select(connection, FILES, [name]))
         if name in found:
             return found[name].decode()
         digest = compute()
         if identity(files, SCORING_VERSION) == name:
-            self._run(lambda connection: _insert(connection, "files", [(name, digest.encode())]))
+            self._file.run(lambda connection: _insert(connection, FILES, [(name, digest.encode())]))
         return digest
 
     def info(self) -> JournalInfo:
         """Count what is in the journal; the errors are those of ``get``."""
-        count = self._run(lambda connection: sum(_count(connection, table) for table in ("scores", _ANSWERS)))
+        count = self._file.run(lambda connection: sum(_count(connection, table) for table in (SCORES, ANSWERS)))
         parts = [self.path.with_name(self.path.name + part) for part in ("", "-wal", "-shm")]
         size = sum(part.stat().st_size for part in parts if self.persistent and part.exists())
         return JournalInfo(self.path, count, size, tuple(sorted(self.path.parent.glob(f"{self.path.name}.damaged-*Z"))))
 
     def clear(self) -> None:
         """Remove all scores and fingerprints and give their space back; the errors are those of ``put``."""
-        tables = (*_TABLES, *_LATER)
-        self._run(lambda connection: [connection.execute(f"DELETE FROM {table}") for table in tables])  # noqa: S608
+        self._file.run(lambda connection: [connection.execute(f"DELETE FROM {table}") for table in TABLES])  # noqa: S608
         with suppress(sqlite3.Error):  # Where another process is reading, the space comes back when it ends.
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _run(self, work: Callable[[sqlite3.Connection], _T], *, again: bool = False) -> _T:
-        """Do something in one transaction; where the file turns out to be damaged, do it again in a new one."""
-        try:
-            with self._connection as connection:
-                return work(connection)
-        except sqlite3.Error as error:
-            if again or _code(error) not in _DAMAGE:
-                raise self._explain(error) from None
-            self._connection.close()
-            self._connection = self._connect(str(error))
-        return self._run(work, again=True)
-
-    def _connect(self, damage: str | None = None) -> sqlite3.Connection:
-        """Open the file, or one in memory; ``damage`` says what is wrong with the file that was open until now."""
-        try:
-            self.path = self.path.expanduser()
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone_in(self.path.parent):
-                if damage and self.path.exists() and self.path.stat().st_ino == self._inode:
-                    self._set_aside(damage)  # Else another process has done so.
-                try:
-                    connection = _open_file(self.path)
-                except sqlite3.Error as error:
-                    if _code(error) not in _DAMAGE:
-                        raise
-                    self._set_aside(str(error))
-                    connection = _open_file(self.path)
-                self._inode = self.path.stat().st_ino
-            return connection
-        except (OSError, RuntimeError, sqlite3.Error) as error:  # RuntimeError: there is no home.
-            self.persistent = False
-            self.warnings.append(f"no scores will be kept for later runs: {self.path} cannot be used ({error})")
-            return _open_file(":memory:")
-
-    def _set_aside(self, reason: str) -> None:
-        target = f"{self.path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-        for part in ("-journal", "-wal", "-shm", ""):  # The file itself last: a new one must not meet an old log.
-            with suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + part).rename(self.path.with_name(target + part))
-        self.warnings.append(f"{self.path} was set aside as {target} and a new one begun: {reason}")
-
-    def _explain(self, error: sqlite3.Error) -> RunError:
-        kept = f"the scores so far are kept in {self.path}"
-        if _code(error) == sqlite3.SQLITE_FULL:
-            return RunError(f"the disk is full; {kept}; free space and run the same command again")
-        if _code(error) == sqlite3.SQLITE_BUSY:
-            return RunError(f"another process has held the journal for {_BUSY_SECONDS} s; {kept}; try again later")
-        return RunError(f"cannot use the journal ({error}); {kept}; mend that, or run again with --no-cache")
-
-
-def _open_file(name: Path | str) -> sqlite3.Connection:
-    head = _head(name) if isinstance(name, Path) and name.exists() else b""
-    # SQLite would take the one for a new file, and open the other for reading only (its format, section 1.3.4).
-    if head and (len(head) < 512 or max(head[18:20]) > 2):
-        raise _DamagedError("it is shorter than any journal, or of a version that no SQLite writes")
-    with ExitStack() as stack:
-        connection = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level="IMMEDIATE")
-        stack.callback(connection.close)
-        connection.text_factory = bytes  # Damage can turn a value into text that is none.
-        _prepare(connection)
-        stack.pop_all()  # It stays open.
-    return connection
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(512)
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Check that the file is ours and whole, or make the tables in an empty one; never write to a foreign file."""
-
-    def ask(question: str) -> int:
-        return int(connection.execute(question).fetchone()[0])
-
-    owner = ask("PRAGMA application_id"), ask("PRAGMA user_version")
-    new = owner == (0, 0) and not ask("SELECT count(*) FROM sqlite_master")
-    if not new and owner != (_APPLICATION, _SCHEMA):
-        raise _DamagedError(f"it is not a journal of this rmeval (owner {owner[0]:#x}, version {owner[1]})")
-    connection.execute("PRAGMA auto_vacuum = FULL")  # Of a new file: what is removed gives its space back.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")  # A power cut may lose the last packs; a kill loses none.
-    if new:
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for table in _TABLES:
-                connection.execute(f"CREATE TABLE {table} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_SCHEMA}")
-    for table in _TABLES:
-        connection.execute(f"SELECT key, value FROM {table} LIMIT 1").fetchone()  # noqa: S608
-    # Journals of 0.1 have no such tables; an rmeval that knows none is not disturbed by them.
-    for table in _LATER:
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
-        )
-    small = ask("PRAGMA page_count") * ask("PRAGMA page_size") <= _CHECKED_BYTES
-    if small and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != b"ok":
-        raise _DamagedError("the file is damaged")
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Let one process at a time open or set aside a journal; the system drops the lock with the process."""
-    with ExitStack() as stack:
-        with suppress(ImportError, OSError):  # Windows and some file systems cannot; SQLite's locks guard the contents.
-            import fcntl
-
-            stack.callback(os.close, handle := os.open(folder, os.O_RDONLY))
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # The primary code; 0 where the error is Python's own.
+            self._file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
@@ -319,7 +196,7 @@ def _select(connection: sqlite3.Connection, table: str, keys: Iterable[bytes]) -
         query = f"SELECT key, value FROM {table} WHERE key IN ({','.join('?' * len(chunk))})"  # noqa: S608
         for name, sealed in connection.execute(query, chunk):
             if not isinstance(sealed, bytes) or sealed[-4:] != _checksum(name, sealed[:-4]):
-                raise _DamagedError("a value does not match its checksum")
+                raise DamagedError("a value does not match its checksum")
             found[name] = sealed[:-4]
     return found
 
