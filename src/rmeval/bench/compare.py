@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from rmeval.bench.storage import CellRow, Document
-from rmeval.errors import UsageError, did_you_mean
-from rmeval.eval.gate.rules import parse_share
+from rmeval.errors import UsageError
+from rmeval.eval.gate.rules import parse_limit, split_rule
 
 Kind: TypeAlias = Literal["throughput", "latency", "memory", "flips"]
 Verdict: TypeAlias = Literal["worse", "better", "same", "inside the noise"]
@@ -71,16 +71,9 @@ def parse_rule(text: str) -> BenchRule:
     Raises:
         UsageError: if it is none of these.
     """
-    kind, colon, limit = text.strip().partition(":")
-    if kind not in KINDS:
-        raise UsageError(f"rule {text!r}: no kind {kind!r}{did_you_mean(kind, KINDS)} (known: {', '.join(KINDS)})")
-    if not colon:
-        raise UsageError(f"rule {text!r}: write {kind}:LIMIT, such as {kind}:{'0' if kind == 'flips' else '10%'}")
-    if kind == "flips":
-        if not limit.isascii() or not limit.isdigit():
-            raise UsageError(f"rule {text!r}: {limit!r} is no count; write a whole number such as 0")
-        return BenchRule(kind, float(limit))
-    return BenchRule(kind, parse_share(limit, f"rule {text!r}"))
+    where = f"rule {text!r}"
+    kind, limit = split_rule(text, KINDS, where)
+    return BenchRule(kind, parse_limit(kind, limit, where, counts=("flips",), example="10%"))
 
 
 def compare(old: Document, new: Document, rules: Sequence[BenchRule] = ()) -> BenchComparison:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, TypeVar, cast, get_args
 
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.suites.patterns import named
@@ -32,9 +32,11 @@ __all__ = [
     "Settings",
     "find_settings",
     "matching",
+    "parse_limit",
     "parse_rule",
     "parse_share",
     "read_floors",
+    "split_rule",
 ]
 
 Kind: TypeAlias = Literal["overall", "section", "subset", "throughput", "invalid", "truncated"]
@@ -44,6 +46,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 COUNTS = ("invalid", "truncated")
 DEFAULT_RULES = ("overall:0", "section:*:0")
 _NAMED = ("section", "subset")
+_Kind = TypeVar("_Kind", bound=str)
 _KEYS = ("alpha", "fail-on", "margin", "mode")
 
 
@@ -77,21 +80,48 @@ def parse_rule(text: str, place: str = "") -> Rule:
         UsageError: if it is none.
     """
     where = f"{place}rule {text!r}"
-    kind, colon, rest = text.strip().partition(":")
-    if kind not in KINDS:
-        raise UsageError(f"{where}: no kind {kind!r}{did_you_mean(kind, KINDS)} (known: {', '.join(KINDS)})")
+    kind, rest = split_rule(text, KINDS, where)
     name: str | None = None
     if kind in _NAMED:
         # A subset's name may hold a colon, a limit cannot.
-        name, colon, rest = rest.rpartition(":")
+        name, _, rest = (rest or "").rpartition(":")
         if not name:
             raise UsageError(f"{where}: write {kind}:NAME:LIMIT, such as {kind}:*:2%")
-    elif not colon:
-        raise UsageError(f"{where}: write {kind}:LIMIT, such as {kind}:{'0' if kind in COUNTS else '1%'}")
-    limit = _parse_count(rest, where) if kind in COUNTS else parse_share(rest, where)
+    limit = parse_limit(kind, rest, where, counts=COUNTS, example="1%")
     if kind not in COUNTS and limit == 1:
         raise UsageError(f"{where} could never fail: {rest} is 100%; 1% is 0.01")
     return Rule(text.strip(), kind, name, limit)
+
+
+def split_rule(text: str, kinds: Sequence[_Kind], where: str) -> tuple[_Kind, str | None]:
+    """Return the kind of a rule and what stands behind its colon, None where there is none; of the bench's rules, too.
+
+    Raises:
+        UsageError: if there is no such kind.
+    """
+    name, colon, rest = text.strip().partition(":")
+    kind = next((each for each in kinds if each == name), None)
+    if kind is None:
+        raise UsageError(f"{where}: no kind {name!r}{did_you_mean(name, kinds)} (known: {', '.join(kinds)})")
+    return kind, rest if colon else None
+
+
+def parse_limit(kind: str, limit: str | None, where: str, *, counts: Collection[str], example: str) -> float:
+    """Parse the limit of a rule: a whole number where the kind is one of ``counts``, else a share.
+
+    Args:
+        kind: The rule's.
+        limit: What stands behind its last colon; None where there is none.
+        where: What it belongs to, for the message.
+        counts: The kinds that count something.
+        example: A share, for the message.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    if limit is None:
+        raise UsageError(f"{where}: write {kind}:LIMIT, such as {kind}:{'0' if kind in counts else example}")
+    return _parse_count(limit, where) if kind in counts else parse_share(limit, where)
 
 
 def parse_share(value: object, where: str) -> float:
