@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,19 @@ import transformers
 from torch import Tensor, nn
 
 from rmeval.data_prep.text.audit import Audit
-from rmeval.errors import ModelError
+from rmeval.data_prep.text.template import TEMPLATE_DATE
+from rmeval.errors import ModelError, UsageError
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.adapter import adapter_weights, merge_adapter
 from rmeval.eval.models.device import free_bytes
 from rmeval.eval.models.folder import ModelFolder, locate_tokenizer, needs_own_code
+from rmeval.eval.models.hushed import hushed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_CLASSIFIER: Any = transformers.AutoModelForSequenceClassification
 
 
 def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedTokenizerBase:
@@ -38,6 +43,20 @@ def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedToke
     except Exception as error:  # Whatever transformers raises, the user gets one line.
         raise ModelError(f"cannot load the tokenizer of {options.tokenizer or folder.name}: {_line(error)}") from None
     return tokenizer
+
+
+def template_day(options: ModelOptions) -> date:
+    """Return what a chat template that asks for today's date is told.
+
+    Raises:
+        UsageError: if it is no date.
+    """
+    if options.template_date is None:
+        return TEMPLATE_DATE
+    try:
+        return date.fromisoformat(options.template_date)
+    except ValueError:
+        raise UsageError(f"--template-date takes a date such as 2024-07-26, not {options.template_date!r}") from None
 
 
 def load_model(
@@ -59,12 +78,9 @@ def load_model(
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
     torch.manual_seed(0)  # An untrained head is at least the same one each time.
-    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()  # Its report of missing weights is ours to give, in one line.
-    transformers.logging.disable_progress_bar()  # Two bars at once would fight for one line.
     try:
-        with _without_adapter(folder) as path:
-            model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+        with _without_adapter(folder) as path, hushed():
+            model, report = _CLASSIFIER.from_pretrained(
                 path,
                 num_labels=1,
                 dtype=own,
@@ -76,10 +92,6 @@ def load_model(
             )
     except Exception as error:  # As above.
         raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()
     _note_folder(folder, audit)
     restored: set[str] = set()
     if folder.adapter is None:
@@ -106,7 +118,7 @@ def skeleton(name: str, config: Any) -> PreTrainedModel:
     """
     try:
         with torch.device("meta"):
-            model: PreTrainedModel = transformers.AutoModelForSequenceClassification.from_config(config)
+            model: PreTrainedModel = _CLASSIFIER.from_config(config)
     except Exception as error:  # Whatever a configuration can be wrong in.
         raise ModelError(f"cannot build {name} from its configuration: {_line(error)}") from None
     return model

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
-from rmeval.data_prep.text.template import TEMPLATE_DATE, Template, load_template
+from rmeval.data_prep.text.template import Template, load_template
 from rmeval.errors import UsageError
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
@@ -22,7 +21,7 @@ from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
-from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit
+from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, template_day
 from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.encoded import encode, see_that_they_fit, why_all_lost
@@ -47,7 +46,8 @@ class ClassifierScorer(Pointwise):
     """
 
     def __init__(self, name: str, options: ModelOptions, journal: Journal | None = None) -> None:
-        today = _check(options)
+        _check(options)
+        today = template_day(options)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
         if device.type == "cpu":
@@ -208,18 +208,12 @@ class ClassifierScorer(Pointwise):
         return self._audit.findings()
 
 
-def _check(options: ModelOptions) -> date:
-    """Refuse values that do not exist; return the date for templates."""
+def _check(options: ModelOptions) -> None:
+    """Refuse values that do not exist."""
     if options.batch_size is not None and options.batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, not {options.batch_size}")
     if options.compile not in COMPILE_MODES:
         raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
-    if options.template_date is None:
-        return TEMPLATE_DATE
-    try:
-        return date.fromisoformat(options.template_date)
-    except ValueError:
-        raise UsageError(f"--template-date takes a date such as 2024-07-26, not {options.template_date!r}") from None
 
 
 def _describe(folder: ModelFolder, options: ModelOptions, model: PreTrainedModel, template: Template) -> ModelInfo:

@@ -15,6 +15,7 @@ from rmeval.data_prep.text.encode import Encoder
 from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError
 from rmeval.eval.models.folder import ModelFolder, locate
+from rmeval.eval.models.hushed import hushed
 from rmeval.eval.models.loading import skeleton
 from rmeval.eval.models.padding import padding_of
 from rmeval.trainer.data.made import made
@@ -152,29 +153,23 @@ def _set_pad(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None
 def _load(folder: ModelFolder, recipe: Recipe, attention: str | None) -> tuple[PreTrainedModel, list[str]]:
     """Return the model and which of its weights are new: those of the head, or none."""
     options: dict[str, Any] = {"dtype": getattr(torch, recipe.dtype), "attn_implementation": attention}
-    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()  # Its report of missing weights is ours to judge.
-    transformers.logging.disable_progress_bar()
-    auto = transformers.AutoModelForSequenceClassification
+    auto: Any = transformers.AutoModelForSequenceClassification
     try:
         if recipe.from_scratch:
             config = transformers.AutoConfig.from_pretrained(folder.path, num_labels=1, local_files_only=True)
             model = auto.from_config(config, **options)
             return model, [name for name, _ in model.named_parameters() if name.split(".")[0] in _HEADS]
-        model, report = auto.from_pretrained(
-            folder.path,
-            num_labels=1,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **options,
-        )
+        with hushed():  # Its report of missing weights is ours to judge.
+            model, report = auto.from_pretrained(
+                folder.path,
+                num_labels=1,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **options,
+            )
     except Exception as error:  # As above.
         raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()
     missing = sorted(report["missing_keys"])
     body = [key for key in missing if key.startswith(model.base_model_prefix + ".")]
     if body:
