@@ -51,6 +51,7 @@ def files(**after: object) -> tuple[str, str]:
         (("--compare", "old.json", "new.json"), RunError, "cannot read the bench old.json"),
         (("--compare", "old.json", "--fail-on", "speed:1%"), UsageError, "no kind 'speed'"),
         (("--model", "m", "--device", "tpu9"), UsageError, "device 'tpu9' cannot be used"),
+        (("--model", "quickstart", "--template-date", "July"), UsageError, "--template-date takes a date such as"),
         (("--model", "./nowhere"), RmevalError, "no such folder: ./nowhere"),
         (("--model", "config:nowhere.json"), RmevalError, "no such configuration: nowhere.json"),
     ],

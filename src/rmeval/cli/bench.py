@@ -181,7 +181,9 @@ def _sweep(context: typer.Context, old: Mapping[str, Any] | None) -> Sweep:
     asked = {name: value for name, value in known.items() if value is not None}
     if given["model"] is not None:
         bounded = not {"batch_sizes", "dtypes", "lengths", "max_time"} & asked.keys()
-        options = {field.name: given[field.name] for field in fields(ModelOptions) if field.name in _OPTIONS}
+        # What has a sweep's name here is its own: a device, and what is tried of dtypes, attention and compiling.
+        own = {field.name for field in fields(Sweep)}
+        options = {field.name: given[field.name] for field in fields(ModelOptions) if field.name in given.keys() - own}
         opt.check_kind(context, (*options, "device"))
         asked |= {"model": given["model"], "random_weights": given["random_weights"], "bounded": bounded}
         return Sweep(**asked, options=ModelOptions(**options))
@@ -190,11 +192,6 @@ def _sweep(context: typer.Context, old: Mapping[str, Any] | None) -> Sweep:
     stored: dict[str, Any] = old["rmeval"]["sweep"]
     earlier = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     return Sweep(**{**earlier, **asked, "options": ModelOptions(**stored["options"])})
-
-
-_OPTIONS = (
-    "revision", "tokenizer", "chat_template", "trust_remote_code", "allow_pickle", "allow_untrained_head",
-)  # fmt: skip
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -23,7 +23,7 @@ from rmeval.eval.engine.execute import out_of_memory
 from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.models.folder import ModelFolder, locate
-from rmeval.eval.models.loading import load_model, load_tokenizer, skeleton
+from rmeval.eval.models.loading import load_model, load_tokenizer, skeleton, template_day
 from rmeval.eval.models.padding import padding_of
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.pairs import PAIRS
@@ -192,9 +192,8 @@ class ModelSubjects:
             self._tokenizer_pad = tokenizer.pad_token_id
             template = load_template(tokenizer, options.chat_template)
             limit = usable_length(self._shape.limit, tokenizer.model_max_length, options.max_length)
-            encoder = Encoder(
-                tokenizer, template, limit, padding_of(self._skeleton, tokenizer.pad_token_id).read_before
-            )
+            padding = padding_of(self._skeleton, tokenizer.pad_token_id)
+            encoder = Encoder(tokenizer, template, limit, padding.read_before, template_day(options))
             self._avoid = {*self._avoid, *tokenizer.all_special_ids}
             return Texts.of(data.info.dataset, tokenizer, encoder, data.examples)
         except ModelError as error:
