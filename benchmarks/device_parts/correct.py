@@ -15,7 +15,7 @@ from benchmarks.device_parts import lengths, models, scoring
 from benchmarks.device_parts.report import Part, Row
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded
-from rmeval.eval.engine.engine import CHECK_BOUND, LOW_CHECK_BOUND
+from rmeval.eval.engine.check import CHECK_BOUND, LOW_CHECK_BOUND
 from rmeval.eval.engine.execute import execute
 from rmeval.eval.engine.kernels.flex import kernels_made
 from rmeval.eval.engine.packed import Executor, PackedExecutor, Values

@@ -13,7 +13,8 @@ from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded
 from rmeval.errors import ModelError
 from rmeval.eval.engine import packed as executors
-from rmeval.eval.engine.check import check_sample, margin_bound
+from rmeval.eval.engine.check import check_sample
+from rmeval.eval.engine.drift import margin_bound
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.packed import PackedExecutor, Values
 from rmeval.eval.engine.plan import Ids, Pack

@@ -15,6 +15,10 @@ from rmeval.eval.engine.plan import Ids
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+CHECK_BOUND = {"packed": 1e-4, "packed-compiled": 1e-4, "plain": 1e-5, "plain-single": 1e-5}
+"""Largest difference of a way from the model's own unpadded forward, in float32, relative to max(1, |score|)."""
+LOW_CHECK_BOUND = 0.1
+"""The same where float32 does not fit and both are in low precision."""
 _CHECKED = 4
 """Sequences of the self-check beside the longest and those beyond attention windows."""
 _OF_SPREAD = 1e-4
@@ -50,15 +54,9 @@ def agreement(values: Values, own: Values) -> Agreement:
     return Agreement(relative, float(difference.max()) / spread if spread else math.inf)
 
 
-def margin_bound(moved: Values) -> float:
-    """Bound the drift of a difference of two scores from a sample of the drifts of scores.
-
-    What all scores drift by together moves no difference, so it does not count. Infinite for fewer than two numbers.
-    """
-    moved = moved[np.isfinite(moved)]
-    if len(moved) < 2:
-        return math.inf
-    return max(4 * math.sqrt(2 * float(np.var(moved, ddof=1))), 1.5 * float(np.ptp(moved)))
+def holds(found: Agreement, path: str, *, exact: bool) -> bool:
+    """Return whether a way may be trusted that lies so far from the model's own forward; ``exact`` is for float32."""
+    return found.holds(CHECK_BOUND[path]) if exact else found.holds(LOW_CHECK_BOUND, of_spread=1.0)
 
 
 def check_sample(sequences: Sequence[Ids], windows: Sequence[int], *, spread: int = 0) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,17 +12,16 @@ import torch
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded
 from rmeval.errors import ModelError
-from rmeval.eval.engine.check import agreement, check_sample, lengths_that_matter, margin_bound, rope_break
-from rmeval.eval.engine.execute import ForwardError, execute
-from rmeval.eval.engine.kernels.compiled import pays
+from rmeval.eval.engine.check import agreement, check_sample, holds, lengths_that_matter, rope_break
+from rmeval.eval.engine.drift import Drift, margin_bound, spread_rows
+from rmeval.eval.engine.execute import ForwardError, Scored, execute
 from rmeval.eval.engine.packed import Executor, PackedExecutor, Values
 from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
-from rmeval.eval.engine.ways import Ways, why_too_small
+from rmeval.eval.engine.ways import Ways, why_too_small, worth_compiling
 from rmeval.eval.environment import versions
 from rmeval.eval.journal.journal import Journal, key
 from rmeval.eval.model_options import CompileMode
-from rmeval.run_info import Accounting
 from rmeval.types import Progress
 
 if TYPE_CHECKING:
@@ -31,24 +29,9 @@ if TYPE_CHECKING:
 
 PACK_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Rows a pack: enough to keep the device busy, little enough for its caches and memory."""
-CHECK_BOUND = {"packed": 1e-4, "packed-compiled": 1e-4, "plain": 1e-5, "plain-single": 1e-5}
-"""Largest difference of a way from the model's own unpadded forward, in float32, relative to max(1, |score|)."""
-LOW_CHECK_BOUND = 0.1
-"""The same where float32 does not fit and both are in low precision."""
 
 _SPREAD_ROWS = 8
 """More conversations of the self-check, of all lengths, where batches are padded."""
-_DRIFT_ROWS = 12
-"""Rows, spread over the set, that the drift is measured on beside the self-check's."""
-
-
-@dataclass(slots=True)
-class Scored:
-    """What the engine made of a list of conversations."""
-
-    values: Values
-    accounting: Accounting
-    plan_seconds: float
 
 
 class Engine:
@@ -104,10 +87,7 @@ class Engine:
         """Why the last set was too small for packs; None where it was not."""
         self._trusted: dict[str, int] = {}
         """Paths that passed the self-check, with the tokens of the longest conversation that it saw."""
-        self._exact: dict[bytes, float] = {}
-        """Float32 scores of the samples that the drift is measured on, by token ids."""
-        self._low_drift: float | None = None
-        """Bound on a margin's drift where float32 does not fit."""
+        self._drift = Drift()
 
     @property
     def can_refine(self) -> bool:
@@ -176,16 +156,16 @@ class Engine:
             precision. None where the scores are float32's or nothing was measured.
         """
         if not self.can_refine:
-            return self._low_drift
-        checked = set(self._sample(encoded, self._way))
-        spread = {place * len(encoded) // _DRIFT_ROWS for place in range(_DRIFT_ROWS)} - checked
+            return self._drift.low
+        checked = self._sample(encoded, self._way)
+        spread = spread_rows(len(encoded), checked)
         # Two plans, so that a run that is resumed after its self-check packs them as an undisturbed one does.
-        for places in (sorted(checked), sorted(spread)):
-            rows = [encoded[place] for place in places if encoded[place].ids.tobytes() not in self._exact]
+        for places in (checked, spread):
+            rows = self._drift.unknown([encoded[place] for place in places])
             if rows:
-                self._remember(rows, self.rescore(rows).values)
-        sample = sorted(checked | spread)
-        return margin_bound(values[sample] - [self._exact[encoded[place].ids.tobytes()] for place in sample])
+                self._drift.remember(rows, self.rescore(rows).values)
+        sample = sorted(checked + spread)
+        return self._drift.bound([encoded[place] for place in sample], values[sample])
 
     def rescore(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
         """Score conversations in float32, whatever the precision is otherwise."""
@@ -227,7 +207,7 @@ class Engine:
                 self._small = why_too_small(plan, self._model, self._precision)
             if self._small is not None:
                 return self._ways.second, self._plan(encoded, self._ways.second)
-            executor.compile(self._pays(plan.distinct_tokens))
+            executor.compile(worth_compiling(self._compile, plan, self._model))
         return executor, plan
 
     def _ready(self, encoded: Sequence[Encoded]) -> tuple[Executor, Plan, list[bytes]]:
@@ -268,13 +248,12 @@ class Engine:
         found = agreement(values, own)
         self.check_difference = found.relative
         if not exact:
-            self._low_drift = margin_bound(values - own)
-        holds = found.holds(CHECK_BOUND[executor.path]) if exact else found.holds(LOW_CHECK_BOUND, of_spread=1.0)
-        if not holds:
+            self._drift.low = margin_bound(values - own)
+        if not holds(found, executor.path, exact=exact):
             return f"its scores differ by {found.relative:.1e} from the model's own"
         if exact and self._precision.low:
             # The drift will be measured on these, packed so, by this run or by one that goes on where it stopped.
-            self._remember(sample, values)
+            self._drift.remember(sample, values)
             if self._journal is not None:
                 self._journal.put([keys[place] for place in plan.source], values.tolist())
         return None
@@ -283,16 +262,6 @@ class Engine:
 
     def _most(self, executor: Executor) -> int | None:
         return self._batch_size if executor.pads else 1
-
-    def _pays(self, tokens: int) -> bool:
-        config = self._text_config
-        return pays(
-            self._compile,
-            tokens=tokens,
-            width=config.hidden_size * config.num_hidden_layers,
-            threads=torch.get_num_threads(),
-            device=self._model.device,
-        )
 
     def _plan(self, encoded: Sequence[Encoded], executor: Executor) -> Plan:
         shared = executor.shares_prefixes
@@ -314,9 +283,6 @@ class Engine:
 
     def _has_all(self, keys: Sequence[bytes]) -> bool:
         return self._journal is not None and all(value is not None for value in self._journal.get(keys))
-
-    def _remember(self, sample: Sequence[Encoded], exact: Values) -> None:
-        self._exact.update((item.ids.tobytes(), float(value)) for item, value in zip(sample, exact, strict=True))
 
     def _sample(self, encoded: Sequence[Encoded], executor: Executor) -> list[int]:
         # Of a model that no test has held against its own forward, more is looked at.

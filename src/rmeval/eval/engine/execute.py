@@ -29,7 +29,16 @@ class ForwardError(Exception):
 
 
 @dataclass(slots=True)
-class Outcome:
+class Scored:
+    """What the engine made of a list of conversations."""
+
+    values: Values
+    accounting: Accounting
+    plan_seconds: float
+
+
+@dataclass(slots=True)
+class Executed:
     """What a plan came to."""
 
     values: Values
@@ -48,7 +57,7 @@ def execute(
     journal: Journal | None = None,
     keys: Sequence[bytes] = (),
     progress: Progress | None = None,
-) -> Outcome:
+) -> Executed:
     """Score all sequences of a plan.
 
     Which sequences share a pack depends on the plan alone, not on the journal: a pack is computed whole or skipped
@@ -74,26 +83,16 @@ def execute(
     while first < len(values):
         last = plan.next_cut(first, budget, batch_size)
         if not known[first:last].all():
-            pack = plan.pack(first, last)
-            try:
-                fresh = executor.score(pack)
-                again = _score_alone(plan, executor, first, fresh) if plan.shared and last - first > 1 else 0
-            except Exception as error:  # Whatever the model's code raises: who asked knows another way, or says so.
-                if not out_of_memory(error):
-                    raise ForwardError(pack, error) from error
-                if last - first == 1:
-                    raise ModelError(
-                        f"a conversation of {int(plan.lengths[first]):,} tokens does not fit into memory; "
-                        "lower --max-length"
-                    ) from None
+            found = _compute(plan, executor, first, last)
+            if found is None:
                 budget, batch_size, retreats = budget // 2, _half(batch_size), retreats + 1
                 _free_memory()
                 continue
+            fresh, rows = found
             # What the journal has stays, as it does there: else the last digits would tell where a run was stopped.
             values[first:last] = np.where(known[first:last], values[first:last], fresh)
-            computed += len(pack.ids) + again
-            longest = int(plan.lengths[first:last].max())
-            padded += len(pack.ids) + again if plan.shared else longest * (last - first)
+            computed += rows
+            padded += rows if plan.shared else int(plan.lengths[first:last].max()) * (last - first)
             if journal is not None:
                 journal.put(keys[first:last], values[first:last].tolist())
         first = last
@@ -108,7 +107,29 @@ def execute(
         recalled=int(known[plan.source].sum()),
         recalled_from=journal.origins(recalled) if journal is not None and recalled else {},
     )
-    return Outcome(values[plan.source], accounting, retreats)
+    return Executed(values[plan.source], accounting, retreats)
+
+
+def _compute(plan: Plan, executor: Executor, first: int, last: int) -> tuple[Values, int] | None:
+    """Return the scores of the sequences from ``first`` to ``last`` and the tokens computed; None if memory is short.
+
+    Raises:
+        ForwardError: if the model fails on them.
+        ModelError: if it is a single one, and memory is short for that.
+    """
+    pack = plan.pack(first, last)
+    try:
+        fresh = executor.score(pack)
+        again = _score_alone(plan, executor, first, fresh) if plan.shared and last - first > 1 else 0
+    except Exception as error:  # Whatever the model's code raises: who asked knows another way, or says so.
+        if not out_of_memory(error):
+            raise ForwardError(pack, error) from error
+        if last - first == 1:
+            raise ModelError(
+                f"a conversation of {int(plan.lengths[first]):,} tokens does not fit into memory; lower --max-length"
+            ) from None
+        return None
+    return fresh, len(pack.ids) + again
 
 
 def _score_alone(plan: Plan, executor: Executor, first: int, fresh: Values) -> int:

@@ -9,11 +9,13 @@ import torch
 from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.engine.execute import ForwardError
+from rmeval.eval.engine.kernels import compiled
 from rmeval.eval.engine.kernels import flex as flex_attention
 from rmeval.eval.engine.packed import Executor, PackedExecutor, why_not_packable
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Plan
 from rmeval.eval.engine.precision import Precision, lower_whole
+from rmeval.eval.model_options import CompileMode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -113,6 +115,18 @@ class Ways:
         except Exception:  # Whatever the model's code raises.
             return True
         return False
+
+
+def worth_compiling(mode: CompileMode, plan: Plan, model: PreTrainedModel) -> bool:
+    """Return whether to compile the layers for a plan of packs."""
+    config = model.config.get_text_config()
+    return compiled.pays(
+        mode,
+        tokens=plan.distinct_tokens,
+        width=config.hidden_size * config.num_hidden_layers,
+        threads=torch.get_num_threads(),
+        device=model.device,
+    )
 
 
 def why_too_small(plan: Plan, model: PreTrainedModel, precision: Precision) -> str | None:
