@@ -18,14 +18,13 @@ from trl.trainer.reward_config import RewardConfig
 from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import RunError
 from rmeval.eval.engine.kernels.allocator import keep_freed_memory
-from rmeval.eval.models.folder import ModelFolder
 from rmeval.files import OutputFolder, room
 from rmeval.trainer.data.batches import PairBatches
 from rmeval.trainer.data.encoded import lengths, open_encoded, unreadable, write_encoded
 from rmeval.trainer.data.pairs import load_pairs, without
 from rmeval.trainer.loop import checkpoints
 from rmeval.trainer.loop.arguments import lora_config, reward_config
-from rmeval.trainer.loop.hardware import Hardware, choose
+from rmeval.trainer.loop.hardware import choose
 from rmeval.trainer.loop.launched import launched
 from rmeval.trainer.loop.model import build_encoder, build_model, build_tokenizer, locate_base
 from rmeval.trainer.loop.processes import by_the_first
@@ -34,7 +33,7 @@ from rmeval.trainer.loop.reward_trainer import PairTrainer, Reporter
 from rmeval.trainer.loop.suite import SuiteCallback, check_suite
 from rmeval.trainer.loop.zero import load_whole, read_as_data
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.results.finish import Learned, Prepared, finish, scoring_options
+from rmeval.trainer.results.finish import Job, Learned, Prepared, finish, scoring_options
 from rmeval.trainer.results.folder import Output
 from rmeval.trainer.results.held_out import overlaps
 from rmeval.trainer.results.outputs import merge_shards
@@ -68,35 +67,25 @@ def run(
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0
 
-        def begin() -> tuple[OutputFolder, ModelFolder, Prepared]:
+        def begin() -> tuple[OutputFolder, Job, Prepared]:
             folder = stack.enter_context(output.hold(overwrite=overwrite))
-            base = locate_base(recipe)
-            return folder, base, _prepare(output, folder, recipe, base, overwrite, progress, note)
+            job = Job(recipe, output, locate_base(recipe), hardware, command, begun, progress, note)
+            return folder, job, _prepare(job, folder, overwrite)
 
         begun_here = by_the_first(first, begin)
         if not (output.checkpoints / "train.arrow").exists():
             raise RunError(f"{output.path} is not the first process's: give a folder that all machines share")
-        base = locate_base(recipe) if begun_here is None else begun_here[1]
-        learned = _learn(
-            output, recipe, base, hardware, arguments, progress if first else None, note if first else None
-        )
         if begun_here is None:
+            _learn(Job(recipe, output, locate_base(recipe), hardware), arguments)
             return None
-        folder, _, prepared = begun_here
-        record = finish(output, folder, recipe, base, hardware, prepared, learned, command, begun, progress, note)
+        folder, job, prepared = begun_here
+        record = finish(job, folder, prepared, _learn(job, arguments))
     return Trained(output.path, record.to_json())
 
 
-def _prepare(
-    output: Output,
-    folder: OutputFolder,
-    recipe: Recipe,
-    base: ModelFolder,
-    overwrite: bool,
-    progress: Progress | None,
-    note: Note,
-) -> Prepared:
+def _prepare(job: Job, folder: OutputFolder, overwrite: bool) -> Prepared:
     """Read, divide and encode the pairs; the first process does it for all."""
+    output, recipe, base, progress, note = job.output, job.recipe, job.base, job.progress, job.note
     started: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
     resume = output.resumes(started, overwrite=overwrite)
     pairs = load_pairs(recipe, progress)
@@ -125,16 +114,9 @@ def _prepare(
     return Prepared(pairs, shared, (*pairs.findings, *train.findings()), truncated)
 
 
-def _learn(
-    output: Output,
-    recipe: Recipe,
-    base: ModelFolder,
-    hardware: Hardware,
-    arguments: RewardConfig,
-    progress: Progress | None,
-    note: Note,
-) -> Learned:
+def _learn(job: Job, arguments: RewardConfig) -> Learned:
     """Train, from the last whole checkpoint if there is one; all processes do."""
+    output, recipe, base, hardware, note = job.output, job.recipe, job.base, job.hardware, job.note
     train, selection = (open_encoded(output.checkpoints / f"{name}.arrow") for name in ("train", "selection"))
     sizes = lengths(train)
     batches = PairBatches(
@@ -161,7 +143,7 @@ def _learn(
     )
     load_whole()
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Reporter(progress, note))
+    trainer.add_callback(Reporter(job.progress, note))
     if recipe.eval_suite is not None:
         trainer.add_callback(
             SuiteCallback(recipe.eval_suite, output.checkpoints, recipe.eval_steps, scoring_options(hardware), note)

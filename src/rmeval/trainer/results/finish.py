@@ -31,7 +31,24 @@ from rmeval.trainer.results.outputs import write_model
 from rmeval.trainer.results.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
 from rmeval.types import Finding, Progress
 
-__all__ = ["Learned", "Prepared", "finish", "scoring_options"]
+__all__ = ["Job", "Learned", "Prepared", "finish", "scoring_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training, as one of its processes knows it."""
+
+    recipe: Recipe
+    output: Output
+    base: ModelFolder
+    hardware: Hardware
+    command: Sequence[str] = ()
+    """What to record as the command that trained the model."""
+    begun: float = 0.0
+    """When it was started, on ``time.perf_counter``."""
+    progress: Progress | None = None
+    note: Callable[[str], None] | None = None
+    """These two are the first process's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +72,23 @@ class Learned:
     steps: int
 
 
-def finish(
-    output: Output,
-    folder: OutputFolder,
-    recipe: Recipe,
-    base: ModelFolder,
-    hardware: Hardware,
-    prepared: Prepared,
-    learned: Learned,
-    command: Sequence[str],
-    begun: float,
-    progress: Progress | None,
-    note: Callable[[str], None] | None,
-) -> TrainingRecord:
+def finish(job: Job, folder: OutputFolder, prepared: Prepared, learned: Learned) -> TrainingRecord:
     """Write the model, score it once on what it has not seen, and write down everything."""
+    output, recipe, hardware = job.output, job.recipe, job.hardware
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     last, best = checkpoints.best(output.checkpoints)
     step = checkpoints.best_step(last)
-    write_model(output, folder, best, recipe, base, build_tokenizer(base, recipe))
+    write_model(output, folder, best, recipe, job.base, build_tokenizer(job.base, recipe))
     pairs = prepared.pairs
     results = report(
         folder,
         pairs.report,
         prepared.overlaps,
         scoring_options(hardware),
-        progress=progress,
-        note=note,
+        progress=job.progress,
+        note=job.note,
     )
     history = checkpoints.history(last)
     folder.claim(ABOUT)
@@ -90,7 +96,7 @@ def finish(
         schema_version=SCHEMA_VERSION,
         rmeval_version=metadata.version("rmeval"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=tuple(command),
+        command=tuple(job.command),
         recipe=recipe.model_dump(mode="json"),
         hardware=hardware,
         model=learned.model,
@@ -104,7 +110,7 @@ def finish(
         results=tuple(results),
         curves=curves_of(history, read_suite(output.checkpoints)),
         files=tuple(sorted(folder.owned - {output.checkpoints.name})),
-        seconds=time.perf_counter() - begun,
+        seconds=time.perf_counter() - job.begun,
         environment=_environment(),
     )
     _write_record(output, recipe, record)
