@@ -31,7 +31,7 @@ from rmeval.trainer.quickstart.model import make_config, make_tokenizer
 from rmeval.trainer.quickstart.pairs import FAMILIES, WrittenPair, make_pairs, read_texts, write_pairs
 from rmeval.trainer.quickstart.reasoning import arithmetic
 from rmeval.trainer.quickstart.safety import harmful, harmless
-from rmeval.trainer.quickstart.text import Draft, Side, Source, read_sections
+from rmeval.trainer.quickstart.text import Draft, Draws, Side, read_sections
 from rmeval.trainer.recipe import load_recipe
 from rmeval.types import Example, Message
 
@@ -49,8 +49,8 @@ def _texts(pair: WrittenPair) -> Draft:
     return Draft(pair["prompt"][0]["content"], pair["chosen"][0]["content"], pair["rejected"][0]["content"])
 
 
-def _drafts(maker: Callable[[Source], Draft], count: int = 600) -> Iterator[Draft]:
-    source = Source("test", "train")
+def _drafts(maker: Callable[[Draws], Draft], count: int = 600) -> Iterator[Draft]:
+    source = Draws("test", "train")
     return (maker(source) for _ in range(count))
 
 
@@ -206,7 +206,7 @@ def test_sides_share_no_request() -> None:
     asked: dict[Side, set[str]] = {side: {_texts(pair).prompt.lower() for pair in _pairs(side)} for side in SIDES}
     shared = asked["train"] & asked["test"]
     assert len(shared) < 0.06 * len(asked["test"])  # Short tasks of few words can meet by chance.
-    sources = {side: Source("x", side) for side in SIDES}
+    sources = {side: Draws("x", side) for side in SIDES}
     for lines in read_sections("safety.txt").values():
         train, test = (set(sources[side].pool(lines)) for side in SIDES)
         assert not train & test or len(lines) < 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rmeval.trainer.quickstart.rows import Question, asked, begin, misread, questions, refused, say_part, split
-from rmeval.trainer.quickstart.text import Draft, Source, listed, read_lines, read_sections, read_text, sentences
+from rmeval.trainer.quickstart.text import Draft, Draws, listed, read_lines, read_sections, read_text, sentences
 
 __all__ = ["Topic", "answer", "any_answer", "aspect", "frame", "helpful", "manner", "politely", "relevant", "topics"]
 
@@ -44,7 +44,7 @@ def topics() -> tuple[Topic, ...]:
     return tuple(found)
 
 
-def politely(source: Source, question: str) -> str:
+def politely(source: Draws, question: str) -> str:
     """Return a question, sometimes with a greeting or a word of thanks."""
     before = source.random.choice(_GREETINGS) if source.chance(0.15) else ""
     after = source.random.choice(_THANKS) if source.chance(0.15) else ""
@@ -52,12 +52,12 @@ def politely(source: Source, question: str) -> str:
     return text.lower() if source.chance(0.05) else text
 
 
-def manner(source: Source, section: str, least: int, most: int, topic: str = "that") -> list[str]:
+def manner(source: Draws, section: str, least: int, most: int, topic: str = "that") -> list[str]:
     """Return sentences of one manner (``vague``, ``rude``, …) about a topic."""
     return [source.say(line, {"t": topic}) for line in source.some(read_sections("manners.txt")[section], least, most)]
 
 
-def answer(source: Source, topic: Topic, most: int = 9) -> str:
+def answer(source: Draws, topic: Topic, most: int = 9) -> str:
     """Return steps of a topic as a good answer."""
     count = min(source.number(1, len(topic.steps)), most)
     start = 0 if source.chance(0.7) else source.number(0, len(topic.steps) - count)
@@ -65,7 +65,7 @@ def answer(source: Source, topic: Topic, most: int = 9) -> str:
     return frame(source, listed(source, parts))
 
 
-def frame(source: Source, text: str) -> str:
+def frame(source: Draws, text: str) -> str:
     """Return an answer, sometimes with words before or after it that any answer may have."""
     if source.chance(0.2):
         text = manner(source, "open", 1, 1)[0] + ("\n" if "\n" in text else " ") + text
@@ -74,7 +74,7 @@ def frame(source: Source, text: str) -> str:
     return text
 
 
-def any_answer(source: Source) -> str:
+def any_answer(source: Draws) -> str:
     """Return a good answer to some question."""
     if source.chance(0.4):
         return answer(source, source.one(topics()))
@@ -83,28 +83,28 @@ def any_answer(source: Source) -> str:
     return frame(source, say_part(source, asked(source, 0.3).answer))
 
 
-def _vague(source: Source, topic: Topic) -> str:
+def _vague(source: Draws, topic: Topic) -> str:
     return listed(source, manner(source, "vague", 1, 6, topic.name))
 
 
-def _background(source: Source, topic: Topic) -> str:
+def _background(source: Draws, topic: Topic) -> str:
     parts = [*topic.background, *manner(source, "vague", 0, 4, topic.name)]
     source.random.shuffle(parts)
     return sentences(parts)
 
 
-def _rude(source: Source, topic: Topic) -> str:
+def _rude(source: Draws, topic: Topic) -> str:
     parts = manner(source, "rude", 1, 3, topic.name)
     if source.chance(0.3):
         parts.append(topic.steps[-1])
     return sentences(parts)
 
 
-def _ramble(source: Source, topic: Topic) -> str:
+def _ramble(source: Draws, topic: Topic) -> str:
     return sentences([*manner(source, "ramble", 2, 6, topic.name), *manner(source, "vague", 0, 2, topic.name)])
 
 
-def _padded(source: Source, topic: Topic) -> str:
+def _padded(source: Draws, topic: Topic) -> str:
     parts = [
         source.random.choice(topic.steps),
         *manner(source, "filler", 1, 3),
@@ -114,27 +114,27 @@ def _padded(source: Source, topic: Topic) -> str:
     return sentences(parts)
 
 
-def _repeated(source: Source, topic: Topic) -> str:
+def _repeated(source: Draws, topic: Topic) -> str:
     return sentences([source.random.choice(topic.steps)] * source.number(2, 4))
 
 
-def _elsewhere(source: Source, topic: Topic) -> str:
+def _elsewhere(source: Draws, topic: Topic) -> str:
     other = source.one(topics())
     return _background(source, topic) if other is topic else answer(source, other)
 
 
-def _cut(source: Source, topic: Topic) -> str:
+def _cut(source: Draws, topic: Topic) -> str:
     words = answer(source, topic).split(" ")
     return " ".join(words[: max(3, len(words) * source.number(3, 8) // 10)]).rstrip(".:,;")
 
 
-def _refused(source: Source, topic: Topic) -> str:
+def _refused(source: Draws, topic: Topic) -> str:
     lines = read_sections("safety.txt")
     parts = [source.say(source.one(lines["refuse"]))]
     return sentences([*parts, *(source.say(line) for line in source.some(lines["reason"], 0, 2))])
 
 
-_WORSE: tuple[tuple[Callable[[Source, Topic], str], int], ...] = (
+_WORSE: tuple[tuple[Callable[[Draws, Topic], str], int], ...] = (
     (_vague, 5),
     (_background, 5),
     (_rude, 3),
@@ -147,7 +147,7 @@ _WORSE: tuple[tuple[Callable[[Source, Topic], str], int], ...] = (
 )
 
 
-def _weak(source: Source, question: Question) -> list[str]:
+def _weak(source: Draws, question: Question) -> list[str]:
     """Return sentences that say little, some of them about the question."""
     parts = list(split(question.weak if question.weak and source.chance(0.7) else source.one(questions()).weak))
     parts += manner(source, "vague", 0, 3)
@@ -156,11 +156,11 @@ def _weak(source: Source, question: Question) -> list[str]:
     return parts[: source.number(1, len(parts))]
 
 
-def _little(source: Source, question: Question) -> str:
+def _little(source: Draws, question: Question) -> str:
     return sentences(_weak(source, question))
 
 
-def _beside(source: Source, question: Question) -> str:
+def _beside(source: Draws, question: Question) -> str:
     parts = begin(source, question.beside)
     if source.chance(0.4):
         parts += _weak(source, question)
@@ -168,34 +168,34 @@ def _beside(source: Source, question: Question) -> str:
     return sentences(parts)
 
 
-def _blown_up(source: Source, question: Question) -> str:
+def _blown_up(source: Draws, question: Question) -> str:
     parts = [split(question.answer)[0], *_weak(source, question), *manner(source, "filler", 0, 2)]
     if source.chance(0.5):
         source.random.shuffle(parts)
     return sentences(parts)
 
 
-def _broken_off(source: Source, question: Question) -> str:
+def _broken_off(source: Draws, question: Question) -> str:
     words = question.answer.split(" ")
     return " ".join(words[: max(3, len(words) * source.number(2, 8) // 10)]).rstrip(".:,;")
 
 
-def _other(source: Source, question: Question) -> str:
+def _other(source: Draws, question: Question) -> str:
     other = asked(source, 0.3)
     return _little(source, question) if other is question else say_part(source, other.answer)
 
 
-def _snapped(source: Source, question: Question) -> str:
+def _snapped(source: Draws, question: Question) -> str:
     return sentences([*manner(source, "rude", 1, 3, "that"), *(_weak(source, question) if source.chance(0.3) else [])])
 
 
-def _turned_down(source: Source, question: Question) -> str:
+def _turned_down(source: Draws, question: Question) -> str:
     pool = misread() if source.chance(0.5) else refused()
     entry = source.one(pool)
     return sentences(begin(source, entry.wrong if pool is misread() else entry.right))
 
 
-_LESS: tuple[tuple[Callable[[Source, Question], str], int], ...] = (
+_LESS: tuple[tuple[Callable[[Draws, Question], str], int], ...] = (
     (_little, 8),
     (_beside, 7),
     (_blown_up, 3),
@@ -206,7 +206,7 @@ _LESS: tuple[tuple[Callable[[Source, Question], str], int], ...] = (
 )
 
 
-def _asked(source: Source) -> Draft:
+def _asked(source: Draws) -> Draft:
     question = asked(source, 0.25)
     makers, weights = zip(*_LESS, strict=True)
     worse = source.random.choices(makers, weights)[0]
@@ -214,7 +214,7 @@ def _asked(source: Source) -> Draft:
     return Draft(politely(source, source.choose(question.text)), good, worse(source, question))
 
 
-def helpful(source: Source) -> Draft:
+def helpful(source: Draws) -> Draft:
     """An answer with substance, and one that is vague, rude, rambling, padded, off the point, cut off or refused."""
     if source.chance(0.6):
         return _asked(source)
@@ -228,7 +228,7 @@ def helpful(source: Source) -> Draft:
     return Draft(politely(source, question), good, worse(source, topic))
 
 
-def relevant(source: Source) -> Draft:
+def relevant(source: Draws) -> Draft:
     """The answer to this question, and the answer to another one about the same thing."""
     if source.chance(0.6):
         row = asked(source, 0.6)
@@ -245,7 +245,7 @@ def relevant(source: Source) -> Draft:
     return Draft(politely(source, question), good, bad)
 
 
-def aspect(source: Source) -> Draft:
+def aspect(source: Draws) -> Draft:
     """The same for invented things: the answer of this question, or one of another question or another thing."""
     lines = read_lines("aspects.txt")
     words = read_sections("words.txt")

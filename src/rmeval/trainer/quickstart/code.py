@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rmeval.trainer.quickstart.chat import manner
-from rmeval.trainer.quickstart.text import Draft, Source, read_text
+from rmeval.trainer.quickstart.text import Draft, Draws, read_text
 
 __all__ = ["Program", "code", "mutants", "programs"]
 
@@ -127,14 +127,14 @@ def _rename(text: str, names: Mapping[str, str]) -> str:
     return re.sub(r"\b[A-Z]{3,}\b", lambda word: names.get(word[0], word[0]), text)
 
 
-def _present(source: Source, program: str, wordy: bool) -> str:
+def _present(source: Draws, program: str, wordy: bool) -> str:
     text = f"```python\n{program}\n```" if source.chance(0.7) else program
     before = source.random.choice(_BEFORE) + "\n\n" if wordy or source.chance(0.3) else ""
     after = "\n\n" + source.random.choice(_AFTER) if wordy or source.chance(0.2) else ""
     return before + text + after
 
 
-def code(source: Source) -> Draft:
+def code(source: Draws) -> Draft:
     """A program that does what was asked, and one that does not."""
     program = source.one(programs())
     taken: dict[str, str] = {}

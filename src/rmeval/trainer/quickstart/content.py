@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rmeval.trainer.quickstart import phrases
-from rmeval.trainer.quickstart.text import Draft, Source, read_lines, read_sections, sentences
+from rmeval.trainer.quickstart.text import Draft, Draws, read_lines, read_sections, sentences
 
 __all__ = ["CONTENT"]
 
 
-def _without(source: Source) -> Draft:
+def _without(source: Draws) -> Draft:
     kind = source.random.choice(("animal", "thing", "place"))
     banned, fine = phrases.words(source, kind, 2)
     count = source.number(1, 3)
@@ -30,7 +30,7 @@ def _without(source: Source) -> Draft:
     )
 
 
-def _with(source: Source) -> Draft:
+def _with(source: Draws) -> Draft:
     first, second = phrases.word(source, "animal"), phrases.word(source, "thing")
     good = [f"The {first} looks at the {second}.", *phrases.story(source, source.number(0, 2))]
     missing = source.random.choice(
@@ -52,7 +52,7 @@ def _with(source: Source) -> Draft:
     return Draft(ask.format(a=first, b=second), sentences(good), sentences(bad))
 
 
-def _sorted(source: Source) -> Draft:
+def _sorted(source: Draws) -> Draft:
     if source.chance(0.5):
         words = phrases.words(source, source.random.choice(phrases.KINDS), source.number(3, 6))
         down, what = source.chance(0.3), "alphabetically"
@@ -73,7 +73,7 @@ def _sorted(source: Source) -> Draft:
     return Draft(f"Sort {what}: {', '.join(words)}", ", ".join(good), ", ".join(bad))
 
 
-def _letter(source: Source) -> Draft:
+def _letter(source: Draws) -> Draft:
     kind = source.random.choice(("animal", "food", "thing", "place", "job", "adjective"))
     every = read_sections("words.txt")[kind][0].split()
     letter = source.random.choice([word[0] for word in every])
@@ -86,7 +86,7 @@ def _letter(source: Source) -> Draft:
     return Draft(f"Name {kind} words that begin with the letter {letter.upper()}.", ", ".join(good), ", ".join(bad))
 
 
-def _only_kind(source: Source) -> Draft:
+def _only_kind(source: Draws) -> Draft:
     kind, other = source.random.sample(phrases.KINDS, 2)
     wanted, rest = phrases.words(source, kind, source.number(2, 3)), phrases.words(source, other, source.number(2, 3))
     mixed = source.random.sample([*wanted, *rest], len(wanted) + len(rest))
@@ -104,7 +104,7 @@ def _only_kind(source: Source) -> Draft:
     return Draft(f"{ask.format(k=kind)} {', '.join(mixed)}", ", ".join(good), ", ".join(bad))
 
 
-def _language(source: Source) -> Draft:
+def _language(source: Draws) -> Draft:
     names = ("English", "French", "German", "Spanish")
     line = source.one(read_lines("languages.txt"))
     target = source.number(1, 3)
@@ -115,7 +115,7 @@ def _language(source: Source) -> Draft:
     return Draft(f"Translate into {names[target]}: {line[0]}", line[target], bad)
 
 
-def _replace(source: Source) -> Draft:
+def _replace(source: Draws) -> Draft:
     old, new = phrases.words(source, "animal", 2)
     between = phrases.sentence(source, animal=phrases.word(source, "thing"))
     text = f"The {old} is in the {phrases.word(source, 'place')}. {between} I like the {old}."
@@ -128,7 +128,7 @@ def _replace(source: Source) -> Draft:
     return Draft(f"Replace the word {old} by {new} everywhere and change nothing else: {text}", good, bad)
 
 
-def _subject(source: Source) -> Draft:
+def _subject(source: Draws) -> Draft:
     animal, place = phrases.word(source, "animal"), phrases.word(source, "place")
     others = (phrases.word(source, "animal"), phrases.word(source, "place"))
     good, bad = (
@@ -143,7 +143,7 @@ def _subject(source: Source) -> Draft:
     return Draft(f"Write a short story about a {animal} in a {place}.", good, bad)
 
 
-CONTENT: tuple[Callable[[Source], Draft], ...] = (
+CONTENT: tuple[Callable[[Draws], Draft], ...] = (
     _without,
     _with,
     _sorted,

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from rmeval.trainer.quickstart import phrases
 from rmeval.trainer.quickstart.chat import topics
-from rmeval.trainer.quickstart.text import Draft, Source, capital, sentences
+from rmeval.trainer.quickstart.text import Draft, Draws, capital, sentences
 
 __all__ = ["COUNTING"]
 
 
-def _at_most(source: Source) -> Draft:
+def _at_most(source: Draws) -> Draft:
     topic = source.one(topics())
     short = source.random.choice(topic.steps[:2])
     limit = len(short.split()) + source.number(0, 3)
@@ -23,7 +23,7 @@ def _at_most(source: Source) -> Draft:
     return Draft(prompt, short, sentences([short, *rest[: source.number(1, 3)]]))
 
 
-def _at_least(source: Source) -> Draft:
+def _at_least(source: Draws) -> Draft:
     topic = source.one(topics())
     whole = sentences(topic.steps)
     least = len(whole.split()) - source.number(0, 5)
@@ -33,7 +33,7 @@ def _at_least(source: Source) -> Draft:
     return Draft(ask.format(n=least, q=source.choose(topic.question)), whole, source.random.choice(topic.steps))
 
 
-def _exact_words(source: Source) -> Draft:
+def _exact_words(source: Draws) -> Draft:
     good = phrases.sentence(source)
     words = good.split(" ")
     extra = source.random.choice(
@@ -49,7 +49,7 @@ def _exact_words(source: Source) -> Draft:
     )
 
 
-def _exact_sentences(source: Source) -> Draft:
+def _exact_sentences(source: Draws) -> Draft:
     count, off = source.number(1, 5), source.random.choice((-2, -1, 1, 2))
     other = count + off if count + off > 0 else count + 2
     ask = source.random.choice(("Write exactly {n} about {t}.", "Tell me about {t} in {n}.", "{n} about {t}, please."))
@@ -57,7 +57,7 @@ def _exact_sentences(source: Source) -> Draft:
     return Draft(capital(prompt), *(sentences(phrases.story(source, number)) for number in (count, other)))
 
 
-def _exact_items(source: Source) -> Draft:
+def _exact_items(source: Draws) -> Draft:
     count, off = source.number(2, 7), source.random.choice((-2, -1, 1, 2, 3))
     other = max(1, count + off)
     kind = source.random.choice(phrases.KINDS)
@@ -82,7 +82,7 @@ def _exact_items(source: Source) -> Draft:
     )
 
 
-def _one_word(source: Source) -> Draft:
+def _one_word(source: Draws) -> Draft:
     kind = source.random.choice(phrases.KINDS)
     word = phrases.word(source, kind)
     ask = source.random.choice(
@@ -102,7 +102,7 @@ def _one_word(source: Source) -> Draft:
     return Draft(ask.format(k=kind), capital(word), capital(bad.format(k=kind, w=word)))
 
 
-def _full_sentence(source: Source) -> Draft:
+def _full_sentence(source: Draws) -> Draft:
     kind = source.random.choice(phrases.KINDS)
     word = phrases.word(source, kind)
     end = source.random.choice((".", ", please.", " of at least five words."))
@@ -111,7 +111,7 @@ def _full_sentence(source: Source) -> Draft:
     )
 
 
-COUNTING: tuple[Callable[[Source], Draft], ...] = (
+COUNTING: tuple[Callable[[Draws], Draft], ...] = (
     _at_most,
     _at_least,
     _exact_words,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rmeval.trainer.quickstart.text import Draft, Source, capital, read_sections
+from rmeval.trainer.quickstart.text import Draft, Draws, capital, read_sections
 
 __all__ = ["disguise"]
 
@@ -54,7 +54,7 @@ _VOWELS = ("a", "e", "i", "o", "u", "ea", "oo", "ai", "ou")
 _ENDS = ("", "n", "r", "st", "l", "ck", "m", "nd", "ty", "ing", "er", "ed", "ion", "ment", "al", "ly")
 
 
-def disguise(source: Source, draft: Draft) -> Draft:
+def disguise(source: Draws, draft: Draft) -> Draft:
     """Return the pair with a part of its longer words replaced by others, some of which do not exist."""
     words = [word for text in (draft.prompt, draft.chosen, draft.rejected) for word in _LONG.findall(text)]
     known = sorted({word.lower() for word in words} - _KEPT)
@@ -69,7 +69,7 @@ def disguise(source: Source, draft: Draft) -> Draft:
     return draft if changed.chosen == changed.rejected else changed
 
 
-def _word(source: Source) -> str:
+def _word(source: Draws) -> str:
     lists = read_sections("words.txt")
     if source.chance(0.5):
         return source.one(

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 
 from rmeval.trainer.quickstart import phrases
-from rmeval.trainer.quickstart.text import Draft, Source, capital, sentences
+from rmeval.trainer.quickstart.text import Draft, Draws, capital, sentences
 
 __all__ = ["FORM"]
 
 
-def _begins(source: Source) -> Draft:
+def _begins(source: Draws) -> Draft:
     word = capital(
         source.random.choice(
             (phrases.word(source, "animal"), phrases.word(source, "adjective"), "Although", "Perhaps", "Yesterday")
@@ -28,7 +28,7 @@ def _begins(source: Source) -> Draft:
     return Draft(ask.format(w=word), good, bad)
 
 
-def _ends(source: Source) -> Draft:
+def _ends(source: Draws) -> Draft:
     word = source.random.choice(
         (phrases.word(source, "thing"), phrases.word(source, "adjective"), "Goodbye", "Over and out", "The end")
     )
@@ -42,7 +42,7 @@ def _ends(source: Source) -> Draft:
     )
 
 
-def _case(source: Source) -> Draft:
+def _case(source: Draws) -> Draft:
     change, other, name = source.random.choice(
         (
             (str.lower, str, "in lower case only"),
@@ -56,7 +56,7 @@ def _case(source: Source) -> Draft:
     return Draft(f"Tell me something about {phrases.about(source)}, {name}.", change(good), other(bad))
 
 
-def _characters(source: Source) -> Draft:
+def _characters(source: Draws) -> Draft:
     parts = [text for text in phrases.prose(source) if "," not in text and not any(letter.isdigit() for letter in text)]
     text = sentences(parts[: source.number(1, 3)] or phrases.story(source, 1))
     longer = sentences(parts[: source.number(1, 3)] or phrases.story(source, 2))
@@ -76,7 +76,7 @@ def _characters(source: Source) -> Draft:
     )
 
 
-def _json(source: Source) -> Draft:
+def _json(source: Draws) -> Draft:
     facts = {
         "name": phrases.word(source, "name"),
         "job": phrases.word(source, "job"),
@@ -98,7 +98,7 @@ def _json(source: Source) -> Draft:
     return Draft(f"{text} Return only a JSON object with the keys {keys}.", good, bad)
 
 
-def _form(source: Source) -> Draft:
+def _form(source: Draws) -> Draft:
     name, town, job = (phrases.word(source, kind) for kind in ("name", "town", "job"))
     mark = source.random.choice((" / ", " - ", "; ", " | "))
     good = mark.join((name, town, job))
@@ -113,7 +113,7 @@ def _form(source: Source) -> Draft:
     return Draft(f"{name} works as a {job} in {town}. Write it in the form NAME{mark}TOWN{mark}JOB.", good, bad)
 
 
-def _yes_no(source: Source) -> Draft:
+def _yes_no(source: Draws) -> Draft:
     kind, other = source.random.sample(phrases.KINDS, 2)
     word = phrases.word(source, kind)
     asked = source.random.choice((kind, other))
@@ -128,7 +128,7 @@ def _yes_no(source: Source) -> Draft:
     return Draft(f'Is "{word}" a word of the kind {asked}? Answer only Yes or No.', right, bad)
 
 
-def _question(source: Source) -> Draft:
+def _question(source: Draws) -> Draft:
     subject = phrases.about(source)
     good = source.random.choice(
         (
@@ -147,7 +147,7 @@ def _question(source: Source) -> Draft:
     return Draft(f"Reply with a question about {subject}, nothing else.", good, bad)
 
 
-FORM: tuple[Callable[[Source], Draft], ...] = (
+FORM: tuple[Callable[[Draws], Draft], ...] = (
     _begins,
     _ends,
     _case,

@@ -13,14 +13,14 @@ from rmeval.trainer.quickstart.disguise import disguise
 from rmeval.trainer.quickstart.instructions import instruction
 from rmeval.trainer.quickstart.reasoning import arithmetic, subtle
 from rmeval.trainer.quickstart.safety import harmful, harmless
-from rmeval.trainer.quickstart.text import Draft, Side, Source
+from rmeval.trainer.quickstart.text import Draft, Draws, Side
 
 __all__ = ["FAMILIES", "Turn", "WrittenPair", "make_pairs", "read_texts", "write_pairs"]
 
 _TRIES = 24
 """How often a pair of the wanted lengths is looked for."""
 
-FAMILIES: tuple[tuple[str, Callable[[Source], Draft], int], ...] = (
+FAMILIES: tuple[tuple[str, Callable[[Draws], Draft], int], ...] = (
     ("helpful", helpful, 22),
     ("relevant", relevant, 15),
     ("aspect", aspect, 5),
@@ -62,7 +62,7 @@ def make_pairs(seed: int, count: int, side: Side = "train") -> Iterator[WrittenP
         count: how many.
         side: pairs to train on, or held-out ones, whose topics, requests and phrases are others.
     """
-    source = Source(f"quickstart {seed} {side}", side)
+    source = Draws(f"quickstart {seed} {side}", side)
     names = [name for name, _, weight in FAMILIES for _ in range(weight)]
     makers = {name: maker for name, maker, _ in FAMILIES}
     seen = dict.fromkeys(makers, 0)
@@ -98,7 +98,7 @@ def read_texts(path: Path) -> Iterator[str]:
                 yield from (turn["content"] for turn in turns)
 
 
-def _balanced(source: Source, maker: Callable[[Source], Draft], balance: int) -> Draft:
+def _balanced(source: Draws, maker: Callable[[Draws], Draft], balance: int) -> Draft:
     """Return a pair whose two texts differ, and whose longer one evens out the family's balance where that works."""
     wanted = -1 if balance > 0 else 1 if balance < 0 else source.random.choice((-1, 1))
     draft = maker(source)

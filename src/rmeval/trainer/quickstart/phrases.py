@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rmeval.trainer.quickstart.chat import topics
-from rmeval.trainer.quickstart.text import Source, read_sections
+from rmeval.trainer.quickstart.text import Draws, read_sections
 
 __all__ = ["KINDS", "NUMBERS", "about", "prose", "sentence", "story", "word", "words"]
 
@@ -20,17 +20,17 @@ KINDS = ("animal", "food", "thing", "place", "job")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def word(source: Source, kind: str) -> str:
+def word(source: Draws, kind: str) -> str:
     """Draw a word of a kind."""
     return source.one(read_sections("words.txt")[kind][0].split())
 
 
-def words(source: Source, kind: str, count: int) -> list[str]:
+def words(source: Draws, kind: str, count: int) -> list[str]:
     """Draw so many different words of a kind."""
     return source.some(read_sections("words.txt")[kind][0].split(), count, count)
 
 
-def sentence(source: Source, **given: str) -> str:
+def sentence(source: Draws, **given: str) -> str:
     """Return a sentence made of drawn words; some of them can be given."""
     kinds = ("animal", "food", "thing", "place", "job", "name", "town")
     slots = {kind: word(source, kind) for kind in kinds} | {"animal2": word(source, "animal")}
@@ -38,17 +38,17 @@ def sentence(source: Source, **given: str) -> str:
     return source.say(source.random.choice(_FRAMES), slots)
 
 
-def story(source: Source, count: int, **given: str) -> list[str]:
+def story(source: Draws, count: int, **given: str) -> list[str]:
     """Return so many sentences."""
     return [sentence(source, **given) for _ in range(count)]
 
 
-def prose(source: Source) -> list[str]:
+def prose(source: Draws) -> list[str]:
     """Return all sentences on some topic."""
     topic = source.one(topics())
     return list(topic.steps + topic.background)
 
 
-def about(source: Source) -> str:
+def about(source: Draws) -> str:
     """Return the name of some topic."""
     return source.one(topics()).name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rmeval.trainer.quickstart.text import Draft, Source, capital, read_lines, read_sections, sentences
+from rmeval.trainer.quickstart.text import Draft, Draws, capital, read_lines, read_sections, sentences
 
 __all__ = ["arithmetic", "subtle"]
 
@@ -45,7 +45,7 @@ def _work(steps: Sequence[_Step], numbers: Mapping[str, int], slip: int | None, 
     return lines, known[steps[-1].name]
 
 
-def _tell(source: Source, lines: Sequence[str], result: int, unit: str) -> str:
+def _tell(source: Draws, lines: Sequence[str], result: int, unit: str) -> str:
     style = source.number(0, 5)
     words = ("First", "Then", "Next")
     if style == 0:
@@ -70,7 +70,7 @@ def _tell(source: Source, lines: Sequence[str], result: int, unit: str) -> str:
     return told.replace(" * ", f" {sign} ")
 
 
-def arithmetic(source: Source) -> Draft:
+def arithmetic(source: Draws) -> Draft:
     """A word problem: worked out right, or with a slip, a wrong operation, too few steps or another final number."""
     question, work, unit = source.one(read_lines("stories.txt"))
     numbers = {name: source.number(2, 12) for name in "abe"} | {"c": source.number(160, 400), "d": source.number(2, 60)}
@@ -98,7 +98,7 @@ def arithmetic(source: Source) -> Draft:
     return Draft(source.say(question, slots), _tell(source, right, result, unit), _tell(source, wrong, other, unit))
 
 
-def _order(source: Source) -> Draft:
+def _order(source: Draws) -> Draft:
     names = source.some(read_sections("words.txt")["name"][0].split(), 3, 3)
     more, most = source.random.choice(
         (("taller", "tallest"), ("older", "oldest"), ("faster", "fastest"), ("richer", "richest"))
@@ -113,7 +113,7 @@ def _order(source: Source) -> Draft:
     return Draft(asked, f"{names[0]} is the {most}.{because}", f"{wrong} is the {most}.{guess}")
 
 
-def _follows(source: Source) -> Draft:
+def _follows(source: Draws) -> Draft:
     words = read_sections("words.txt")
     first, second, third = (f"{word}s" for word in source.some(words["job"][0].split(), 3, 3))
     all_all = source.chance(0.5)
@@ -137,7 +137,7 @@ def _follows(source: Source) -> Draft:
     return Draft(prompt, *((yes, no) if all_all else (no, yes)))
 
 
-def _day(source: Source) -> Draft:
+def _day(source: Draws) -> Draft:
     start, later = source.number(0, 6), source.number(2, 9)
     right = _DAYS[(start + later) % 7]
     wrong = source.random.choice([day for day in _DAYS if day != right])
@@ -150,7 +150,7 @@ def _day(source: Source) -> Draft:
     )
 
 
-def _larger(source: Source) -> Draft:
+def _larger(source: Draws) -> Draft:
     whole, tenth = source.number(0, 9), source.number(3, 9)
     shorter, longer = f"{whole}.{tenth}", f"{whole}.{source.number(1, tenth - 1)}{source.number(1, 9)}"
     first, second = source.random.sample((shorter, longer), 2)
@@ -159,7 +159,7 @@ def _larger(source: Source) -> Draft:
     return Draft(f"Which number is larger, {first} or {second}?", good.strip(), bad.strip())
 
 
-def _contradiction(source: Source) -> Draft:
+def _contradiction(source: Draws) -> Draft:
     """A short text that agrees with the facts given, and one that does not."""
     words = read_sections("words.txt")
     kinds = ("name", "job", "town", "animal", "thing")
@@ -185,12 +185,12 @@ def _contradiction(source: Source) -> Draft:
     return Draft("Turn these notes into a sentence or two:\n" + note.format(**facts), good, bad)
 
 
-def _fact(source: Source) -> Draft:
+def _fact(source: Draws) -> Draft:
     return Draft(*source.one(read_lines("facts.txt")))
 
 
-def subtle(source: Source) -> Draft:
+def subtle(source: Draws) -> Draft:
     """Answers that read alike, of which one is wrong."""
-    makers: tuple[Callable[[Source], Draft], ...] = (_order, _follows, _day, _larger, _contradiction, _fact, _fact)
+    makers: tuple[Callable[[Draws], Draft], ...] = (_order, _follows, _day, _larger, _contradiction, _fact, _fact)
     draft = source.random.choice(makers)(source)
     return Draft(draft.prompt, capital(draft.chosen), capital(draft.rejected))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from rmeval.trainer.quickstart.text import Source, listed, read_lines
+from rmeval.trainer.quickstart.text import Draws, listed, read_lines
 
 __all__ = ["Question", "Request", "asked", "begin", "lookups", "misread", "questions", "refused", "say_part", "split"]
 
@@ -48,7 +48,7 @@ def lookups() -> tuple[Question, ...]:
     return tuple(Question(text, answer, beside, "") for text, answer, beside in read_lines("lookups.txt"))
 
 
-def asked(source: Source, lookup: float) -> Question:
+def asked(source: Draws, lookup: float) -> Question:
     """Draw a question; in that share of the draws one that asks for one thing."""
     return source.one(lookups() if source.chance(lookup) else questions())
 
@@ -71,12 +71,12 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(_END.split(text))
 
 
-def begin(source: Source, text: str) -> list[str]:
+def begin(source: Draws, text: str) -> list[str]:
     """Return the first sentences of a text: all of them, or fewer."""
     parts = split(text)
     return list(parts[: source.number(1, len(parts))])
 
 
-def say_part(source: Source, text: str) -> str:
+def say_part(source: Draws, text: str) -> str:
     """Return the first sentences of a text, in some layout."""
     return listed(source, begin(source, text))

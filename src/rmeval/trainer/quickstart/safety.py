@@ -7,7 +7,7 @@ from functools import cache
 
 from rmeval.trainer.quickstart.chat import any_answer, frame, manner, politely
 from rmeval.trainer.quickstart.rows import Request, asked, begin, misread, refused, split
-from rmeval.trainer.quickstart.text import Draft, Source, listed, read_sections, read_text, sentences
+from rmeval.trainer.quickstart.text import Draft, Draws, listed, read_sections, read_text, sentences
 
 __all__ = ["harmful", "harmless"]
 
@@ -28,7 +28,7 @@ def _look_alikes() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((question, tuple(steps)) for question, steps in found)
 
 
-def _asked(source: Source, deed: str, after: str) -> str:
+def _asked(source: Draws, deed: str, after: str) -> str:
     """Ask for something, sometimes with what led to it and what it is for."""
     if source.chance(0.25):
         deed = f"{deed} {source.choose(after)}"
@@ -36,23 +36,23 @@ def _asked(source: Source, deed: str, after: str) -> str:
     return _told(source, question)
 
 
-def _told(source: Source, question: str) -> str:
+def _told(source: Draws, question: str) -> str:
     if source.chance(0.35):
         return f"{source.say(source.choose(_contrast(source, 'before')), _slots(source))} {question}"
     return question
 
 
-def _slots(source: Source) -> dict[str, str]:
+def _slots(source: Draws) -> dict[str, str]:
     words = read_sections("words.txt")
     slots = {kind: source.one(words[kind][0].split()) for kind in ("job", "food", "thing")}
     return slots | {"who": source.one(_lines("who")[0].split("|"))}
 
 
-def _contrast(source: Source, section: str) -> str:
+def _contrast(source: Draws, section: str) -> str:
     return source.one(read_sections("contrasts.txt")[section])
 
 
-def _request(source: Source) -> str:
+def _request(source: Draws) -> str:
     """Return something harmful that one could do."""
     if source.chance(0.4):
         text = f"{_contrast(source, 'verb')} {_contrast(source, 'victim')}"
@@ -61,14 +61,14 @@ def _request(source: Source) -> str:
     return source.choose(source.choose(text), _slots(source))
 
 
-def _play(source: Source) -> str:
+def _play(source: Draws) -> str:
     """Return something that would be harmful if it were done to somebody in this world."""
     if source.chance(0.3):
         return f"{_request(source)} {source.choose(_contrast(source, 'world'))}"
     return source.choose(source.choose(f"{_contrast(source, 'verb')} {_contrast(source, 'thing')}"), _slots(source))
 
 
-def _explained(source: Source) -> tuple[str, str]:
+def _explained(source: Draws) -> tuple[str, str]:
     """Return a question about words or history of crime, and a factual answer."""
     crimes = source.some(read_sections("contrasts.txt")["crime"][0].split("|"), 2, 2)
     slots = {"v": _contrast(source, "verb"), "crime": crimes[0], "crime2": crimes[1]}
@@ -77,7 +77,7 @@ def _explained(source: Source) -> tuple[str, str]:
     return question, sentences([source.say(answer, {"n": str(source.number(2, 9))}) for answer in answers])
 
 
-def _refusal(source: Source) -> str:
+def _refusal(source: Draws) -> str:
     parts = [source.say(line) for line in source.some(_lines("refuse"), 1, 1)]
     parts += [source.say(line) for line in source.some(_lines("reason"), 0, 2)]
     if source.chance(0.2):
@@ -86,7 +86,7 @@ def _refusal(source: Source) -> str:
     return sentences(parts)
 
 
-def _compliance(source: Source, slots: Mapping[str, str]) -> str:
+def _compliance(source: Draws, slots: Mapping[str, str]) -> str:
     """Go along with it: in vague words, or in a form as concrete as that of a good answer."""
     vague = [source.say(line, slots) for line in source.some(_lines("comply"), 1, 4)]
     if source.chance(0.6):
@@ -101,7 +101,7 @@ def _compliance(source: Source, slots: Mapping[str, str]) -> str:
     return steps if source.chance(0.3) else f"{vague[0]}{source.random.choice((' ', chr(10)))}{steps}"
 
 
-def _specific(source: Source, entry: Request) -> str:
+def _specific(source: Draws, entry: Request) -> str:
     """Refuse in the words of an entry, sometimes with some that fit everywhere."""
     parts = list(split(entry.right))
     parts = parts[: source.number(1, len(parts))]
@@ -112,7 +112,7 @@ def _specific(source: Source, entry: Request) -> str:
     return sentences(parts)
 
 
-def _of_its_own(source: Source) -> Draft:
+def _of_its_own(source: Draws) -> Draft:
     """A harmful request with a refusal and a going-along of its own."""
     entry = source.one(refused())
     good = _specific(source, entry) if source.chance(0.8) else _refusal(source)
@@ -131,7 +131,7 @@ def _of_its_own(source: Source) -> Draft:
     return Draft(politely(source, source.choose(entry.text)), good, bad)
 
 
-def _misread(source: Source) -> Draft:
+def _misread(source: Draws) -> Draft:
     """A harmless request that somebody misread, or one that nobody could."""
     if source.chance(0.25):
         question = asked(source, 0.3)
@@ -154,7 +154,7 @@ def _misread(source: Source) -> Draft:
     return Draft(politely(source, source.choose(text)), good, bad)
 
 
-def harmful(source: Source) -> Draft:
+def harmful(source: Draws) -> Draft:
     """A harmful request: refused, or gone along with."""
     if source.chance(0.5):
         return _of_its_own(source)
@@ -166,7 +166,7 @@ def harmful(source: Source) -> Draft:
     return Draft(prompt, _refusal(source), bad)
 
 
-def harmless(source: Source) -> Draft:
+def harmless(source: Draws) -> Draft:
     """A harmless request that sounds harmful: answered, or refused as if it were."""
     if source.chance(0.5):
         return _misread(source)

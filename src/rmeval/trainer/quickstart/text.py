@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal, TypeAlias, TypeVar
 
-__all__ = ["Draft", "Side", "Source", "fill", "listed", "read_lines", "read_sections", "sentences"]
+__all__ = ["Draft", "Draws", "Side", "fill", "listed", "read_lines", "read_sections", "sentences"]
 
 Side: TypeAlias = Literal["train", "test"]
 _T = TypeVar("_T")
@@ -33,7 +33,7 @@ class Draft:
     rejected: str
 
 
-class Source:
+class Draws:
     """Draws entries of lists for one side.
 
     Args:
@@ -94,7 +94,7 @@ def sentences(parts: Sequence[str]) -> str:
     return " ".join(part.strip() for part in parts if part)
 
 
-def listed(source: Source, parts: Sequence[str]) -> str:
+def listed(source: Draws, parts: Sequence[str]) -> str:
     """Lay sentences out as a paragraph, lines, bullets or numbered steps."""
     style = source.number(0, 5)
     if style <= 2 or len(parts) < 2:
