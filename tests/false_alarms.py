@@ -9,7 +9,7 @@ from scipy import stats
 
 from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import parse_rule
-from rmeval.eval.numbers.compare import ALPHA, differences_of
+from rmeval.eval.numbers.differences import ALPHA, differences_of
 from rmeval.eval.numbers.prompts import Prompts
 from rmeval.eval.suites import get_suite
 

@@ -12,9 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rmeval import RunRecord
-from rmeval.eval.numbers.metrics import overall_mean
 from rmeval.eval.numbers.ranks import Block, rank
-from rmeval.eval.numbers.shares import weighted_mean
+from rmeval.eval.numbers.weights import overall_mean, weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.records import write_run
 from rmeval.run_info import Estimate, Results

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.eval.numbers.metrics import shares
 from rmeval.eval.numbers.prompts import Prompts
+from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.base import Section, Suite
 

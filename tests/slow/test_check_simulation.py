@@ -9,9 +9,9 @@ import pytest
 
 from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
-from rmeval.eval.numbers.compare import ALPHA, Differences, difference
-from rmeval.eval.numbers.metrics import shares
+from rmeval.eval.numbers.differences import ALPHA, Differences, difference
 from rmeval.eval.numbers.paired import power
+from rmeval.eval.numbers.weights import shares
 from tests.conftest import REPOSITORY
 from tests.false_alarms import worst
 from tests.worlds import PAIRS, QUALITIES, REWARDBENCH, World, worlds

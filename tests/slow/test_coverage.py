@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rmeval.eval.numbers.intervals import estimate
-from rmeval.eval.numbers.metrics import shares
+from rmeval.eval.numbers.weights import shares
 from tests.conftest import REPOSITORY
 from tests.worlds import QUALITIES, World, worlds
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rmeval.eval.numbers.metrics import shares
+from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites.base import Suite
 from tests.conftest import REPOSITORY
 from tests.ranking import Held, World, simulate

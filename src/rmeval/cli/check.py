@@ -76,7 +76,7 @@ def command(
     """Judge a run by rules, by floors, or by both."""
     from rmeval.eval.gate.check import check
     from rmeval.eval.gate.rules import find_settings, parse_mode, parse_rule, parse_share, read_floors
-    from rmeval.eval.numbers.compare import ALPHA
+    from rmeval.eval.numbers.differences import ALPHA
     from rmeval.records import load_run
 
     if baseline is None and thresholds is None:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
-from rmeval.eval.numbers.compare import differences_of
+from rmeval.eval.numbers.differences import differences_of
 from rmeval.eval.numbers.prompts import Prompts
 from tests.false_alarms import given_flips, worst
 from tests.worlds import ALIKE, PAIRS, REWARDBENCH

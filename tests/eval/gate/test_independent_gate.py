@@ -10,7 +10,7 @@ import pytest
 
 from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
-from rmeval.eval.numbers.compare import ALPHA, PairedOutcome, differences
+from rmeval.eval.numbers.differences import ALPHA, PairedOutcome, differences
 from rmeval.eval.suites import get_suite
 from tests.independent_gate import Row, verdicts
 

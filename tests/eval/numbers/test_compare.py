@@ -13,7 +13,8 @@ from scipy import stats
 
 from rmeval import RunRecord, evaluate
 from rmeval.errors import RunError, UsageError
-from rmeval.eval.numbers.compare import Comparison, Difference, Flips, compare
+from rmeval.eval.numbers.compare import Comparison, Flips, compare
+from rmeval.eval.numbers.differences import Difference
 from tests.comparing import run_of, write_rows
 
 MINI = ["mini-code"] * 3 + ["mini-arithmetic"] * 5

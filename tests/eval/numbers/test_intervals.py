@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rmeval.eval.numbers.compare import differences_of
+from rmeval.eval.numbers.differences import differences_of
 from rmeval.eval.numbers.intervals import estimate, limits
 from rmeval.eval.numbers.prompts import Prompts
 from rmeval.eval.suites import get_suite

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rmeval.eval.numbers.metrics import compute_results
 from rmeval.eval.numbers.reference_lines import REFERENCE_LINES
-from rmeval.eval.numbers.shares import weighted_mean
+from rmeval.eval.numbers.weights import weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.rules import all_beat_all
 from rmeval.run_info import Results

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from rmeval.eval.numbers.compare import PairedOutcome, differences
+from rmeval.eval.numbers.differences import PairedOutcome, differences
 from rmeval.eval.numbers.ranks import Block, Ranking, rank
 from rmeval.eval.suites import get_suite
 from rmeval.records import prompt_hash

@@ -15,8 +15,8 @@ from rmeval.eval.gate.check import check
 from rmeval.eval.scorers import KINDS, kind_of
 from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.selftest import selftest
+from rmeval.reports.run.arrays import run_arrays
 from rmeval.reports.run.examples_data import examples_index
-from rmeval.reports.run.measured import measure
 from rmeval.reports.run.report import report_page, write_report
 from rmeval.run_info import ModelInfo
 from rmeval.types import Finding, Item, Progress, Scale, Score
@@ -71,7 +71,7 @@ def test_a_judge_goes_everywhere(tmp_path: Path) -> None:
     assert (difference.n, difference.flipped_to_right, difference.flipped_to_wrong) == (3, 1, 1)
     assert check(two, baseline=one).passed
     write_report([one, two], tmp_path / "page.html")
-    index = examples_index([one], [measure(one)], ["one"], with_text=True)
+    index = examples_index([one], [run_arrays(one)], ["one"], with_text=True)
     assert index["runs"][0]["notes"][0] == "4 letters"
     assert index["runs"][0]["tokens"] == [None] * 8
     page = report_page([one])

@@ -11,7 +11,7 @@ import pytest
 
 from rmeval import evaluate
 from rmeval.errors import DataError, UsageError
-from rmeval.eval.numbers.metrics import overall_mean
+from rmeval.eval.numbers.weights import overall_mean
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.data import DataOptions, load_dataset

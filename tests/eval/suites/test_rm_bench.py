@@ -11,8 +11,7 @@ import pytest
 from rmeval import evaluate
 from rmeval.data_prep.rows.in_memory import Rows
 from rmeval.errors import DataError
-from rmeval.eval.numbers.metrics import overall_mean
-from rmeval.eval.numbers.shares import weighted_mean
+from rmeval.eval.numbers.weights import overall_mean, weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.reports.run.examples_data import examples_text
 

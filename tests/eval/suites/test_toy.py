@@ -19,8 +19,8 @@ from rmeval.eval.gate.rules import parse_rule
 from rmeval.eval.runner import recompute
 from rmeval.eval.suites import Formula, Suite
 from rmeval.eval.suites.rules import Rule
+from rmeval.reports.run.arrays import run_arrays
 from rmeval.reports.run.examples_data import examples_index
-from rmeval.reports.run.measured import measure
 from rmeval.reports.run.report import write_report
 from rmeval.types import Outcome
 from tests.toy import TOY, Numbers, rows
@@ -86,7 +86,7 @@ def test_everywhere(tmp_path: Path) -> None:
     write_report([load_run(path) for path in paths], page)
     text = page.read_text()
     assert "the share it beats" in text
-    index = examples_index([one], [measure(one)], ["one"], with_text=True)
+    index = examples_index([one], [run_arrays(one)], ["one"], with_text=True)
     assert index["runs"][0]["outcomes"][:4] == "wppr"
     board = leaderboard(paths, tmp_path / "site")
     (table,) = board.tables
@@ -101,7 +101,7 @@ def test_a_run_is_read_in_another_process_once_its_suite_is_handed_over(tmp_path
     code = """
 import sys, rmeval
 from rmeval.reports.run.examples_data import examples_index
-from rmeval.reports.run.measured import measure
+from rmeval.reports.run.arrays import run_arrays
 from rmeval.reports.run.report import write_report
 run = rmeval.load_run(sys.argv[1])
 try:

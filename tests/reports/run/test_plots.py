@@ -9,7 +9,7 @@ import pytest
 
 from rmeval import evaluate
 from rmeval.eval.scorers.base import Pointwise
-from rmeval.reports.run.measured import Measured, measure
+from rmeval.reports.run.arrays import RunArrays, run_arrays
 from rmeval.reports.run.plots import draw_plots
 from rmeval.reports.shell.svg import Plot
 from rmeval.run_info import ModelInfo
@@ -32,13 +32,13 @@ class Read(Pointwise):
         return ()
 
 
-def measured(folder: Path, pairs: Sequence[tuple[str, str]]) -> Measured:
+def arrays(folder: Path, pairs: Sequence[tuple[str, str]]) -> RunArrays:
     items = [{"prompt": f"q{place}", "chosen": good, "rejected": bad} for place, (good, bad) in enumerate(pairs)]
-    return measure(evaluate(Read(), "pairs", dataset=str(write_rows(folder / "rows.jsonl", items))))
+    return run_arrays(evaluate(Read(), "pairs", dataset=str(write_rows(folder / "rows.jsonl", items))))
 
 
 def plots(folder: Path, pairs: Sequence[tuple[str, str]], *, line: bool = False) -> dict[str, Plot]:
-    return {plot.id: plot for plot in draw_plots(measured(folder, pairs), reference_line=line)}
+    return {plot.id: plot for plot in draw_plots(arrays(folder, pairs), reference_line=line)}
 
 
 def test_an_edge_belongs_to_the_bin_nearer_to_zero(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from rmeval.errors import RunError, UsageError
 from rmeval.eval.gate.rules import DEFAULT_RULES, Mode, Rule, matching, parse_rule
 from rmeval.eval.gate.verdicts import Line, judge_accuracy, judge_count, judge_floor, judge_throughput, points
-from rmeval.eval.numbers.compare import ALPHA, Comparison, Difference, Differences, compare
+from rmeval.eval.numbers.compare import Comparison, compare
+from rmeval.eval.numbers.differences import ALPHA, Difference, Differences
 from rmeval.eval.numbers.paired import holm
 from rmeval.records import RunRecord
 from rmeval.run_info import Results

@@ -17,10 +17,11 @@ from typing import Literal, TypeAlias
 
 from rmeval.errors import RunError
 from rmeval.eval.gate.rules import Mode, Rule
-from rmeval.eval.numbers.compare import Comparison, Difference
-from rmeval.eval.numbers.metrics import shares
+from rmeval.eval.numbers.compare import Comparison
+from rmeval.eval.numbers.differences import Difference
 from rmeval.eval.numbers.paired import smallest_detectable
 from rmeval.eval.numbers.prompts import exact
+from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 from rmeval.run_info import SubsetResult

@@ -14,11 +14,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rmeval.errors import UsageError
-from rmeval.eval.suites import Formula, Suite
+from rmeval.errors import RunError, UsageError
+from rmeval.eval.suites import Formula, Suite, suite_of
+from rmeval.records import RunRecord, scored_examples
 from rmeval.types import Outcome, ScoredExample
 
-__all__ = ["Judged", "by_subset", "judge"]
+__all__ = ["Judged", "by_subset", "judge", "judge_run"]
 
 _STEP = 2.0**-10
 """By how much a cluster's weight is moved to either side for a derivative."""
@@ -59,6 +60,21 @@ def judge(suite: Suite, scored: Iterable[ScoredExample]) -> list[Judged]:
         for place, own in zip(places, _counted(formula, [judged[place] for place in places]), strict=True):
             judged[place] = own
     return judged
+
+
+def judge_run(run: RunRecord) -> list[Judged]:
+    """Return a run's examples with what its suite makes of each, in data-set order.
+
+    Raises:
+        RunError: if its tables do not fit together, or are not in the same order.
+        UsageError: if this rmeval does not know its suite.
+    """
+    sizes = run.examples_table.column("completion_chars").combine_chunks().value_lengths().to_pylist()
+    ids = run.examples_table.column("example_id").to_pylist()
+    owners = [own for own, size in zip(ids, sizes, strict=True) for _ in range(size)]
+    if not owners or run.scores_table.column("example_id").to_pylist() != owners:
+        raise RunError(f"{run.path}: its tables do not fit together, or are not in the same order; score it again")
+    return judge(suite_of(run.info), scored_examples(run))
 
 
 def by_subset(judged: Iterable[Judged]) -> dict[str, list[Judged]]:

@@ -10,10 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rmeval.errors import RunError
-from rmeval.eval.numbers.credits import judge
-from rmeval.eval.suites import suite_of
-from rmeval.records import RunRecord, scored_examples
+from rmeval.eval.numbers.credits import judge_run
+from rmeval.records import RunRecord
 
 __all__ = ["Decisions", "decide"]
 
@@ -49,17 +47,11 @@ def decide(run: RunRecord) -> Decisions:
     """Return a run's decisions.
 
     Raises:
-        RunError: if its tables do not fit together.
+        RunError: if its tables do not fit together, or are not in the same order.
         UsageError: if this rmeval does not know its suite.
     """
-    examples = run.examples_table
-    sizes = examples.column("completion_chars").combine_chunks().value_lengths().to_pylist()
-    ids = examples.column("example_id").to_pylist()
-    owners = [own for own, size in zip(ids, sizes, strict=True) for _ in range(size)]
-    if not owners or run.scores_table.column("example_id").to_pylist() != owners:
-        raise RunError(f"{run.path}: its tables do not fit together; score it again")
-    judged = judge(suite_of(run.info), scored_examples(run))
-    digest = hashlib.sha256("\0".join(ids).encode("utf-8", "surrogatepass"))
+    judged, examples = judge_run(run), run.examples_table
+    digest = hashlib.sha256("\0".join(examples.column("example_id").to_pylist()).encode("utf-8", "surrogatepass"))
     for name in ("subset", "prompt_hash"):
         digest.update("\0".join(examples.column(name).to_pylist()).encode("utf-8", "surrogatepass"))
     return Decisions(

@@ -16,9 +16,9 @@ import numpy as np
 
 from rmeval.eval.numbers.credits import Judged, by_subset, judge
 from rmeval.eval.numbers.intervals import estimate
-from rmeval.eval.numbers.prompts import Prompts, keys
+from rmeval.eval.numbers.prompts import Prompts
 from rmeval.eval.numbers.reference_lines import REFERENCE_LINES, ReferenceLine
-from rmeval.eval.numbers.shares import weighted_mean
+from rmeval.eval.numbers.weights import overall_mean, shares, weighted_mean
 from rmeval.eval.suites import Section, Suite
 from rmeval.run_info import Estimate, ReferenceResult, Results, SubsetResult
 from rmeval.types import ScoredExample
@@ -64,62 +64,14 @@ def compute_results(
     )
 
 
-def overall_mean(
-    suite: Suite, table: Mapping[str, Section], subsets: Mapping[str, float], sizes: Mapping[str, float]
-) -> float | None:
-    """Return a suite's overall number from its subsets' accuracies; None where none of its sections has any.
-
-    Args:
-        suite: The suite; one without weight tables counts every example alike.
-        table: The sections.
-        subsets: Accuracy by subset.
-        sizes: Examples by subset.
-    """
-    if not suite.by_sections:
-        return weighted_mean(subsets, sizes)
-    sections = {name: weighted_mean(subsets, section.subsets) for name, section in table.items()}
-    present = {name: value for name, value in sections.items() if value is not None}
-    return weighted_mean(present, {name: section.weight for name, section in table.items()})
-
-
 def _bound(subsets: Mapping[str, SubsetResult], name: str) -> dict[str, float]:
     bounds = {subset: getattr(result, name) for subset, result in subsets.items()}
     return {subset: value for subset, value in bounds.items() if value is not None}
 
 
-def shares(
-    suite: Suite, weights: str | None, sizes: Mapping[str, float]
-) -> tuple[dict[str, dict[str, Fraction]], dict[str, Fraction]]:
-    """Return each subset's part in each section, and in the overall number; the parts of a number add up to 1.
-
-    Args:
-        suite: Defines sections and the overall number; one without weight tables counts every example alike.
-        weights: Name of the suite's weight table.
-        sizes: Examples of each subset that there is; others are left out.
-    """
-    table = suite.sections(weights)
-    present = {key: {name: w for name, w in each.subsets.items() if name in sizes} for key, each in table.items()}
-    sections = {key: _normal(own) for key, own in present.items() if own}
-    if not suite.by_sections:
-        return sections, _normal(sizes)
-    whole: dict[str, Fraction] = {}
-    for key, part in _normal({key: table[key].weight for key in sections if table[key].weight}).items():
-        for name, share in sections[key].items():  # A subset may count in several sections.
-            whole[name] = whole.get(name, Fraction(0)) + part * share
-    return sections, whole
-
-
-def _normal(weights: Mapping[str, float]) -> dict[str, Fraction]:
-    total = sum(map(Fraction, weights.values()))
-    return {name: Fraction(weight) / total for name, weight in weights.items()}
-
-
 def _prompts(groups: Mapping[str, Sequence[Judged]]) -> Prompts | None:
     """Sum the valid examples by prompt; None where there is none."""
-    valid = []
-    for name, group in groups.items():
-        own = keys([each.prompt for each in group], name)
-        valid += [(name, key, each.counted) for key, each in zip(own, group, strict=True) if each.valid]
+    valid = [(name, each.prompt, each.counted) for name, group in groups.items() for each in group if each.valid]
     if not valid:
         return None
     subset, prompt, counted = zip(*valid, strict=True)

@@ -54,7 +54,7 @@ class Prompts:
 
         Args:
             subset: Of each example; subsets keep the order of their first examples.
-            prompt: What tells the clusters of examples apart (``keys``).
+            prompt: The hash of each example's prompt; examples without a prompt are a cluster each (``keys``).
             credit: Shape (things, examples).
 
         Raises:
@@ -63,7 +63,7 @@ class Prompts:
         if not len(subset) == len(prompt) == credit.shape[1] > 0:
             raise ValueError(f"need examples, each with a subset, a prompt and credits: {len(subset)}, {len(prompt)}")
         names, column = _places(subset)
-        prompts, row = _places(prompt)
+        prompts, row = _places(keys(prompt))
         cells, cell = np.unique(row * len(names) + column, return_inverse=True)
         sums = np.stack([np.bincount(cell).astype(float), *(np.bincount(cell, each) for each in credit)])
         owner, place = np.divmod(cells, len(names))

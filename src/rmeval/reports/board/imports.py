@@ -16,8 +16,7 @@ from pathlib import Path
 
 from rmeval.data_prep.rows.files import file_rows, reason
 from rmeval.errors import DataError, did_you_mean
-from rmeval.eval.numbers.metrics import overall_mean
-from rmeval.eval.numbers.shares import weighted_mean
+from rmeval.eval.numbers.weights import overall_mean, weighted_mean
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.reports.board.entries import Entry, Figure, SubsetFigure
 

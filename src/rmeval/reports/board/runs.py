@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.numbers.decisions import Decisions, decide
-from rmeval.eval.numbers.metrics import overall_mean
+from rmeval.eval.numbers.weights import overall_mean
 from rmeval.eval.suites import suite_of
 from rmeval.records import EXAMPLES, RUN, SCORES, load_run
 from rmeval.reports.board.entries import Apart, Entry, Figure, Measured, SubsetFigure

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from rmeval.eval.numbers.metrics import shares
 from rmeval.eval.numbers.ranks import Block, Ranking, rank
+from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.reports.board.entries import Apart, Entry, Measured, Row, Table
 from rmeval.reports.shell.page import visible

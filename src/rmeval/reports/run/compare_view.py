@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rmeval.eval.numbers.compare import ALPHA, Comparison, Difference, compare
+from rmeval.eval.numbers.compare import Comparison, compare
+from rmeval.eval.numbers.differences import ALPHA, Difference
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 

@@ -14,7 +14,7 @@ from typing import Any, TypedDict, TypeVar
 
 from rmeval.eval.numbers.comparable import pair
 from rmeval.records import RunRecord
-from rmeval.reports.run.measured import UNKNOWN, Measured
+from rmeval.reports.run.arrays import UNKNOWN, RunArrays
 
 __all__ = ["ExamplesIndex", "ExamplesText", "examples_index", "examples_text"]
 
@@ -84,13 +84,13 @@ class ExamplesText(TypedDict):
 
 
 def examples_index(
-    runs: Sequence[RunRecord], measured: Sequence[Measured], labels: Sequence[str], *, with_text: bool
+    runs: Sequence[RunRecord], arrays: Sequence[RunArrays], labels: Sequence[str], *, with_text: bool
 ) -> ExamplesIndex:
     """Return the numbers of the first run's examples, as each run has them.
 
     Args:
         runs: The runs.
-        measured: The same runs, measured.
+        arrays: The same runs as arrays.
         labels: What to call each.
         with_text: False to add hashes in place of the texts.
 
@@ -100,20 +100,20 @@ def examples_index(
     first = runs[0].examples_table
     names = first.column("subset").to_pylist()
     subsets = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    counts = [len(each.chosen) + len(each.rejected) for each in measured[0].scored]
+    counts = [len(each.chosen) + len(each.rejected) for each in arrays[0].scored]
     return {
         "ids": first.column("example_id").to_pylist(),
         "rows": first.column("row").to_pylist(),
         "subsets": list(subsets),
         "subset": [subsets[name] for name in names],
-        "chosen": [len(each.chosen) for each in measured[0].scored],
+        "chosen": [len(each.chosen) for each in arrays[0].scored],
         "completions": counts,
         "prompt_hashes": None if with_text else first.column("prompt_hash").to_pylist(),
         "hashes": None if with_text else _flat(first.column("completion_hashes").to_pylist()),
         "chars": _flat(first.column("completion_chars").to_pylist()),
         "runs": [
             _numbers(run, own, _places(runs[0], run), counts, label)
-            for run, own, label in zip(runs, measured, labels, strict=True)
+            for run, own, label in zip(runs, arrays, labels, strict=True)
         ],
     }
 
@@ -172,16 +172,16 @@ def _places(first: RunRecord, run: RunRecord) -> list[int | None]:
 
 
 def _numbers(
-    run: RunRecord, measured: Measured, places: Sequence[int | None], counts: Sequence[int], label: str
+    run: RunRecord, arrays: RunArrays, places: Sequence[int | None], counts: Sequence[int], label: str
 ) -> RunNumbers:
     rows = run.scores_table.select(["truncated", "refined"]).to_pydict()
     notes = run.scores_table.column("note").to_pylist() if "note" in run.scores_table.column_names else []
     drift = run.info.drift
-    starts = [0, *accumulate(len(each.chosen) + len(each.rejected) for each in measured.scored)]
+    starts = [0, *accumulate(len(each.chosen) + len(each.rejected) for each in arrays.scored)]
     flat: list[int | None] = []
     for place, size in zip(places, counts, strict=True):
         flat += [None] * size if place is None else range(starts[place], starts[place] + size)
-    own = [None if place is None else measured.outcomes[place] for place in places]
+    own = [None if place is None else arrays.outcomes[place] for place in places]
     return {
         "label": label,
         "unit": "characters" if run.info.model.kind == "baseline" else "tokens",
@@ -193,11 +193,11 @@ def _numbers(
             and each is not None
             and drift is not None
             and abs(each.margin) <= drift
-            and not measured.scored[place].exact
+            and not arrays.scored[place].exact
         ],
         "margins": [None if each is None else _short(each.margin) for each in own],
-        "scores": [None if place is None else _short(float(measured.completion_score[place])) for place in flat],
-        "tokens": [None if place is None else _known(int(measured.completion_tokens[place])) for place in flat],
+        "scores": [None if place is None else _short(float(arrays.completion_score[place])) for place in flat],
+        "tokens": [None if place is None else _known(int(arrays.completion_tokens[place])) for place in flat],
         "truncated": [number for number, place in enumerate(flat) if place is not None and rows["truncated"][place]],
         "refined": [number for number, place in enumerate(flat) if place is not None and rows["refined"][place]],
         "notes": {n: notes[place] for n, place in enumerate(flat) if notes and place is not None and notes[place]},

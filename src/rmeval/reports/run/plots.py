@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.eval.numbers.calibration import BINS, Calibration, calibrate
-from rmeval.eval.numbers.shares import wilson
-from rmeval.reports.run.measured import UNKNOWN, Measured
+from rmeval.eval.numbers.wilson import wilson
+from rmeval.reports.run.arrays import UNKNOWN, RunArrays
 from rmeval.reports.shell.page import count, decimal, interval, percent
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
 from rmeval.types import Scale
@@ -27,32 +27,32 @@ _DOTS = 1_500
 _RIGHT_WRONG = [("right", "c1"), ("wrong", "c2")]
 
 
-def draw_plots(measured: Measured, *, reference_line: bool, scale: Scale = "pointwise", key: str = "") -> list[Plot]:
+def draw_plots(arrays: RunArrays, *, reference_line: bool, scale: Scale = "pointwise", key: str = "") -> list[Plot]:
     """Draw a run.
 
     Args:
-        measured: The run.
+        arrays: The run.
         reference_line: True where the scores are a reference line's: no model's claims, and its tokens are characters.
         scale: Where scores compare: what only a pointwise scale claims is left out of others.
         key: Distinguishes the run on its page.
     """
-    if not np.isfinite(measured.margin).any():
+    if not np.isfinite(arrays.margin).any():
         return []
     unit = "characters" if reference_line else "tokens"
-    plots = [_margins(measured, key)]
+    plots = [_margins(arrays, key)]
     if scale != "pointwise":
-        return [*plots, _by_length(measured, key)]
-    found = calibrate(measured.margin[np.isfinite(measured.margin) & measured.pair])
+        return [*plots, _by_length(arrays, key)]
+    found = calibrate(arrays.margin[np.isfinite(arrays.margin) & arrays.pair])
     if found and not reference_line:
         plots.append(_calibration(found, key))
-    plots.append(_by_length(measured, key))
-    if (measured.completion_tokens != UNKNOWN).all():
-        plots += [_by_tokens(measured, key, unit), _scores(measured, key, unit)]
+    plots.append(_by_length(arrays, key))
+    if (arrays.completion_tokens != UNKNOWN).all():
+        plots += [_by_tokens(arrays, key, unit), _scores(arrays, key, unit)]
     return plots
 
 
-def _margins(measured: Measured, key: str) -> Plot:
-    margins = measured.margin[np.isfinite(measured.margin)]
+def _margins(arrays: RunArrays, key: str) -> Plot:
+    margins = arrays.margin[np.isfinite(arrays.margin)]
     limit = float(np.quantile(np.abs(margins), 0.99)) or float(np.abs(margins).max()) or 1.0
     edges = np.linspace(-limit, limit, _MARGIN_BINS + 1)
     inside = np.clip(margins, -limit, limit)
@@ -117,12 +117,12 @@ def _calibration(found: Calibration, key: str) -> Plot:
     )
 
 
-def _by_length(measured: Measured, key: str) -> Plot:
-    difference = measured.length_difference
+def _by_length(arrays: RunArrays, key: str) -> Plot:
+    difference = arrays.length_difference
     place = np.sign(difference) * np.searchsorted(LENGTH_EDGES, np.abs(difference), side="left")
     last = len(LENGTH_EDGES)
     return _accuracy(
-        measured,
+        arrays,
         [(_length_label(each), place == each) for each in range(-last, last + 1)],
         f"length{key}",
         "Accuracy by length difference",
@@ -144,16 +144,16 @@ def _length_label(place: int) -> str:
     return f"{start} to {end}" if sign > 0 else f"{end} to {start}"
 
 
-def _by_tokens(measured: Measured, key: str, unit: str) -> Plot:
-    lengths = measured.longest_tokens[measured.valid]
+def _by_tokens(arrays: RunArrays, key: str, unit: str) -> Plot:
+    lengths = arrays.longest_tokens[arrays.valid]
     cuts = np.unique(np.quantile(lengths, np.linspace(0, 1, _QUANTILES + 1), method="inverted_cdf").astype(np.int64))
     groups = []
     for start, end in pairwise([int(cuts[0]) - 1, *cuts[1:].tolist()] if len(cuts) > 1 else [cuts[0] - 1, cuts[0]]):
-        own = (measured.longest_tokens > start) & (measured.longest_tokens <= end)
+        own = (arrays.longest_tokens > start) & (arrays.longest_tokens <= end)
         groups.append((count(end) if start + 1 == end else f"{count(start + 1)}–{count(end)}", own))
     longest = "longest conversation of the example" if unit == "tokens" else "longest answer of the example"
     return _accuracy(
-        measured,
+        arrays,
         groups,
         f"tokens{key}",
         f"Accuracy by {'token' if unit == 'tokens' else 'character'} length",
@@ -163,7 +163,7 @@ def _by_tokens(measured: Measured, key: str, unit: str) -> Plot:
 
 
 def _accuracy(
-    measured: Measured,
+    arrays: RunArrays,
     groups: Sequence[tuple[str, NDArray[np.bool_]]],
     name: str,
     title: str,
@@ -173,9 +173,9 @@ def _accuracy(
     """Draw the accuracy of groups of examples, with Wilson's intervals; empty groups are left out."""
     rows = []
     for group, own in groups:
-        n = int((own & measured.valid).sum())
+        n = int((own & arrays.valid).sum())
         if n:
-            right = int((own & measured.right).sum())
+            right = int((own & arrays.right).sum())
             rows.append((group, n, right / n, *wilson(right, n)))
     with drawing(name, title, height=270) as drawn:
         axes = drawn.axes
@@ -201,10 +201,10 @@ def _accuracy(
     )
 
 
-def _scores(measured: Measured, key: str, unit: str) -> Plot:
-    finite = np.isfinite(measured.completion_score)
-    scores, tokens = measured.completion_score[finite], measured.completion_tokens[finite]
-    chosen = measured.completion_chosen[finite]
+def _scores(arrays: RunArrays, key: str, unit: str) -> Plot:
+    finite = np.isfinite(arrays.completion_score)
+    scores, tokens = arrays.completion_score[finite], arrays.completion_tokens[finite]
+    chosen = arrays.completion_chosen[finite]
     from matplotlib.ticker import NullLocator
 
     low, high = np.quantile(scores, [0.005, 0.995])

@@ -9,9 +9,9 @@ from pathlib import Path
 from rmeval.errors import UsageError
 from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord
+from rmeval.reports.run.arrays import RunArrays, run_arrays
 from rmeval.reports.run.compare_view import compare_views
 from rmeval.reports.run.examples_data import examples_index, examples_text
-from rmeval.reports.run.measured import Measured, measure
 from rmeval.reports.run.plots import draw_plots
 from rmeval.reports.run.provenance import Group, command_line, provenance
 from rmeval.reports.run.summary import describe, right_means, title
@@ -48,12 +48,12 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
     """Return the report; arguments and errors are those of ``write_report``."""
     if not 1 <= len(runs) <= MOST_RUNS:
         raise UsageError(f"a report is of 1 to {MOST_RUNS} runs, not {len(runs)}; rmeval leaderboard takes any number")
-    measured = [measure(run) for run in runs]
+    arrays = [run_arrays(run) for run in runs]
     labels = _labels(runs)
     comparisons = compare_views(runs, common_only=common_only)
     views = [
         _view(run, own, label, place, several=len(runs) > 1)
-        for place, (run, own, label) in enumerate(zip(runs, measured, labels, strict=True))
+        for place, (run, own, label) in enumerate(zip(runs, arrays, labels, strict=True))
     ]
     texts = examples_text(runs)
     heading = _heading([view.name for view in views])
@@ -67,7 +67,7 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
         scripts=["report.js"],
         context={"views": views, "comparisons": comparisons, "heading": heading, "with_text": texts is not None},
         data={
-            "examples-index": examples_index(runs, measured, labels, with_text=texts is not None),
+            "examples-index": examples_index(runs, arrays, labels, with_text=texts is not None),
             **({"examples-text": texts} if texts is not None else {}),
         },
     )
@@ -142,7 +142,7 @@ class RunView:
     folder: str
 
 
-def _view(run: RunRecord, measured: Measured, label: str, place: int, *, several: bool) -> RunView:
+def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several: bool) -> RunView:
     info, results = run.info, run.info.results
     reference_lines = results.reference_lines
     overall = results.overall
@@ -162,8 +162,8 @@ def _view(run: RunRecord, measured: Measured, label: str, place: int, *, several
             for name, estimate in results.sections.items()
         ],
         subsets=_subsets(info),
-        warnings=_warnings(info, {each.id for each in measured.scored}),
-        plots=draw_plots(measured, reference_line=is_line, scale=info.model.scale, key=f"-{place}" if several else ""),
+        warnings=_warnings(info, {each.id for each in arrays.scored}),
+        plots=draw_plots(arrays, reference_line=is_line, scale=info.model.scale, key=f"-{place}" if several else ""),
         provenance=provenance(info, run.path),
         command=command_line(info),
         folder=str(run.path or ""),

@@ -1,12 +1,13 @@
-"""Wilson's interval of a share, for drawings, and the weighted mean. Results have ``rmeval.eval.numbers.intervals``."""
+"""Wilson's interval of a share, for drawings. Results have ``rmeval.eval.numbers.intervals``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from statistics import NormalDist
 
 from rmeval.eval.numbers.intervals import CONFIDENCE
+
+__all__ = ["wilson"]
 
 
 def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -26,10 +27,3 @@ def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, f
     low = 0.0 if right == 0 else (centre - spread) / scale
     high = 1.0 if right == n else (centre + spread) / scale
     return low, high
-
-
-def weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
-    """Return the weighted mean over the names in both; None where there are none."""
-    names = [name for name in weights if name in values]
-    total = sum(weights[name] for name in names)
-    return sum(values[name] * weights[name] for name in names) / total if total else None

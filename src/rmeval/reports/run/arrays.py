@@ -8,20 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.errors import RunError
-from rmeval.eval.numbers.credits import judge
-from rmeval.eval.suites import suite_of
-from rmeval.records import RunRecord, scored_examples
+from rmeval.eval.numbers.credits import judge_run
+from rmeval.records import RunRecord
 from rmeval.types import Outcome, ScoredExample
 
-__all__ = ["UNKNOWN", "Measured", "measure"]
+__all__ = ["UNKNOWN", "RunArrays", "run_arrays"]
 
 UNKNOWN = -1
 """In the place of tokens that the scorer did not count."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunArrays:
     """Arrays are of shape (examples,) in data-set order, or (completions,) where said so."""
 
     scored: Sequence[ScoredExample]
@@ -48,30 +46,26 @@ class Measured:
         return np.array([each.kind == "right" for each in self.outcomes], dtype=np.bool_)
 
 
-def measure(run: RunRecord) -> Measured:
+def run_arrays(run: RunRecord) -> RunArrays:
     """Return a run's examples as arrays.
 
     Raises:
-        RunError: if the run's tables do not fit together.
+        RunError: if the run's tables do not fit together, or are not in the same order.
     """
-    scored = scored_examples(run)
-    outcomes = [each.outcome for each in judge(suite_of(run.info), scored)]
-    table = run.scores_table
-    order = [each.id for each in scored for _ in (*each.chosen, *each.rejected)]
-    if table.column("example_id").to_pylist() != order:
-        raise RunError(f"{run.path}: its tables are not in the same order; score it again")
+    judged, table = judge_run(run), run.scores_table
+    scored, outcomes = [each.example for each in judged], [each.outcome for each in judged]
     tokens = table.column("tokens").fill_null(UNKNOWN).to_numpy()
     starts = np.cumsum([0, *(len(each.chosen) + len(each.rejected) for each in scored)])[:-1]
-    return Measured(
+    return RunArrays(
         scored=scored,
         outcomes=outcomes,
         margin=np.array([each.margin for each in outcomes], dtype=np.float64),
-        valid=np.array([each.kind != "invalid" for each in outcomes], dtype=np.bool_),
+        valid=np.array([each.valid for each in judged], dtype=np.bool_),
         pair=np.array([len(each.chosen) == len(each.rejected) == 1 for each in scored], dtype=np.bool_),
         length_difference=np.array(
             [_mean(each.chosen_chars) - _mean(each.rejected_chars) for each in scored], dtype=np.float64
         ),
-        longest_tokens=np.maximum.reduceat(tokens, starts) if len(scored) else np.array([], dtype=np.int64),
+        longest_tokens=np.maximum.reduceat(tokens, starts),
         completion_score=table.column("score").to_numpy(),
         completion_tokens=tokens,
         completion_chosen=np.array([role == "chosen" for role in table.column("role").to_pylist()], dtype=np.bool_),

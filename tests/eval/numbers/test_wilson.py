@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rmeval.eval.numbers.shares import weighted_mean, wilson
+from rmeval.eval.numbers.wilson import wilson
 
 
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -19,8 +19,3 @@ def test_wilson_agrees_with_scipy(case: tuple[int, int]) -> None:
 def test_wilson_refuses_what_is_no_proportion(right: int, n: int) -> None:
     with pytest.raises(ValueError, match="need 0 <= right <= n"):
         wilson(right, n)
-
-
-def test_weighted_mean_leaves_missing_parts_out_of_both_sums() -> None:
-    assert weighted_mean({"a": 1.0, "b": 0.0, "c": 0.3}, {"a": 3, "b": 1, "missing": 100}) == 0.75
-    assert weighted_mean({}, {"a": 1}) is None
