@@ -12,7 +12,7 @@ from scipy import stats
 from rmeval import RunRecord, evaluate
 from rmeval.errors import RunError, UsageError
 from rmeval.eval.gate.check import Gate, check
-from rmeval.eval.gate.rules import Mode, Rule, parse_rule
+from rmeval.eval.gate.rules import GateRule, Mode, parse_rule
 from rmeval.run_info import Accounting
 from tests.comparing import run_of, write_rows
 
@@ -310,16 +310,16 @@ def test_truncated_examples(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("floor", "passed"),
     [
-        (Rule("x", "overall", None, 0.75), True),  # Three of four, exactly.
-        (Rule("x", "overall", None, 0.76), False),
-        (Rule("x", "subset", "a", 0.75), True),
-        (Rule("x", "subset", "a", 0.8), False),
-        (Rule("x", "invalid", None, 1), True),
-        (Rule("x", "invalid", None, 0), False),
-        (Rule("x", "truncated", None, 0), True),
+        (GateRule("x", "overall", None, 0.75), True),  # Three of four, exactly.
+        (GateRule("x", "overall", None, 0.76), False),
+        (GateRule("x", "subset", "a", 0.75), True),
+        (GateRule("x", "subset", "a", 0.8), False),
+        (GateRule("x", "invalid", None, 1), True),
+        (GateRule("x", "invalid", None, 0), False),
+        (GateRule("x", "truncated", None, 0), True),
     ],
 )
-def test_floors(tmp_path: Path, floor: Rule, passed: bool) -> None:
+def test_floors(tmp_path: Path, floor: GateRule, passed: bool) -> None:
     run = run_of(write_rows(tmp_path / "rows.jsonl", ["a"] * 5), "+++-n")
     found = check(run, floors=[floor])
     assert found.passed is passed
@@ -329,24 +329,24 @@ def test_floors(tmp_path: Path, floor: Rule, passed: bool) -> None:
 
 def test_floors_of_sections_and_speed() -> None:
     run = evaluate("baseline:longest", "mini")
-    floors = [Rule("x", "section", "Safety", 0.5), Rule("x", "throughput", None, 1e12)]
+    floors = [GateRule("x", "section", "Safety", 0.5), GateRule("x", "throughput", None, 1e12)]
     assert verdicts(check(run, floors=floors)) == {"section Safety": "pass", "throughput": "regression"}
     with pytest.raises(UsageError, match="did you mean 'Safety'"):
-        check(run, floors=[Rule("x", "section", "Safty", 0.5)])
+        check(run, floors=[GateRule("x", "section", "Safty", 0.5)])
 
 
 def test_a_floor_of_what_is_not_there(tmp_path: Path) -> None:
     run = run_of(write_rows(tmp_path / "rows.jsonl", ["a", "b"]), "+n")
     with pytest.raises(RunError, match="no example has finite scores"):
-        check(run, floors=[Rule("x", "subset", "b", 0.5)])
+        check(run, floors=[GateRule("x", "subset", "b", 0.5)])
     remembered = run.with_info(accounting=Accounting(given=9, distinct=9, computed=0, padded=0))
     with pytest.raises(RunError, match="the journal gave scores"):
-        check(remembered, floors=[Rule("x", "throughput", None, 1)])
+        check(remembered, floors=[GateRule("x", "throughput", None, 1)])
 
 
 def test_rules_and_floors_together(tmp_path: Path) -> None:
     data = write_rows(tmp_path / "rows.jsonl", ["a"] * 4)
-    found = check(run_of(data, "+++-"), run_of(data, "+++-"), floors=[Rule("x", "overall", None, 0.9)])
+    found = check(run_of(data, "+++-"), run_of(data, "+++-"), floors=[GateRule("x", "overall", None, 0.9)])
     assert [(line.verdict, line.failed) for line in found.lines] == [("pass", False), ("regression", True)]
 
 

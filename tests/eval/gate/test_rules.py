@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rmeval.errors import UsageError
 from rmeval.eval.gate.rules import (
     DEFAULT_RULES,
-    Rule,
+    GateRule,
     Settings,
     find_settings,
     matching,
@@ -96,13 +96,13 @@ def test_names() -> None:
         "*-go": ["hep-go"],
     }
     for pattern, names in matched.items():
-        assert matching(Rule("", "subset", pattern, 0), known) == names
-    assert matching(Rule("", "subset", "*", 0), known[:5]) == known[:5]
-    assert matching(Rule("", "section", "*", 0), []) == []  # A suite without sections: nothing to ask.
+        assert matching(GateRule("", "subset", pattern, 0), known) == names
+    assert matching(GateRule("", "subset", "*", 0), known[:5]) == known[:5]
+    assert matching(GateRule("", "section", "*", 0), []) == []  # A suite without sections: nothing to ask.
     with pytest.raises(UsageError, match=r"no subset 'hep-cp'; did you mean 'hep-cpp'\? \(known: hep-cpp, hep-go"):
-        matching(Rule("x", "subset", "hep-cp", 0), known)
+        matching(GateRule("x", "subset", "hep-cp", 0), known)
     with pytest.raises(UsageError, match=r"no section 'Safety' \(known: none\)"):
-        matching(Rule("x", "section", "Safety", 0), [])
+        matching(GateRule("x", "section", "Safety", 0), [])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_settings_that_are_none(tmp_path: Path, text: str, words: str) -> None:
     assert "rmeval.toml" in str(caught.value)
 
 
-def floors_of(tmp_path: Path, text: str) -> list[Rule]:
+def floors_of(tmp_path: Path, text: str) -> list[GateRule]:
     file = tmp_path / "floors.yaml"
     file.write_bytes(text.encode("latin-1"))
     return read_floors(file)

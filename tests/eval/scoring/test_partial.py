@@ -21,7 +21,7 @@ from rmeval.eval.scorers.baseline import BaselineScorer
 from rmeval.eval.scoring import chunks
 from rmeval.eval.scoring import score as module
 from rmeval.eval.scoring.score import ScoreSummary, score
-from rmeval.eval.scoring.sinks import Lines, Table
+from rmeval.eval.scoring.sinks import JsonLines, Parquet
 from rmeval.types import Conversation, Progress, Score
 from tests.scoring import LONGEST, Fake, forty_rows, jsonl, lines, refused
 
@@ -76,7 +76,7 @@ def test_killed_between_the_last_chunk_and_the_name(
     whole = score(Fake(), source, tmp_path / f"whole.{suffix}")
     for victim in ("seal", "publish"):  # Before all is in its last form, and before it has its name.
         with monkeypatch.context() as patch:
-            patch.setattr(Table if suffix == "parquet" else Lines, victim, lambda self: 1 / 0)
+            patch.setattr(Parquet if suffix == "parquet" else JsonLines, victim, lambda self: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 score(Fake(), source, output)
         assert not output.exists()

@@ -78,7 +78,7 @@ def test_rm_mistral_s_row_is_rebuilt_with_the_weights_of_that_time(published: Pa
     assert entry.overall is not None
     assert (f"{100 * entry.overall.accuracy:.1f}", shown) == ("79.3", ["96.9", "58.1", "87.1", "77.0", "75.3"])
     assert entry.source == "RM-Mistral-7B.eval-set.30dd245.json + RM-Mistral-7B.pref-sets.a1950b3.json"
-    assert entry.remarks == ("in the file but of no section: anthropic_harmless, mtbench_gpt4, mtbench_human",)
+    assert entry.facts == ("in the file but of no section: anthropic_harmless, mtbench_gpt4, mtbench_human",)
     (today,) = read(*files)
     assert f"{100 * today.sections['Safety'].accuracy:.2f}" == "86.35"
     (newer,) = read(published / "RM-Mistral-7B.eval-set.3345ba1.json")

@@ -10,7 +10,7 @@ import pytest
 
 from rmeval.cli import _run
 from rmeval.records import load_run
-from rmeval.reports.shell.visible import short, visible
+from rmeval.reports.shell.names import printable, short
 
 LONG = "x" * 3000
 PAIRS = 12
@@ -90,6 +90,6 @@ def test_pages_and_tables_hold_names_as_text(runs: Path, tmp_path: Path) -> None
 
 
 def test_what_turns_a_line_or_fills_it_is_cut() -> None:
-    assert visible("a\u202eb\u2067c\x1bd\u200de") == "a\ufffdb\ufffdc\ufffdd\u200de"  # A joiner of emoji stays.
+    assert printable("a\u202eb\u2067c\x1bd\u200de") == "a\ufffdb\ufffdc\ufffdd\u200de"  # A joiner of emoji stays.
     assert short("y" * 60) == "y" * 60
     assert short(f"{'a' * 40}{'b' * 40}") == f"{'a' * 30}…{'b' * 29}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rmeval.errors import RunError, UsageError
-from rmeval.eval.gate.rules import DEFAULT_RULES, Mode, Rule, matching, parse_rule
+from rmeval.eval.gate.rules import DEFAULT_RULES, GateRule, Mode, matching, parse_rule
 from rmeval.eval.gate.verdicts import Line, judge_accuracy, judge_count, judge_floor, judge_throughput, points
 from rmeval.eval.numbers.compare import Comparison, compare
 from rmeval.eval.numbers.differences import ALPHA, Difference, Differences
@@ -44,8 +44,8 @@ def check(
     candidate: RunRecord,
     baseline: RunRecord | None = None,
     *,
-    rules: Sequence[Rule] | None = None,
-    floors: Sequence[Rule] = (),
+    rules: Sequence[GateRule] | None = None,
+    floors: Sequence[GateRule] = (),
     alpha: float = ALPHA,
     mode: Mode = "regression",
     margin: float | None = None,
@@ -91,7 +91,12 @@ def check(
 
 
 def judge_accuracies(
-    rules: Sequence[Rule], found: Differences, *, alpha: float, mode: Mode = "regression", margin: float | None = None
+    rules: Sequence[GateRule],
+    found: Differences,
+    *,
+    alpha: float,
+    mode: Mode = "regression",
+    margin: float | None = None,
 ) -> list[Line]:
     """Judge the rules for accuracies, which are tested together; the arguments are those of ``check``."""
     asked = [_with_margin(rule, mode, margin) for rule in rules if rule.of_accuracy]
@@ -104,7 +109,7 @@ def judge_accuracies(
     ]
 
 
-def _with_margin(rule: Rule, mode: Mode, margin: float | None) -> Rule:
+def _with_margin(rule: GateRule, mode: Mode, margin: float | None) -> GateRule:
     if mode == "regression" or rule.limit > 0:
         return rule
     if not margin:
@@ -112,9 +117,9 @@ def _with_margin(rule: Rule, mode: Mode, margin: float | None) -> Rule:
     return replace(rule, limit=margin)
 
 
-def _expand(rules: Sequence[Rule], found: Differences | Results) -> list[tuple[Rule, str | None]]:
+def _expand(rules: Sequence[GateRule], found: Differences | Results) -> list[tuple[GateRule, str | None]]:
     """Return each rule with each name that it means."""
-    expanded: list[tuple[Rule, str | None]] = []
+    expanded: list[tuple[GateRule, str | None]] = []
     for rule in rules:
         if rule.name is None:
             expanded.append((rule, None))
@@ -124,9 +129,9 @@ def _expand(rules: Sequence[Rule], found: Differences | Results) -> list[tuple[R
     return expanded
 
 
-def _specific(expanded: Sequence[tuple[Rule, str | None]]) -> list[tuple[Rule, str | None]]:
+def _specific(expanded: Sequence[tuple[GateRule, str | None]]) -> list[tuple[GateRule, str | None]]:
     """Keep one rule for each thing: one that names it rather than one with a ``*``, else the last."""
-    chosen: dict[tuple[str, str | None], Rule] = {}
+    chosen: dict[tuple[str, str | None], GateRule] = {}
     for rule, name in expanded:
         other = chosen.get((rule.kind, name))
         if other is None or rule.name == name or other.name != name:
@@ -135,7 +140,7 @@ def _specific(expanded: Sequence[tuple[Rule, str | None]]) -> list[tuple[Rule, s
 
 
 def _others(
-    rules: Sequence[Rule], baseline: RunRecord, candidate: RunRecord, found: Comparison, mode: Mode
+    rules: Sequence[GateRule], baseline: RunRecord, candidate: RunRecord, found: Comparison, mode: Mode
 ) -> Iterator[Line]:
     """Judge the rules that are not for accuracies."""
     for rule, _ in _specific([(rule, None) for rule in rules if not rule.of_accuracy]):
@@ -145,7 +150,7 @@ def _others(
             yield judge_count(rule, found)
 
 
-def _pick(found: Differences, rule: Rule, name: str | None) -> Difference:
+def _pick(found: Differences, rule: GateRule, name: str | None) -> Difference:
     if name is not None:
         return (found.sections if rule.kind == "section" else found.subsets)[name]
     if found.overall is None:

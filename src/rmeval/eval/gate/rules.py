@@ -26,9 +26,9 @@ from rmeval.eval.suites.patterns import named
 __all__ = [
     "COUNTS",
     "DEFAULT_RULES",
+    "GateRule",
     "Kind",
     "Mode",
-    "Rule",
     "Settings",
     "find_settings",
     "matching",
@@ -51,7 +51,7 @@ _KEYS = ("alpha", "fail-on", "margin", "mode")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class GateRule:
     """One thing the gate looks at, and how much it tolerates."""
 
     text: str
@@ -69,7 +69,7 @@ class Rule:
         return self.kind in ("overall", "section", "subset")
 
 
-def parse_rule(text: str, place: str = "") -> Rule:
+def parse_rule(text: str, place: str = "") -> GateRule:
     """Parse a rule.
 
     Args:
@@ -90,7 +90,7 @@ def parse_rule(text: str, place: str = "") -> Rule:
     limit = parse_limit(kind, rest, where, counts=COUNTS, example="1%")
     if kind not in COUNTS and limit == 1:
         raise UsageError(f"{where} could never fail: {rest} is 100%; 1% is 0.01")
-    return Rule(text.strip(), kind, name, limit)
+    return GateRule(text.strip(), kind, name, limit)
 
 
 def split_rule(text: str, kinds: Sequence[_Kind], where: str) -> tuple[_Kind, str | None]:
@@ -153,7 +153,7 @@ def _parse_count(value: object, where: str) -> float:
     return float(text)
 
 
-def matching(rule: Rule, known: Sequence[str]) -> list[str]:
+def matching(rule: GateRule, known: Sequence[str]) -> list[str]:
     """Return the names that a rule for sections or subsets means.
 
     Raises:
@@ -176,7 +176,7 @@ def matching(rule: Rule, known: Sequence[str]) -> list[str]:
 class Settings:
     """What ``rmeval.toml`` or ``pyproject.toml`` say; None for what they do not."""
 
-    rules: tuple[Rule, ...] | None = None
+    rules: tuple[GateRule, ...] | None = None
     alpha: float | None = None
     mode: Mode | None = None
     margin: float | None = None
@@ -234,7 +234,7 @@ def parse_mode(value: object, where: str) -> Mode:
     return value
 
 
-def read_floors(path: Path) -> list[Rule]:
+def read_floors(path: Path) -> list[GateRule]:
     """Read floors: YAML with ``overall``, ``sections``, ``subsets``, ``throughput``, ``invalid``, ``truncated``.
 
     Raises:
@@ -255,23 +255,23 @@ def read_floors(path: Path) -> list[Rule]:
     return [rule for key, value in table.items() for rule in _floors(str(key), value, path)]
 
 
-def _floors(key: str, value: object, path: Path) -> list[Rule]:
+def _floors(key: str, value: object, path: Path) -> list[GateRule]:
     where = f"{path} {key}"
     if key in ("sections", "subsets"):
         if not isinstance(value, dict):
             raise UsageError(f"{where}: write a floor for each name, such as {{Safety: 80%}}")
         kind: Kind = "section" if key == "sections" else "subset"
         return [
-            Rule(f"{key} {name} ≥ {floor}", kind, str(name), parse_share(floor, f"{where} {name}"))
+            GateRule(f"{key} {name} ≥ {floor}", kind, str(name), parse_share(floor, f"{where} {name}"))
             for name, floor in value.items()
         ]
     if key in COUNTS:
-        return [Rule(f"{key} ≤ {value}", cast("Kind", key), None, _parse_count(value, where))]
+        return [GateRule(f"{key} ≤ {value}", cast("Kind", key), None, _parse_count(value, where))]
     if key == "throughput":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise UsageError(f"{where}: {value!r} is no speed; write completions a second, such as 25")
-        return [Rule(f"{key} ≥ {value}", "throughput", None, float(value))]
-    return [Rule(f"{key} ≥ {value}", "overall", None, parse_share(value, where))]
+        return [GateRule(f"{key} ≥ {value}", "throughput", None, float(value))]
+    return [GateRule(f"{key} ≥ {value}", "overall", None, parse_share(value, where))]
 
 
 def _known(table: Mapping[object, object], keys: Iterable[str], where: str) -> None:

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from rmeval.errors import RunError
-from rmeval.eval.gate.rules import Mode, Rule
+from rmeval.eval.gate.rules import GateRule, Mode
 from rmeval.eval.numbers.compare import Comparison
 from rmeval.eval.numbers.differences import Difference
 from rmeval.eval.numbers.paired import smallest_detectable
@@ -37,7 +37,7 @@ Verdict: TypeAlias = Literal["pass", "improvement", "cannot tell", "regression"]
 class Line:
     """One thing that was looked at, and what came of it."""
 
-    rule: Rule
+    rule: GateRule
     name: str | None
     """Of the section or subset; None for the other kinds."""
     verdict: Verdict
@@ -65,7 +65,15 @@ class Line:
 
 
 def judge_accuracy(
-    rule: Rule, name: str | None, found: Difference, *, drop: float, rise: float, tests: int, alpha: float, mode: Mode
+    rule: GateRule,
+    name: str | None,
+    found: Difference,
+    *,
+    drop: float,
+    rise: float,
+    tests: int,
+    alpha: float,
+    mode: Mode,
 ) -> Line:
     """Judge an accuracy against the baseline's.
 
@@ -106,7 +114,7 @@ def judge_accuracy(
     return Line(rule, name, verdict, failed, reason, found.baseline, found.candidate, found, p, bound, least)
 
 
-def exact_limit(rule: Rule) -> Fraction:
+def exact_limit(rule: GateRule) -> Fraction:
     """Return a rule's limit as it was written: 0.1 is one tenth, not the float beside it."""
     return Fraction(repr(rule.limit))
 
@@ -125,7 +133,7 @@ def p_above(found: Difference, margin: float) -> float:
     return high if above else 1 - high
 
 
-def judge_throughput(rule: Rule, baseline: RunRecord, candidate: RunRecord, mode: Mode) -> Line:
+def judge_throughput(rule: GateRule, baseline: RunRecord, candidate: RunRecord, mode: Mode) -> Line:
     """Judge completions a second against the baseline's."""
     before, after = _throughput(baseline), _throughput(candidate)
     verdict: Verdict
@@ -140,7 +148,7 @@ def judge_throughput(rule: Rule, baseline: RunRecord, candidate: RunRecord, mode
     return Line(rule, None, verdict, _fails(verdict, mode), reason, before, after)
 
 
-def judge_count(rule: Rule, found: Comparison) -> Line:
+def judge_count(rule: GateRule, found: Comparison) -> Line:
     """Judge how many examples are invalid or truncated against the baseline's."""
     if rule.kind == "invalid":
         before, after = len(found.invalid_in_baseline), len(found.invalid_in_candidate)
@@ -151,7 +159,7 @@ def judge_count(rule: Rule, found: Comparison) -> Line:
     return Line(rule, None, verdict, verdict == "regression", reason, float(before), float(after))
 
 
-def judge_floor(rule: Rule, name: str | None, run: RunRecord) -> Line:
+def judge_floor(rule: GateRule, name: str | None, run: RunRecord) -> Line:
     """Judge a number of the candidate against the lowest value allowed; of a count, the highest.
 
     Raises:
@@ -169,7 +177,7 @@ def judge_floor(rule: Rule, name: str | None, run: RunRecord) -> Line:
     return Line(rule, name, "regression" if failed else "pass", failed, f"{shown} is {side} {limit}", None, value)
 
 
-def _value(rule: Rule, name: str | None, run: RunRecord) -> Fraction | float | None:
+def _value(rule: GateRule, name: str | None, run: RunRecord) -> Fraction | float | None:
     results = run.info.results
     if rule.kind in ("invalid", "truncated"):
         return float(sum(getattr(subset, rule.kind) for subset in results.subsets.values()))

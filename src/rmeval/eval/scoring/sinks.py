@@ -27,7 +27,7 @@ OUTPUT_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 def open_sink(path: Path) -> Sink:
     """Return what writes a file of one of ``OUTPUT_SUFFIXES``; nothing is opened yet."""
-    return Table(path) if path.suffix.lower() == ".parquet" else Lines(path)
+    return Parquet(path) if path.suffix.lower() == ".parquet" else JsonLines(path)
 
 
 @contextmanager
@@ -133,7 +133,7 @@ class Sink:
 # --- JSON lines -------------------------------------------------------------------------------------------------
 
 
-class Lines(Sink):
+class JsonLines(Sink):
     """JSON lines; with .gz, each chunk is a member of its own, which every reader of gzip takes."""
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -170,7 +170,7 @@ def _finite(value: object) -> object:
 # --- Parquet ----------------------------------------------------------------------------------------------------
 
 
-class Table(Sink):
+class Parquet(Sink):
     """Parquet. While it grows: Arrow streams, a chunk each, one after the other; a row group each at the end.
 
     The types are the data set's own where it declares them, else what the chunks so far have in common.

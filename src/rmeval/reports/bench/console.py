@@ -21,7 +21,7 @@ from rmeval.reports.bench.words import (
     duration,
     notes,
 )
-from rmeval.reports.shell.console import plain
+from rmeval.reports.shell.console import plain, print_whole
 
 __all__ = ["print_bench", "print_comparison", "print_note", "print_plan"]
 
@@ -73,10 +73,7 @@ def print_bench(document: Mapping[str, Any], console: Console | None = None) -> 
     for row in own["cells"]:
         if row["status"] == "measured":
             table.add_row(*(plain(text) for text in cells(row)))
-    width = console.width
-    console.width = max(width, Console(width=10_000).measure(table).maximum)
-    console.print(table)
-    console.width = width
+    print_whole(table, console)
     console.print()
     rest = [(row["name"], f"{row['status']}: {row['reason']}") for row in own["cells"] if row["status"] != "measured"]
     for reason, names in by_reason(rest):
@@ -108,10 +105,7 @@ def print_comparison(
         table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=True)
     for line in lines:
         table.add_row(*(plain(text, _STYLES[line["verdict"]]) for text in comparison_cells(line)))
-    width = console.width
-    console.width = max(width, Console(width=10_000).measure(table).maximum)
-    console.print(table)
-    console.width = width
+    print_whole(table, console)
     if left_out:
         console.print(plain(f"in one of the two only: {', '.join(left_out)}"), soft_wrap=True)
     failed = sum(line["failed"] for line in lines)

@@ -7,9 +7,9 @@ from rich.table import Table as RichTable
 
 from rmeval.reports.board.entries import Leaderboard, Table, letters
 from rmeval.reports.board.files import rank_text
-from rmeval.reports.shell.console import plain
+from rmeval.reports.shell.console import plain, print_whole
+from rmeval.reports.shell.names import short
 from rmeval.reports.shell.page import NONE, interval, percent
-from rmeval.reports.shell.visible import short
 
 __all__ = ["print_board"]
 
@@ -24,9 +24,7 @@ def print_board(board: Leaderboard) -> None:
         console.print(plain(table.title, "bold"))
         if table.reason:
             console.print(plain(f"not ranked with the above: {table.reason}", "yellow"), soft_wrap=True)
-        drawn = _drawn(table)
-        needed = Console(width=10_000).measure(drawn).maximum
-        Console(highlight=False, width=max(console.width, needed)).print(drawn)
+        print_whole(_drawn(table), console)
         if len(table.rows) > _MOST:
             console.print(f"… and {len(table.rows) - _MOST:,} more", style="dim")
         for row in table.rows[:_MOST]:

@@ -62,8 +62,8 @@ class Entry:
     """The sections that its overall number counts, in the suite's order; of published rows, those of their file."""
     notes: tuple[str, ...] = ()
     """What a reader must know of these numbers, a line each."""
-    remarks: tuple[str, ...] = ()
-    """What a reader may want to know."""
+    facts: tuple[str, ...] = ()
+    """What a reader may want to know, a line each."""
     measured: Measured | None = None
     """None for a published entry."""
 
@@ -81,7 +81,7 @@ class Row:
     detail: str
     """What tells it from other entries of the same model, such as the date; empty where there are none."""
     page: str
-    """Address of its page, relative to the index."""
+    """Address of its page, relative to the index: no other row has it."""
     rank: tuple[int, int] | None = None
     """The best and the worst rank that it can hold among the models measured; None for published rows."""
     place: int | None = None

@@ -185,7 +185,7 @@ def _entry(files: Sequence[_PerSubset], asked: str | None) -> Entry:
         subsets={name: SubsetFigure(accuracy[name]) for name in accuracy},
         source=" + ".join(each.file.name for each in files),
         counted=tuple(name for name, value in sections.items() if value is not None),
-        remarks=(f"in the file but of no section: {', '.join(others)}",) if others else (),
+        facts=(f"in the file but of no section: {', '.join(others)}",) if others else (),
     )
 
 

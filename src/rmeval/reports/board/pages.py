@@ -12,6 +12,7 @@ from rmeval.reports.board.entries import Apart, Entry, Figure, Leaderboard, Row,
 from rmeval.reports.board.files import HOW, rank_text
 from rmeval.reports.run.provenance import command_line, provenance
 from rmeval.reports.run.summary import describe, info_title
+from rmeval.reports.shell.bar import Bar
 from rmeval.reports.shell.page import render_page
 from rmeval.run_info import ReferenceResult, RunInfo
 
@@ -88,17 +89,8 @@ def _table(table: Table) -> TableView:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """A number with what the reference lines reach on the same examples."""
-
-    name: str
-    figure: Figure
-    reference_lines: Mapping[str, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class SubsetRow:
-    """A subset in the table."""
+class ModelSubset:
+    """A subset in the table of a model's page."""
 
     name: str
     section: str
@@ -124,8 +116,8 @@ _VERDICTS = {1: "better", -1: "worse", 0: "cannot tell"}
 def model_page(board: Leaderboard, row: Row) -> str:
     """Return the page of one row."""
     entry = row.entry
-    table = next((each for each in board.tables if any(other is row for other in each.rows)), None)
-    apart = next((each for each in board.apart if each.row is row), None)
+    table = next((each for each in board.tables if any(other.page == row.page for other in each.rows)), None)
+    apart = next((each for each in board.apart if each.row and each.row.page == row.page), None)
     info = entry.measured.info if entry.measured else None
     against = _against(table, row)
     nav = [("overview", "Overview")]
@@ -185,17 +177,17 @@ def _reference_lines(info: RunInfo | None) -> Mapping[str, ReferenceResult]:
 
 
 def _bar(name: str, figure: Figure | None, reference_lines: Mapping[str, float | None]) -> Bar | None:
-    return Bar(name, figure, reference_lines) if figure else None
+    return Bar(name, figure.accuracy, figure.low, figure.high, reference_lines) if figure else None
 
 
-def _subsets(entry: Entry, info: RunInfo | None) -> list[SubsetRow]:
+def _subsets(entry: Entry, info: RunInfo | None) -> list[ModelSubset]:
     """Return the subsets in the order of the sections, those in none of them last."""
     suite = entry.suite
     home = suite.homes(entry.weights)
     longest = _reference_lines(info)["longest"].subsets if "longest" in _reference_lines(info) else {}
     order = [*(name for name in home if name in entry.subsets), *(n for n in entry.subsets if n not in home)]
     return [
-        SubsetRow(name, home.get(name, ""), entry.subsets[name], suite.expected.get(name), longest.get(name))
+        ModelSubset(name, home.get(name, ""), entry.subsets[name], suite.expected.get(name), longest.get(name))
         for name in order
     ]
 
@@ -205,14 +197,14 @@ def _against(table: Table | None, row: Row) -> list[Against]:
     if table is None or table.ranking is None or row.rank is None:
         return []
     measured = table.measured
-    own = next(place for place, other in enumerate(measured) if other is row)
+    own = next(place for place, other in enumerate(measured) if other.page == row.page)
     difference, reach = table.ranking.difference[own], table.ranking.reach[own]
     found = []
     for place, other in enumerate(measured):
         if place != own:
             gap, half = float(difference[place]), float(reach[place])
-            side = (gap > half) - (gap < -half)
-            found.append(Against(other, gap, gap - half, gap + half, _VERDICTS[side]))
+            verdict = _VERDICTS[(gap > half) - (gap < -half)]
+            found.append(Against(other, gap, gap - half, gap + half, verdict))
     return found
 
 

@@ -31,14 +31,14 @@ def arrange(entries: Sequence[Entry], apart: Sequence[Apart], weights: str | Non
         weights: The weight table of the first table of each suite that has it; of others it is their default.
         seed: Seed of the draws.
     """
-    rows = dict(zip(map(id, entries), _rows(entries), strict=True))
+    rows = _rows(entries)
     tables: list[Table] = []
     others: list[Apart] = []
     for suite in _suites(entries):
-        own = [entry for entry in entries if _key(entry.suite) == _key(suite)]
+        own = [row for row in rows if _key(row.entry.suite) == _key(suite)]
         fit, rest = _split(own, suite, suite.table(weights))
-        others += [Apart(rows[id(e)].label, reasons, e.source, rows[id(e)]) for e, reasons in rest]
-        tables += _tables(suite, [rows[id(entry)] for entry in fit], suite.table(weights), seed)
+        others += rest
+        tables += _tables(suite, fit, suite.table(weights), seed)
     return tables, [*others, *apart]
 
 
@@ -56,24 +56,21 @@ def _key(suite: Suite) -> tuple[str, str | None]:
 
 # --- what may be ranked -------------------------------------------------------------------------------------------
 
-_Reasoned = tuple[Entry, tuple[str, ...]]
 
-
-def _split(entries: Sequence[Entry], suite: Suite, weights: str | None) -> tuple[list[Entry], list[_Reasoned]]:
-    """Return the entries that may be ranked, and the others with the reasons."""
-    reasons = {id(entry): _reasons(entry, suite, weights) for entry in entries}
-    whole = [entry for entry in entries if not reasons[id(entry)]]
-    classes: dict[tuple[str, str], list[Entry]] = {}
-    for entry in whole:
-        if entry.measured is not None:
-            classes.setdefault(_data(entry.measured), []).append(entry)
-    main = max(classes.values(), key=len, default=[])  # Of equals, the first.
-    for other in classes.values():
-        if other is not main:
-            for entry in other:
-                reasons[id(entry)] = (_other_data(entry, main[0]),)
-    fit = [entry for entry in entries if not reasons[id(entry)]]
-    return fit, [(entry, reasons[id(entry)]) for entry in entries if reasons[id(entry)]]
+def _split(rows: Sequence[Row], suite: Suite, weights: str | None) -> tuple[list[Row], list[Apart]]:
+    """Return the rows that may be ranked, and the others with the reasons."""
+    reasons = {row.page: _reasons(row.entry, suite, weights) for row in rows}
+    classes: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.entry.measured is not None and not reasons[row.page]:
+            classes.setdefault(_data(row.entry.measured), []).append(row)
+    main = max(classes, key=lambda data: len(classes[data]), default=None)  # Of equals, the first.
+    for data, other in classes.items():
+        if main is not None and data != main:
+            reasons |= {row.page: (_other_data(row.entry, classes[main][0].entry),) for row in other}
+    fit = [row for row in rows if not reasons[row.page]]
+    rest = [row for row in rows if reasons[row.page]]
+    return fit, [Apart(row.label, reasons[row.page], row.entry.source, row) for row in rest]
 
 
 def _data(measured: Measured) -> tuple[str, str]:
@@ -173,8 +170,8 @@ def _table(
     measured = [row for row in ordered if row.entry.measured is not None]
     ranking = None if seed is None else _rank(suite, weights, [row.entry for row in measured], seed)
     if ranking is not None:
-        placed = dict(zip(map(id, measured), _placed(measured, ranking), strict=True))
-        ordered = [placed.get(id(row), row) for row in ordered]
+        placed = {row.page: row for row in _placed(measured, ranking)}
+        ordered = [placed.get(row.page, row) for row in ordered]
     info = measured[0].entry.measured.info if measured and measured[0].entry.measured else None
     return Table(
         suite=suite,
@@ -234,12 +231,16 @@ def _placed(rows: Sequence[Row], ranking: Ranking) -> list[Row]:
 
 def _rows(entries: Sequence[Entry]) -> list[Row]:
     """Give each entry what tells it from others of the same model, and the address of its page."""
-    names: dict[str, list[Entry]] = {}
-    for entry in entries:
-        names.setdefault(visible(entry.model), []).append(entry)
-    details = {id(entry): text for own in names.values() for entry, text in zip(own, _details(own), strict=True)}
+    names: dict[str, list[int]] = {}
+    for place, entry in enumerate(entries):
+        names.setdefault(visible(entry.model), []).append(place)
+    details: dict[int, str] = {}
+    for places in names.values():
+        details |= zip(places, _details([entries[place] for place in places]), strict=True)
     taken: set[str] = set()
-    return [Row(entry, details[id(entry)], f"models/{_slug(entry.model, taken)}.html") for entry in entries]
+    return [
+        Row(entry, details[place], f"models/{_slug(entry.model, taken)}.html") for place, entry in enumerate(entries)
+    ]
 
 
 def _details(entries: Sequence[Entry]) -> list[str]:

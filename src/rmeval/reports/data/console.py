@@ -7,7 +7,7 @@ from rich.table import Table
 
 from rmeval.data_prep.output.ledger import Ledger, SourceLedger, Totals
 from rmeval.data_prep.overlap.contamination import GRAM, OverlapReport
-from rmeval.reports.shell.console import plain
+from rmeval.reports.shell.console import plain, print_whole
 
 __all__ = ["print_ledger"]
 
@@ -17,11 +17,11 @@ def print_ledger(ledger: Ledger, overlap: OverlapReport | None = None) -> None:
     console = Console(highlight=False)
     console.print(plain(f"{ledger.mixture}, seed {ledger.seed}", "bold"))
     console.print()
-    _print_whole(_sources(ledger), console)
+    print_whole(_sources(ledger), console)
     drops = _drops(ledger.sources)
     if drops.row_count:
         console.print()
-        _print_whole(drops, console)
+        print_whole(drops, console)
     if overlap is not None and overlap.subsets:
         console.print()
         for line in _overlap(overlap):
@@ -74,9 +74,3 @@ def _overlap(overlap: OverlapReport) -> list[str]:
         lines.append(f"overlap with {name}: " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))
     lines.append(f"{len(overlap.contaminated):,} training pairs have a benchmark's prompt (contamination.json)")
     return lines
-
-
-def _print_whole(table: Table, console: Console) -> None:
-    """Print a table, rather too wide for its terminal than with a number cut short."""
-    needed = Console(width=10_000).measure(table).maximum
-    Console(highlight=False, width=max(console.width, needed)).print(table)

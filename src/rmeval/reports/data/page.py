@@ -70,8 +70,8 @@ def data_page(statistics: MixtureStatistics) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A source in the tables; the lengths are means over the training side, in characters."""
+class _SourceRow:
+    """A source in the tables; the lengths are means over the train split, in characters."""
 
     name: str
     train: int
@@ -90,9 +90,9 @@ class _Row:
     """Pairs in the output less the published count."""
 
 
-def _row(source: SourceStatistics, ledger: LedgerEntry | None) -> _Row:
+def _row(source: SourceStatistics, ledger: LedgerEntry | None) -> _SourceRow:
     published = ledger["published"] if ledger else None
-    return _Row(
+    return _SourceRow(
         name=source["name"],
         train=source["train"],
         test=source["test"],

@@ -12,8 +12,8 @@ from rmeval.eval.gate.check import Gate
 from rmeval.eval.gate.rules import Mode
 from rmeval.eval.gate.verdicts import Line, Verdict
 from rmeval.records import RunRecord
-from rmeval.reports.shell.console import plain
-from rmeval.reports.shell.visible import short
+from rmeval.reports.shell.console import plain, print_whole
+from rmeval.reports.shell.names import short
 
 __all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "columns", "headline", "print_gate"]
 
@@ -46,10 +46,7 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
         table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
     for line in gate.lines:
         table.add_row(plain(short(line.target)), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
-    width = console.width
-    console.width = max(width, Console(width=10_000).measure(table).maximum)  # Rather too wide than with a number cut.
-    console.print(table)
-    console.width = width
+    print_whole(table, console)
     console.print()
     for line in gate.lines:
         if line.verdict != "pass" or line.failed:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from rmeval.errors import RunError
 from rmeval.eval.gate.check import Gate
 from rmeval.reports.gate.console import COULD_SHOW, cells, columns, headline, meaning_of_p, where
-from rmeval.reports.shell.visible import visible
+from rmeval.reports.shell.names import printable
 
 __all__ = ["append_file", "junit", "markdown", "workflow_commands"]
 
@@ -64,7 +64,7 @@ def code(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return text with control characters made visible and each run of white space as one space."""
-    return visible(" ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def _row(values: list[str]) -> str:

@@ -12,8 +12,9 @@ from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.run.summary import describe, right_means, title
-from rmeval.reports.shell.console import plain
-from rmeval.reports.shell.visible import short
+from rmeval.reports.shell.console import plain, print_whole
+from rmeval.reports.shell.names import short
+from rmeval.reports.shell.page import interval, percent
 from rmeval.run_info import Results, SubsetResult
 
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
@@ -45,11 +46,11 @@ def print_run(run: RunRecord) -> None:
             plain(f"{item.severity:8} {describe(item.code, item.count, item.examples)}", _STYLES[item.severity])
         )
     console.print()
-    _print_whole(_table(run), console)
+    print_whole(_table(run), console)
     results = info.results
     if results.lowest is not None and results.highest is not None and results.lowest < results.highest:
         console.print(
-            f"float32 could make the overall number {_interval(results.lowest, results.highest)}", style="yellow"
+            f"float32 could make the overall number {interval(results.lowest, results.highest)}", style="yellow"
         )
     seconds = info.timing.total_seconds
     console.print(f"{seconds:,.1f} s in all; longest and random are reference lines, which read nothing", style="dim")
@@ -68,7 +69,7 @@ def print_selftest(found: SelfTest) -> None:
     console = Console(highlight=False)
     how = f"{found.examples} examples in {found.dtype}, against one conversation at a time"
     console.print(how if found.dtype else f"{found.examples} examples, against one item at a time")
-    _print_whole(table, console)
+    print_whole(table, console)
     verdict = f"{found.moved} decisions moved" if found.moved else "no decision moved"
     console.print(verdict, style="bold red" if found.moved else "bold green")
 
@@ -83,12 +84,6 @@ def print_names(rows: Iterable[tuple[str, str]]) -> None:
     Console(highlight=False).print(table)
 
 
-def _print_whole(table: Table, console: Console) -> None:
-    """Print a table, rather too wide for its terminal than with a number cut short."""
-    needed = Console(width=10_000).measure(table).maximum
-    Console(highlight=False, width=max(console.width, needed)).print(table)
-
-
 def _table(run: RunRecord) -> Table:
     results = run.info.results
     counts = [name for name, get in _COUNTS.items() if any(get(item) for item in results.subsets.values())]
@@ -99,9 +94,9 @@ def _table(run: RunRecord) -> Table:
     sections = suite_of(run.info).sections(run.info.weights)
     shown: set[str] = set()
     for name, estimate in results.sections.items():
-        interval = _interval(estimate.low, estimate.high)
+        limits = interval(estimate.low, estimate.high)
         _bold_row(
-            table, name, _percent(estimate.accuracy), interval, len(counts), _reference_lines(results, "sections", name)
+            table, name, percent(estimate.accuracy), limits, len(counts), _reference_lines(results, "sections", name)
         )
         for subset in sections[name].subsets:
             if subset in results.subsets and subset not in shown:
@@ -114,9 +109,9 @@ def _table(run: RunRecord) -> Table:
         _subset_row(table, subset, results, counts)
     if results.overall is not None:
         whole = results.overall
-        reference_lines = [_percent(results.reference_lines[name].overall) for name in ("longest", "random")]
+        reference_lines = [percent(results.reference_lines[name].overall) for name in ("longest", "random")]
         _bold_row(
-            table, "overall", _percent(whole.accuracy), _interval(whole.low, whole.high), len(counts), reference_lines
+            table, "overall", percent(whole.accuracy), interval(whole.low, whole.high), len(counts), reference_lines
         )
     return table
 
@@ -126,27 +121,19 @@ def _subset_row(table: Table, name: str, results: Results, counts: list[str]) ->
     table.add_row(
         plain(f"  {short(name)}"),
         f"{item.n:,}" if item.expected in (None, item.n) else f"{item.n:,}/{item.expected:,}",
-        _percent(item.accuracy),
-        _interval(item.low, item.high),
+        percent(item.accuracy),
+        interval(item.low, item.high),
         *(_count(_COUNTS[count](item)) for count in counts),
         *_reference_lines(results, "subsets", name),
     )
 
 
-def _bold_row(table: Table, name: str, accuracy: str, interval: str, counts: int, reference_lines: list[str]) -> None:
-    table.add_row(plain(short(name)), "", accuracy, interval, *[""] * counts, *reference_lines, style="bold")
+def _bold_row(table: Table, name: str, accuracy: str, limits: str, counts: int, reference_lines: list[str]) -> None:
+    table.add_row(plain(short(name)), "", accuracy, limits, *[""] * counts, *reference_lines, style="bold")
 
 
 def _reference_lines(results: Results, level: str, name: str) -> list[str]:
-    return [_percent(getattr(results.reference_lines[line], level).get(name)) for line in ("longest", "random")]
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
+    return [percent(getattr(results.reference_lines[line], level).get(name)) for line in ("longest", "random")]
 
 
 def _count(number: int) -> str:

@@ -110,7 +110,7 @@ def _run(info: RunInfo, path: Path | None) -> dict[str, str | None]:
         "scoring": timing.scoring_seconds,
         "float32 again": timing.refine_seconds,
     }
-    notes = [item for item in info.audit if item.severity == "info"]
+    findings = [item for item in info.audit if item.severity == "info"]
     return {
         "folder": str(path) if path else None,
         "created": info.created,
@@ -126,7 +126,7 @@ def _run(info: RunInfo, path: Path | None) -> dict[str, str | None]:
         else f"{count(tokens.recalled)} conversations, computed by "
         + "; ".join(f"{origin} ({count(number)})" for origin, number in tokens.recalled_from.items()),
         **{f"sha256 of {name}": digest for name, digest in info.files.items()},
-        "notes": "; ".join(describe(item.code, item.count, item.examples) for item in notes) or None,
+        "findings": "; ".join(describe(item.code, item.count, item.examples) for item in findings) or None,
     }
 
 

@@ -15,6 +15,7 @@ from rmeval.reports.run.examples_data import examples_index, examples_text
 from rmeval.reports.run.plots import draw_plots
 from rmeval.reports.run.provenance import Group, command_line, provenance
 from rmeval.reports.run.summary import describe, right_means, title
+from rmeval.reports.shell.bar import Bar
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import Plot
 from rmeval.run_info import Estimate, RunInfo, SubsetResult
@@ -89,22 +90,14 @@ def _labels(runs: Sequence[RunRecord]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing to know before believing the numbers."""
+class ShownFinding:
+    """A finding of the audit, or a reason why the run is partial, as the page shows it."""
 
     severity: str
+    """That of the audit, or ``partial``."""
     text: str
     examples: tuple[str, ...]
     """Ids of examples in the run where it was seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """An accuracy with what the reference lines reach on the same examples."""
-
-    name: str
-    estimate: Estimate
-    reference_lines: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +122,12 @@ class RunView:
     name: str
     title: str
     right_means: str
-    """What makes an example right where it has several completions of a side; else empty."""
+    """What makes an example right where it has several chosen or rejected completions; else empty."""
     info: RunInfo
     overall: Bar | None
     sections: Sequence[Bar]
     subsets: Sequence[SubsetRow]
-    warnings: Sequence[Notice]
+    warnings: Sequence[ShownFinding]
     plots: Sequence[Plot]
     provenance: Sequence[Group]
     command: str | None
@@ -154,11 +147,11 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         title=title(run),
         right_means=right_means(run),
         info=info,
-        overall=Bar("Overall", overall, {name: each.overall for name, each in reference_lines.items()})
+        overall=_bar("Overall", overall, {name: each.overall for name, each in reference_lines.items()})
         if overall
         else None,
         sections=[
-            Bar(name, estimate, {line: each.sections.get(name) for line, each in reference_lines.items()})
+            _bar(name, estimate, {line: each.sections.get(name) for line, each in reference_lines.items()})
             for name, estimate in results.sections.items()
         ],
         subsets=_subsets(info),
@@ -168,6 +161,10 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         command=command_line(info),
         folder=str(run.path or ""),
     )
+
+
+def _bar(name: str, estimate: Estimate, reference_lines: Mapping[str, float | None]) -> Bar:
+    return Bar(name, estimate.accuracy, estimate.low, estimate.high, reference_lines)
 
 
 def _subsets(info: RunInfo) -> list[SubsetRow]:
@@ -191,10 +188,10 @@ def _subsets(info: RunInfo) -> list[SubsetRow]:
     ]
 
 
-def _warnings(info: RunInfo, ids: set[str]) -> list[Notice]:
-    found = [Notice("partial", reason, ()) for reason in info.partial_reasons]
+def _warnings(info: RunInfo, ids: set[str]) -> list[ShownFinding]:
+    found = [ShownFinding("partial", reason, ()) for reason in info.partial_reasons]
     for item in sorted((item for item in info.audit if item.severity != "info"), key=lambda item: item.severity):
         places = tuple(dict.fromkeys(place for place in item.examples if place in ids))[:3]
         elsewhere = tuple(place for place in item.examples if place not in ids)
-        found.append(Notice(item.severity, describe(item.code, item.count, elsewhere), places))
+        found.append(ShownFinding(item.severity, describe(item.code, item.count, elsewhere), places))
     return found
