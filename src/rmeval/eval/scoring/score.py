@@ -17,19 +17,17 @@ from itertools import islice
 from pathlib import Path
 
 from rmeval.data_prep.rows.column_map import ColumnMap
-from rmeval.data_prep.rows.scorable import ScorableRow, scorable_rows
-from rmeval.data_prep.rows.stream import Source, open_source
+from rmeval.data_prep.rows.scorable import ScorableRow
 from rmeval.data_prep.text.audit import Audit, finding
 from rmeval.errors import DataError, ModelError, UsageError
 from rmeval.eval.journal.journal import Journal
-from rmeval.eval.scorers import ModelOptions, load_scorer
+from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.scorers.base import Loses, Prefetches, Scorer, Settling, told
 from rmeval.eval.scorers.kept import ask_kept, opened
 from rmeval.eval.scoring.best_of_n import best_pair, pairable, refine_best
 from rmeval.eval.scoring.chunks import Chunk, ahead, grouped, row_bytes
-from rmeval.eval.scoring.partial import Partial
-from rmeval.eval.scoring.sinks import OUTPUT_SUFFIXES
-from rmeval.eval.suites.mini import MINI, mini_path
+from rmeval.eval.scoring.job import ScoreJob, output_paths
+from rmeval.eval.scoring.partial import Partial, State
 from rmeval.types import Finding, Progress
 
 __all__ = ["ScoreSummary", "score"]
@@ -98,109 +96,86 @@ def score(
     start = time.perf_counter()
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, not {limit}")
-    paths = _checked(output, best)
-    options = model_options or ModelOptions()
-    name = model if isinstance(model, str) else model.info.name
-    data: list[object] = [dataset, split, limit, *([dict(columns)] if columns else [])]
-    job = {"model": name, "data": data, "best": str(best), "options": asdict(options)}
-    mapped = ColumnMap.parse(columns) if columns else None
-    partial = Partial(paths, job, overwrite=overwrite)
+    job = ScoreJob(
+        model=model,
+        dataset=dataset,
+        paths=output_paths(output, best),
+        best=best,
+        split=split,
+        limit=limit,
+        columns=dict(columns) if columns else None,
+        mapped=ColumnMap.parse(columns) if columns else None,
+        options=model_options or ModelOptions(),
+        progress=progress,
+    )
+    partial = Partial(job.paths, job.note, overwrite=overwrite)
     resumed = partial.state.rows
-    with opened(model, options) as journal, closing(partial):
-        scorer: Scorer | None = None
-        if partial.state.finished:
-            source, scorer = _open(dataset, split, paths), _load(model, options, journal)
-            partial.confirm(asdict(told(scorer)), _digest(source, mapped, limit, partial.state.rows))
+    with opened(model, job.options) as journal, closing(partial):
+        scorer = _confirm(job, partial, journal) if partial.state.finished else None
         if not partial.state.finished:
             partial.open()
-            source = _open(dataset, split, paths)
-            resumed = _score_rows(partial, source, mapped, limit, scorer or model, options, journal, progress)
+            resumed = _score_rows(job, partial, scorer, journal)
         partial.publish()
-    state = partial.state
+    return _summary(job, partial.state, resumed, time.perf_counter() - start)
+
+
+def _summary(job: ScoreJob, state: State, resumed: int, seconds: float) -> ScoreSummary:
     return ScoreSummary(
-        model=name,
-        dataset=dataset,
-        output=paths[0],
+        model=job.name,
+        dataset=job.dataset,
+        output=job.paths[0],
         rows=state.rows,
         completions=state.completions,
-        best=None if best is None else paths[1],
+        best=None if job.best is None else job.paths[1],
         pairs=state.pairs,
         left_out=state.left_out,
         findings=state.findings,
         resumed=resumed,
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
     )
 
 
-def _load(model: str | Scorer, options: ModelOptions, journal: Journal | None) -> Scorer:
-    return load_scorer(model, options, journal=journal) if isinstance(model, str) else model
+def _confirm(job: ScoreJob, partial: Partial, journal: Journal | None) -> Scorer:
+    """See that what is finished is of this model and these rows; return the model, which had to be loaded for that."""
+    source, scorer = job.open(), job.load(journal)
+    partial.confirm(asdict(told(scorer)), _digest(job.rows(source), partial.state.rows))
+    return scorer
 
 
-def _digest(source: Source, columns: ColumnMap | None, limit: int | None, rows: int) -> str | None:
-    """Return the digest of all rows; None where there are not as many as given."""
+def _digest(rows: Iterable[ScorableRow], expected: int) -> str | None:
+    """Return the digest of all rows; None where there are not as many as expected."""
     digest, count = hashlib.sha256(), 0
-    for row in islice(scorable_rows(source, columns), limit):
+    for row in rows:
         digest.update(row_bytes(row))
         count += 1
-    return digest.hexdigest() if count == rows else None
-
-
-def _checked(output: str | Path, best: str | Path | None) -> list[Path]:
-    """Return the files to write, which must differ and be of a kind that can be written."""
-    paths = []
-    for option, given in (("--output", output), ("--best", best)):
-        if given is None:
-            continue
-        path = Path(given).expanduser()
-        if not path.name.lower().endswith(OUTPUT_SUFFIXES):
-            raise UsageError(f"{option} takes a file that ends in {', '.join(OUTPUT_SUFFIXES)}, not {path}")
-        paths.append(path)
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("--output and --best are the same file")
-    return paths
-
-
-def _open(dataset: str, split: str | None, outputs: Sequence[Path]) -> Source:
-    """Open the data set, which must not be what is written."""
-    source = open_source(str(mini_path()) if dataset == MINI.dataset else dataset, split=split)
-    if any(path.exists() and path.samefile(file) for path in outputs for _, file in source.files):
-        raise UsageError("--output and --best cannot be a file of the data set")
-    return source
+    return digest.hexdigest() if count == expected else None
 
 
 # --- chunk by chunk ---------------------------------------------------------------------------------------------
 
 
-def _score_rows(
-    partial: Partial,
-    source: Source,
-    columns: ColumnMap | None,
-    limit: int | None,
-    model: str | Scorer,
-    options: ModelOptions,
-    journal: Journal | None,
-    progress: Progress | None,
-) -> int:
+def _score_rows(job: ScoreJob, partial: Partial, loaded: Scorer | None, journal: Journal | None) -> int:
     """Score and write every chunk that is not written yet; return how many rows were."""
+    source, options = job.open(), job.options
 
     def rows() -> Iterator[ScorableRow]:
-        found = islice(scorable_rows(source, columns), limit)
+        found = job.rows(source)
         return map(pairable, found) if len(partial.sinks) > 1 else found
 
     if not sum(1 for _ in islice(rows(), LOOK)):
         raise DataError(f"{source.name} has no rows")
-    scorer = _load(model, options, journal)
+    scorer = job.load(journal) if loaded is None else loaded
     partial.begin(asdict(told(scorer)), source)
     chunks = _chunks(rows, partial, source.name)
     resumed, saved = partial.state.rows, partial.state.findings
-    before = _noticed(scorer, journal) if resumed else ()  # What loading notices is in what was saved.
-    total = min(source.estimate(), limit or sys.maxsize) if progress else 0
+    before = _findings(scorer, journal) if resumed else ()  # What loading finds is in what was saved.
+    total = min(source.estimate(), job.limit or sys.maxsize) if job.progress else 0
     audit = Audit()
     if partial.state.exact and isinstance(scorer, Settling):
         scorer.use_float32()
     for chunk in ahead(chunks, scorer.prefetch if isinstance(scorer, Prefetches) else None):
         conversations = chunk.conversations
-        report = progress and _rows_done(progress, partial.state.rows, len(chunk.rows), total)
+        report = job.progress and _rows_done(job.progress, partial.state.rows, len(chunk.rows), total)
         asked = ask_kept(scorer, chunk.items, journal, report)
         scores = asked.scores
         if not partial.state.rows and isinstance(scorer, Loses) and scorer.lost:
@@ -214,7 +189,7 @@ def _score_rows(
         remaining = (score.value for score in scores)
         values = [list(islice(remaining, len(row.conversations))) for row in chunk.rows]
         _note(audit, chunk.rows, values)
-        _write(partial, chunk, values, _merged(saved, before, [*_noticed(scorer, journal), *audit.findings()]))
+        _write(partial, chunk, values, _merged(saved, before, [*_findings(scorer, journal), *audit.findings()]))
     return resumed
 
 
@@ -229,7 +204,7 @@ def _chunks(rows: Callable[[], Iterator[ScorableRow]], partial: Partial, name: s
     return grouped(left, digest)
 
 
-def _noticed(scorer: Scorer, journal: Journal | None) -> tuple[Finding, ...]:
+def _findings(scorer: Scorer, journal: Journal | None) -> tuple[Finding, ...]:
     """Return what the scorer and the journal have to say up to now."""
     warnings = () if journal is None else tuple(journal.warnings)
     return (*scorer.findings(), *([finding("journal", len(warnings), warnings)] if warnings else ()))
