@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -21,7 +21,34 @@ if TYPE_CHECKING:
     from rmeval.bench.plan import Sweep
     from rmeval.bench.run import Announcement
 
-_MODEL, _SWEEP, _COMPARE, _OUTPUT = "Model", "Sweep", "Compare", "Output"
+_model, _timed, _compare, _output = map(opt.panel, ("Model", "Sweep", "Compare", "Output"))
+_New: TypeAlias = Annotated[
+    Path | None, typer.Argument(metavar="[NEW.json]", help="With --compare: this bench, none is run.")
+]
+_Model: TypeAlias = Annotated[str | None, _model("Any of `rmeval list kinds`, or config:PATH for random weights.")]
+_RandomWeights: TypeAlias = Annotated[bool, _model("Take only the model's configuration.", "--random-weights")]
+_Device: TypeAlias = Annotated[str | None, _model("auto, cpu, cuda, cuda:1 or mps.")]
+_BatchSizes: TypeAlias = Annotated[
+    str | None, _timed("Conversations a request; items for kinds without a dtype. Default: 1,2,4,8,16,32.")
+]
+_Dtypes: TypeAlias = Annotated[str | None, _timed("Default: float32,bfloat16,float16,int8.")]
+_Lengths: TypeAlias = Annotated[str | None, _timed("Tokens a conversation, made up. Default: 512.")]
+_Dataset: TypeAlias = Annotated[str | None, _timed("Time its rows; decisions are compared on it. Default: mini.")]
+_Split: TypeAlias = Annotated[str | None, _timed("Split of the data set.")]
+_Attention: TypeAlias = Annotated[
+    str | None, _timed("Such as auto,eager,sdpa. Default: auto.", "--attn-implementation", "--attn")
+]
+_Compile: TypeAlias = Annotated[str | None, _timed("off, on, or off,on. Default: off.", "--compile")]
+_MaxTime: TypeAlias = Annotated[float | None, _timed("Seconds of timed rounds a cell. Default: 20.")]
+_Against: TypeAlias = Annotated[str | None, _compare("pipeline: time transformers' beside it.")]
+_Old: TypeAlias = Annotated[
+    Path | None, _compare("Hold this bench against; without --model, repeat its sweep.", metavar="OLD.json")
+]
+_FailOn: TypeAlias = Annotated[
+    list[str] | None, _compare("Exit 1 for throughput:10%, latency:20%, memory:5% or flips:0; may be repeated.")
+]
+_OutputDir: TypeAlias = Annotated[Path | None, _output("Folder of the files. Default: runs/bench-MODEL-TIME.")]
+_Overwrite: TypeAlias = Annotated[bool, _output("Replace another bench there.", "--overwrite")]
 _HELP = """Time a model over batch sizes and dtypes: throughput, latency, memory, and the decisions that flip.
 
 The cells are planned and shown first, with the time they will take. Ctrl-C keeps what is finished; the same command
@@ -35,78 +62,32 @@ def register(app: typer.Typer) -> None:
 
 def command(
     context: typer.Context,
-    new: Annotated[
-        Path | None, typer.Argument(metavar="[NEW.json]", help="With --compare: this bench, none is run.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Any of `rmeval list kinds`, or config:PATH for random weights.", rich_help_panel=_MODEL),
-    ] = None,
-    random_weights: Annotated[
-        bool,
-        typer.Option("--random-weights", help="Take only the model's configuration.", rich_help_panel=_MODEL),
-    ] = False,
+    new: _New = None,
+    model: _Model = None,
+    random_weights: _RandomWeights = False,
     revision: opt.Revision = None,
     tokenizer: opt.Tokenizer = None,
     chat_template: opt.ChatTemplate = None,
     template_date: opt.TemplateDate = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MODEL)] = None,
+    device: _Device = None,
     trust_remote_code: opt.TrustRemoteCode = False,
     allow_pickle: opt.AllowPickle = False,
     allow_untrained_head: opt.AllowUntrainedHead = False,
-    batch_sizes: Annotated[
-        str | None,
-        typer.Option(
-            help="Conversations a request; items for kinds without a dtype. Default: 1,2,4,8,16,32.",
-            rich_help_panel=_SWEEP,
-        ),
-    ] = None,
-    dtypes: Annotated[
-        str | None, typer.Option(help="Default: float32,bfloat16,float16,int8.", rich_help_panel=_SWEEP)
-    ] = None,
-    lengths: Annotated[
-        str | None, typer.Option(help="Tokens a conversation, made up. Default: 512.", rich_help_panel=_SWEEP)
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Time its rows; decisions are compared on it. Default: mini.", rich_help_panel=_SWEEP),
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Split of the data set.", rich_help_panel=_SWEEP)] = None,
-    attention: Annotated[
-        str | None,
-        typer.Option(
-            "--attn-implementation", "--attn", help="Such as auto,eager,sdpa. Default: auto.", rich_help_panel=_SWEEP
-        ),
-    ] = None,
-    compile: Annotated[
-        str | None, typer.Option("--compile", help="off, on, or off,on. Default: off.", rich_help_panel=_SWEEP)
-    ] = None,
-    max_time: Annotated[
-        float | None, typer.Option(help="Seconds of timed rounds a cell. Default: 20.", rich_help_panel=_SWEEP)
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="pipeline: time transformers' beside it.", rich_help_panel=_COMPARE)
-    ] = None,
-    compare: Annotated[
-        Path | None,
-        typer.Option(metavar="OLD.json", help="Hold this bench against; without --model, repeat its sweep.",
-                     rich_help_panel=_COMPARE),
-    ] = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Exit 1 for throughput:10%, latency:20%, memory:5% or flips:0; may be repeated.",
-            rich_help_panel=_COMPARE,
-        ),
-    ] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the files. Default: runs/bench-MODEL-TIME.", rich_help_panel=_OUTPUT)
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace another bench there.", rich_help_panel=_OUTPUT)
-    ] = False,
+    batch_sizes: _BatchSizes = None,
+    dtypes: _Dtypes = None,
+    lengths: _Lengths = None,
+    dataset: _Dataset = None,
+    split: _Split = None,
+    attention: _Attention = None,
+    compile: _Compile = None,
+    max_time: _MaxTime = None,
+    against: _Against = None,
+    compare: _Old = None,
+    fail_on: _FailOn = None,
+    output_dir: _OutputDir = None,
+    overwrite: _Overwrite = False,
     as_json: opt.Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Measure or compare, and print what came of it."""
     from rmeval.bench import storage
     from rmeval.bench.compare import compare as compare_benches

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -16,7 +16,30 @@ from rmeval.errors import UsageError
 if TYPE_CHECKING:
     from rmeval.eval.gate.check import Gate
 
-_RUNS, _RULES, _OUTPUT = "Runs", "Rules", "Output"
+_runs, _rules, _output = map(opt.panel, ("Runs", "Rules", "Output"))
+_Candidate: TypeAlias = Annotated[Path, _runs("Folder of the run to judge.")]
+_Baseline: TypeAlias = Annotated[Path | None, _runs("Folder of the run to compare with.")]
+_CommonOnly: TypeAlias = Annotated[bool, _runs("Compare the examples that both runs have.", "--common-only")]
+_FailOn: TypeAlias = Annotated[
+    list[str] | None,
+    _rules(
+        "Such as overall:1%, section:Safety:0.02, subset:*:5%, throughput:10%, invalid:0, truncated:0; may be"
+        " repeated. Default: overall:0 and section:*:0."
+    ),
+]
+_Alpha: TypeAlias = Annotated[str | None, _rules("How often all rules together may fail by chance. Default: 0.05.")]
+_Mode: TypeAlias = Annotated[
+    str | None,
+    _rules(
+        "regression: fail on a drop that is shown. noninferiority: fail unless a drop below the margin is shown."
+        " Default: regression."
+    ),
+]
+_Margin: TypeAlias = Annotated[str | None, _rules("Margin of rules with limit 0, for noninferiority: 1%.")]
+_Thresholds: TypeAlias = Annotated[Path | None, _rules("YAML of floors, with or without a baseline.")]
+_Junit: TypeAlias = Annotated[Path | None, _output("File for JUnit XML.")]
+_Markdown: TypeAlias = Annotated[Path | None, _output("File for Markdown, for a pull request.")]
+_Report: TypeAlias = Annotated[str | None, _output("Path or address of the HTML comparison, to link to.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,50 +50,17 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    candidate: Annotated[Path, typer.Option(help="Folder of the run to judge.", rich_help_panel=_RUNS)],
-    baseline: Annotated[
-        Path | None, typer.Option(help="Folder of the run to compare with.", rich_help_panel=_RUNS)
-    ] = None,
-    common_only: Annotated[
-        bool,
-        typer.Option("--common-only", help="Compare the examples that both runs have.", rich_help_panel=_RUNS),
-    ] = False,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Such as overall:1%, section:Safety:0.02, subset:*:5%, throughput:10%, invalid:0, truncated:0; may be"
-            " repeated. Default: overall:0 and section:*:0.",
-            rich_help_panel=_RULES,
-        ),
-    ] = None,
-    alpha: Annotated[
-        str | None,
-        typer.Option(help="How often all rules together may fail by chance. Default: 0.05.", rich_help_panel=_RULES),
-    ] = None,
-    mode: Annotated[
-        str | None,
-        typer.Option(
-            help="regression: fail on a drop that is shown. noninferiority: fail unless a drop below the margin is"
-            " shown. Default: regression.",
-            rich_help_panel=_RULES,
-        ),
-    ] = None,
-    margin: Annotated[
-        str | None,
-        typer.Option(help="Margin of rules with limit 0, for noninferiority: 1%.", rich_help_panel=_RULES),
-    ] = None,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option(help="YAML of floors, with or without a baseline.", rich_help_panel=_RULES),
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(help="File for JUnit XML.", rich_help_panel=_OUTPUT)] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(help="File for Markdown, for a pull request.", rich_help_panel=_OUTPUT)
-    ] = None,
-    report: Annotated[
-        str | None,
-        typer.Option(help="Path or address of the HTML comparison, to link to.", rich_help_panel=_OUTPUT),
-    ] = None,
+    candidate: _Candidate,
+    baseline: _Baseline = None,
+    common_only: _CommonOnly = False,
+    fail_on: _FailOn = None,
+    alpha: _Alpha = None,
+    mode: _Mode = None,
+    margin: _Margin = None,
+    thresholds: _Thresholds = None,
+    junit: _Junit = None,
+    markdown: _Markdown = None,
+    report: _Report = None,
     as_json: opt.Json = False,
 ) -> None:
     """Judge a run by rules, by floors, or by both."""

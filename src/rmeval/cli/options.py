@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias, get_args
 
@@ -17,8 +18,8 @@ from rmeval.types import Lists
 _MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"
 
 
-def _option(panel: str, text: str, *flags: str) -> object:
-    return typer.Option(*flags, help=text, rich_help_panel=panel)
+def _option(panel: str, text: str, *flags: str, metavar: str | None = None) -> object:
+    return typer.Option(*flags, help=text, rich_help_panel=panel, metavar=metavar)
 
 
 Model: TypeAlias = Annotated[str, _option(_MODEL, "Hub id, folder, quickstart, … (rmeval list kinds).")]
@@ -67,6 +68,11 @@ Overwrite: TypeAlias = Annotated[bool, _option(_OUTPUT, "Replace a finished run 
 Text: TypeAlias = Annotated[bool, _option(_OUTPUT, "Keep prompts and answers in the run.", "--text/--no-text")]
 Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of baseline:random.")]
 Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
+
+
+def panel(name: str) -> Callable[..., object]:
+    """Return what declares an option of a panel of ``--help``, given its help text and its flags."""
+    return partial(_option, name)
 
 
 def data_option(text: str, *flags: str) -> object:
