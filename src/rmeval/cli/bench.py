@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
@@ -17,9 +17,11 @@ from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
 
 if TYPE_CHECKING:
-    from rmeval.bench.compare import BenchComparison
+    from rmeval.bench.compare import BenchComparison, BenchRule
     from rmeval.bench.plan import Sweep
     from rmeval.bench.run import Announcement
+    from rmeval.bench.storage import Document
+    from rmeval.reports.bench.document import BenchDocument, Compared, PlannedRow
 
 _model, _timed, _compare, _output = map(opt.panel, ("Model", "Sweep", "Compare", "Output"))
 _New: TypeAlias = Annotated[
@@ -110,24 +112,25 @@ def command(
     else:
         from rmeval.reports.bench.console import print_bench
 
-        print_bench(document)
+        print_bench(cast("BenchDocument", document))
         if found is not None:
             _print_comparison(found, as_json)
     if found is not None and not found.passed:
         raise typer.Exit(1)
 
 
-def _run(sweep: Sweep, context: typer.Context, old: Any, rules: Any) -> Any:
+def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequence[BenchRule]) -> Document:
     """Measure, and say where the files are."""
     from rmeval.bench import storage
     from rmeval.bench.compare import compare
     from rmeval.bench.run import bench
     from rmeval.reports.bench.page import write_bench_page
 
-    def write_page(document: Any, folder: Path) -> None:
+    def write_page(document: Document, folder: Path) -> None:
         complete = document["rmeval"]["complete"]
-        comparison = asdict(compare(old, document, rules)) if complete and old is not None else None
-        page = shlex.quote(str(write_bench_page(document, folder / storage.PAGE, comparison)))
+        comparison = _shown(compare(old, document, rules)) if complete and old is not None else None
+        path = write_bench_page(cast("BenchDocument", document), folder / storage.PAGE, comparison)
+        page = shlex.quote(str(path))
         if complete:
             _note(f"bench written to {shlex.quote(str(folder))}; the page is {page}")
         else:
@@ -144,7 +147,7 @@ def _run(sweep: Sweep, context: typer.Context, old: Any, rules: Any) -> Any:
     )
 
 
-def _sweep(context: typer.Context, old: Mapping[str, Any] | None) -> Sweep:
+def _sweep(context: typer.Context, old: Document | None) -> Sweep:
     """Make the sweep of the options; without a model, that of the old bench where options do not say otherwise."""
     from rmeval.bench.plan import Sweep
 
@@ -189,7 +192,7 @@ def _numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
 def _announce(found: Announcement) -> None:
     from rmeval.reports.bench.console import print_plan
 
-    rows = [
+    rows: list[PlannedRow] = [
         {
             "name": each.cell.name,
             "request_seconds": each.request_seconds,
@@ -213,4 +216,10 @@ def _print_comparison(found: BenchComparison, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**asdict(found), "passed": found.passed}))
         return
-    print_comparison([asdict(line) for line in found.lines], found.left_out, found.warnings, found.passed)
+    shown = _shown(found)
+    print_comparison(shown["lines"], shown["left_out"], shown["warnings"], found.passed)
+
+
+def _shown(found: BenchComparison) -> Compared:
+    """Return a comparison as what shows it takes it."""
+    return cast("Compared", asdict(found))

@@ -7,11 +7,14 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from rmeval.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rmeval.reports.training.document import TrainingDocument
 
 _HELP = """Train a reward model by a recipe: a .yaml file, or one that ships with rmeval.
 
@@ -81,7 +84,7 @@ def command(
         return
     from rmeval.reports.training.page import write_training_page
 
-    write_training_page(done.record, done.path / "curves.html")
+    write_training_page(cast("TrainingDocument", done.record), done.path / "curves.html")
     if as_json:
         print(json.dumps(done.record, ensure_ascii=False))
     print(f"model written to {shlex.quote(str(done.path))}", file=sys.stderr)

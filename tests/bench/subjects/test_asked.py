@@ -62,7 +62,7 @@ def sweep(**values: Any) -> Sweep:
 
 
 def test_a_judge_of_a_known_speed_is_timed(data: Path, tmp_path: Path) -> None:
-    document = bench(sweep(dataset=str(data)), tmp_path / "b")
+    document: Any = bench(sweep(dataset=str(data)), tmp_path / "b")
     one, four = document["rmeval"]["cells"]
     assert (one["name"], four["name"]) == ("own-1xrows", "own-4xrows")
     assert (one["status"], one["path"], one["dtype"]) == ("measured", "judge", "own")

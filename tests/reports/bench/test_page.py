@@ -2,22 +2,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from rmeval.reports.bench.console import print_bench, print_comparison, print_plan
+from rmeval.reports.bench.document import BenchDocument, Compared, ComparedLine, PlannedRow
 from rmeval.reports.bench.page import bench_page, draw, write_bench_page
 from rmeval.reports.bench.words import comparison_cells, duration, notes, rate
-from tests.benching import document, measured
+from tests import benching
+from tests.benching import measured
 
 EVIL = "</script><script>alert(1)</script>\x1b[31m"
-LINE = {
+LINE: ComparedLine = {
     "cell": "float32-1x64", "kind": "throughput", "basis": "share of the roof", "before": 0.2, "after": 0.15,
     "worse_by": 0.25, "noise": 0.02, "verdict": "worse", "failed": True, "reason": None,
 }  # fmt: skip
 
 
-def two_dtypes() -> list[dict[str, object]]:
+def document(*rows: dict[str, Any], **own: Any) -> BenchDocument:
+    return cast("BenchDocument", benching.document(*rows, **own))
+
+
+def two_dtypes() -> list[Any]:
     sizes = (1, 4)
     return [
         *(measured(batch_size=size, completions_per_second=2.0 * size, p50=0.5) for size in sizes),
@@ -43,7 +50,7 @@ def test_a_plot_for_each_question_and_the_roof_in_it() -> None:
     assert len(re.findall(r'stroke-dasharray="[\d., ]+"', str(plots["throughput-64"].svg))) >= 2
     assert plots["throughput-64"].rows[1] == ("float32-4x64", "8.00", "40.0")
     assert plots["flips"].rows[3] == ("bfloat16-4x64", "12.0", "2 of 32", "1.0e-02")
-    without = [{**row, "roof_seconds": None, "flips": None} for row in two_dtypes()]
+    without: list[Any] = [{**row, "roof_seconds": None, "flips": None} for row in two_dtypes()]
     assert [plot.id for plot in draw(without)] == ["throughput-64", "latency-64", "memory-64"]
 
 
@@ -66,7 +73,7 @@ def test_a_bench_that_was_stopped_says_so() -> None:
 
 
 def test_the_comparison_says_what_was_compared() -> None:
-    comparison = {"lines": [LINE], "left_out": ["x"], "warnings": ["cpu differs: A and B"]}
+    comparison: Compared = {"lines": [LINE], "left_out": ["x"], "warnings": ["cpu differs: A and B"]}
     page = bench_page(document(measured()), comparison)
     assert "as a share of what the machine could do in the same run" in page
     assert "worse (fails)" in page
@@ -89,7 +96,7 @@ def test_the_table_and_the_plan(capsys: pytest.CaptureFixture[str], monkeypatch:
         "float32-1x64", "500.0 ms", "600.0 ms", "2.0%", "2.00", "128", "1.00 GB", "20.0%", "20.0%", "arithmetic",
     ]  # fmt: skip
     assert "float32-1x99: skipped: too long" in out
-    plan = {"name": "float32-1x8", "request_seconds": 0.5, "seconds": 30.0, "reason": None}
+    plan: PlannedRow = {"name": "float32-1x8", "request_seconds": 0.5, "seconds": 30.0, "reason": None}
     print_plan([plan, {**plan, "name": "int8-1x8", "reason": "no torchao"}], 90.0, 1)
     error = capsys.readouterr().err
     assert re.search(r"^float32-1x8 +500\.0 ms +30\.00 s", error, re.MULTILINE)
@@ -105,11 +112,25 @@ def test_changes_are_signed_as_people_read_them() -> None:
     assert comparison_cells(LINE) == [
         "float32-1x64", "share of the roof", "20.0%", "15.0%", "-25.0%", "2.0%", "worse (fails)",
     ]  # fmt: skip
-    flips = {**LINE, "kind": "flips", "basis": "decisions flipped", "before": 1.0, "after": 3.0, "worse_by": 2.0}
+    flips: ComparedLine = {
+        **LINE,
+        "kind": "flips",
+        "basis": "decisions flipped",
+        "before": 1.0,
+        "after": 3.0,
+        "worse_by": 2.0,
+    }
     assert comparison_cells(flips)[2:5] == ["1", "3", "+2"]
-    memory = {**LINE, "kind": "memory", "basis": "host peak bytes", "before": 1e9, "after": 2e9, "worse_by": 1.0}
+    memory: ComparedLine = {
+        **LINE,
+        "kind": "memory",
+        "basis": "host peak bytes",
+        "before": 1e9,
+        "after": 2e9,
+        "worse_by": 1.0,
+    }
     assert comparison_cells(memory)[2:5] == ["1.00 GB", "2.00 GB", "+100.0%"]
-    gone = {**LINE, "after": None, "worse_by": None, "noise": None, "reason": "does not fit: x"}
+    gone: ComparedLine = {**LINE, "after": None, "worse_by": None, "noise": None, "reason": "does not fit: x"}
     assert comparison_cells(gone)[3:] == ["–", "–", "–", "worse (fails): does not fit: x"]
 
 

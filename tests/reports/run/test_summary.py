@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_describe() -> None:
 
 
 def test_summary_is_plain_json(run: RunRecord) -> None:
-    found = summary(run)
+    found: Any = summary(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {"suite", "model", "partial", "overall", "sections", "subsets", "warnings", "path"}
     assert (found["suite"], found["model"], found["partial"], found["path"]) == (

@@ -23,7 +23,7 @@ RESULT: dict[str, Any] = {
     "metrics": {"ece": 0.0312},
     "subsets": {"shp": [700, 0.6, 0.56, 0.64], "own": [500, None, None, None]},
 }
-RECORD: dict[str, Any] = {
+RECORD: Any = {
     "schema_version": 1,
     "recipe": {"model_name_or_path": "org/base", "seed": 42, "lora": {"r": 4}, "report_datasets": []},
     "hardware": {
@@ -83,7 +83,7 @@ def test_text_from_outside_is_text() -> None:
 
 
 def test_a_training_without_results_or_curves_has_a_page(tmp_path: Path) -> None:
-    record = {**RECORD, "results": [], "curves": {}, "best_step": None, "licences": []}
+    record: Any = {**RECORD, "results": [], "curves": {}, "best_step": None, "licences": []}
     assert write_training_page(record, tmp_path / "curves.html") == (tmp_path / "curves.html").stat().st_size
     assert "nothing is known of this model" in (tmp_path / "curves.html").read_text()
 
@@ -94,4 +94,4 @@ def test_the_same_record_is_the_same_page() -> None:
 
 def test_another_version_is_refused() -> None:
     with pytest.raises(RunError, match="the training's record has schema version 2; this rmeval reads version 1"):
-        training_page({**RECORD, "schema_version": 2})
+        training_page(RECORD | {"schema_version": 2})

@@ -5,12 +5,12 @@ What is printed comes from ``bench.json`` as it was read; the keys are those of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from rmeval.reports.bench.document import BenchDocument, ComparedLine, PlannedRow
 from rmeval.reports.bench.words import (
     against_lines,
     best_lines,
@@ -28,11 +28,11 @@ __all__ = ["print_bench", "print_comparison", "print_note", "print_plan"]
 _STYLES = {"worse": "bold red", "better": "green", "inside the noise": "dim", "same": ""}
 
 
-def print_plan(planned: Sequence[Mapping[str, Any]], seconds: float, done: int, console: Console | None = None) -> None:
+def print_plan(planned: Sequence[PlannedRow], seconds: float, done: int, console: Console | None = None) -> None:
     """Print which cells will be measured and how long that takes, and which are left out and why.
 
     Args:
-        planned: A cell each: ``name``, ``request_seconds``, ``seconds``, ``reason``.
+        planned: The cells.
         seconds: Estimate of the whole.
         done: Cells that are measured already.
         console: Where to print; None for stderr.
@@ -53,7 +53,7 @@ def print_plan(planned: Sequence[Mapping[str, Any]], seconds: float, done: int, 
     console.print(f"{measured} cells{left}; at most about {duration(seconds)} from here, loading included")
 
 
-def print_bench(document: Mapping[str, Any], console: Console | None = None) -> None:
+def print_bench(document: BenchDocument, console: Console | None = None) -> None:
     """Print the table of a bench, and what must be known beside it."""
     console = console or Console(highlight=False)
     own = document["rmeval"]
@@ -85,13 +85,12 @@ def print_bench(document: Mapping[str, Any], console: Console | None = None) -> 
 
 
 def print_comparison(
-    lines: Sequence[Mapping[str, Any]], left_out: Sequence[str], warnings: Sequence[str], passed: bool
+    lines: Sequence[ComparedLine], left_out: Sequence[str], warnings: Sequence[str], passed: bool
 ) -> None:
     """Print what differs between two benches.
 
     Args:
-        lines: A comparison each: ``cell``, ``kind``, ``basis``, ``before``, ``after``, ``worse_by``, ``noise``,
-            ``verdict``, ``failed``, ``reason``.
+        lines: A cell under a rule each.
         left_out: Cells that only one of the two has.
         warnings: What else differs.
         passed: True where no rule failed.

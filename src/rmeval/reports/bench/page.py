@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from rmeval.reports.bench.document import BenchDocument, CellRow, Compared
 from rmeval.reports.bench.words import (
-    CellRow,
     against_lines,
     best_lines,
     by_reason,
@@ -24,8 +24,12 @@ from rmeval.reports.bench.words import (
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["bench_page", "write_bench_page"]
 
+Value: TypeAlias = str | int | float | None
 _MARKERS, _DASHES = "osD^v", ("-", "--", ":", "-.")
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("p50", "p50", "Median seconds of a request"),
@@ -55,13 +59,13 @@ _SECONDS = {"p50", "p95", "p99", "first_call_seconds", "load_seconds"}
 _SHARES = {"noise", "padding_share", "share_of_roof", "mfu"}
 
 
-def write_bench_page(document: Mapping[str, Any], path: Path, comparison: Mapping[str, Any] | None = None) -> Path:
+def write_bench_page(document: BenchDocument, path: Path, comparison: Compared | None = None) -> Path:
     """Write the page of a bench; return its path.
 
     Args:
         document: The content of ``bench.json``.
         path: Where to.
-        comparison: With another bench: ``lines``, ``left_out`` and ``warnings``; None for none.
+        comparison: With another bench; None for none.
 
     Raises:
         RunError: if it cannot be written.
@@ -70,7 +74,7 @@ def write_bench_page(document: Mapping[str, Any], path: Path, comparison: Mappin
     return path
 
 
-def bench_page(document: Mapping[str, Any], comparison: Mapping[str, Any] | None = None) -> str:
+def bench_page(document: BenchDocument, comparison: Compared | None = None) -> str:
     """Return the page of a bench."""
     own = document["rmeval"]
     measured = [row for row in own["cells"] if row["status"] == "measured"]
@@ -94,8 +98,7 @@ def bench_page(document: Mapping[str, Any], comparison: Mapping[str, Any] | None
             "ceiling": ceiling_lines(own),
             "plots": draw(measured),
             "columns": [(label, title, name in ("bound", "path")) for name, label, title in _COLUMNS],
-            "rows": [(row["name"], [(_sortable(row[name]), _text(name, row[name])) for name, _, _ in _COLUMNS])
-                     for row in measured],
+            "rows": [(row["name"], [_cell(row, name) for name, _, _ in _COLUMNS]) for row in measured],
             "comparison": comparison,
             "compared": [comparison_cells(line) for line in comparison["lines"]] if comparison else [],
             "normalised": comparison is not None and any("roof" in line["basis"] for line in comparison["lines"]),
@@ -120,8 +123,8 @@ def _throughput(rows: Sequence[CellRow], length: str, where: str) -> Plot:
         for (_, _), group, colour, style in _styled(rows):
             sizes = [row["batch_size"] for row in group]
             axes.plot(sizes, [row["completions_per_second"] for row in group], color=colour, **style)
-            if style["linestyle"] == "-" and all(row["roof_seconds"] for row in group):
-                roofs = [row["batch_size"] / row["roof_seconds"] for row in group]
+            roofs = [row["batch_size"] / roof for row in group if (roof := row["roof_seconds"])]
+            if style["linestyle"] == "-" and len(roofs) == len(group):
                 axes.plot(sizes, roofs, color=colour, linewidth=1, linestyle=(0, (1, 2)))
         _batch_axis(axes, rows, "conversations/s", log=True)
     return Plot(
@@ -162,7 +165,7 @@ def _latency(rows: Sequence[CellRow], length: str, where: str) -> Plot:
 
 def _memory(rows: Sequence[CellRow], length: str, where: str) -> Plot:
     on_device = any(row["device_peak_bytes"] for row in rows)
-    name = "device_peak_bytes" if on_device else "host_peak_bytes"
+    name: Literal["device_peak_bytes", "host_peak_bytes"] = "device_peak_bytes" if on_device else "host_peak_bytes"
     with drawing(f"memory-{length}", f"Peak memory by batch size, {where}") as drawn:
         axes = drawn.axes
         for (_, _), group, colour, style in _styled(rows):
@@ -189,7 +192,7 @@ def _flips(rows: Sequence[CellRow]) -> Plot:
             fastest = max(group, key=lambda row: float(row["completions_per_second"]))
             axes.plot(
                 [fastest["completions_per_second"]],
-                [100 * fastest["flips"] / max(1, fastest["decisions"])],
+                [100 * (fastest["flips"] or 0) / max(1, fastest["decisions"] or 1)],
                 color=colour,
                 marker=style["marker"],
                 linestyle="none",
@@ -236,7 +239,7 @@ def _legend(rows: Sequence[CellRow]) -> list[tuple[str, str]]:
     return [(str(dtype), f"c{place}") for dtype, place in places.items()]
 
 
-def _batch_axis(axes: Any, rows: Sequence[CellRow], label: str, *, log: bool = False) -> None:
+def _batch_axis(axes: Axes, rows: Sequence[CellRow], label: str, *, log: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     sizes = sorted({int(row["batch_size"]) for row in rows})
@@ -251,13 +254,15 @@ def _batch_axis(axes: Any, rows: Sequence[CellRow], label: str, *, log: bool = F
     axes.set(xlabel="conversations a request", ylabel=label)
 
 
-def _sortable(value: Any) -> Any:
-    return "" if value is None else value
+def _cell(row: CellRow, name: str) -> tuple[Value, str]:
+    """Return what a column is sorted by, and its text."""
+    value = cast("Mapping[str, Value]", row)[name]
+    return "" if value is None else value, _text(name, value)
 
 
-def _text(name: str, value: Any) -> str:
-    if value is None:
-        return "–"
+def _text(name: str, value: Value) -> str:
+    if value is None or isinstance(value, str):
+        return "–" if value is None else value
     if name in _SECONDS:
         return duration(value)
     if name in _SHARES:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-CellRow = Mapping[str, Any]
+from rmeval.reports.bench.document import BenchRecord, CellRow, ComparedLine
+
 NONE = "–"
 
 
-def comparison_cells(line: Mapping[str, Any]) -> list[str]:
+def comparison_cells(line: ComparedLine) -> list[str]:
     """Return a line's texts: cell, what is compared, before, now, change, noise, verdict."""
     change = NONE
     if line["worse_by"] is not None:
@@ -47,7 +47,7 @@ def cells(row: CellRow) -> list[str]:
     ]
 
 
-def ceiling_lines(own: Mapping[str, Any]) -> list[str]:
+def ceiling_lines(own: BenchRecord) -> list[str]:
     """Say what the machine can do at most."""
     found = own["ceiling"]
     rates = [f"{dtype} {max(values) / 1e12:,.3f} TFLOP/s" for dtype, values in found["rates"].items()]
@@ -55,7 +55,7 @@ def ceiling_lines(own: Mapping[str, Any]) -> list[str]:
     return [", ".join([*rates, *moved])] if rates or moved else []
 
 
-def best_lines(own: Mapping[str, Any]) -> list[str]:
+def best_lines(own: BenchRecord) -> list[str]:
     """Name the fastest cell of each length that flips no decision."""
     rows = {row["name"]: row for row in own["cells"]}
     found = []
@@ -67,7 +67,7 @@ def best_lines(own: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def against_lines(own: Mapping[str, Any]) -> list[str]:
+def against_lines(own: BenchRecord) -> list[str]:
     """Say what the comparison with the pipeline found, a line a cell."""
     lines = []
     for each in own["against"]:
@@ -82,7 +82,7 @@ def against_lines(own: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def notes(own: Mapping[str, Any]) -> list[str]:
+def notes(own: BenchRecord) -> list[str]:
     """Say what a reader of the numbers should know: where larger batches do not pay, and where rounds were few."""
     found = []
     measured = [row for row in own["cells"] if row["status"] == "measured"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from rich.console import Console
 from rich.table import Table
@@ -68,13 +69,44 @@ def as_text(gate: Gate) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def as_json(gate: Gate) -> dict[str, Any]:
-    """Return the gate as plain JSON types; accuracies, differences and limits are shares of 1.
+class LineDocument(TypedDict):
+    """One line: ``p`` and ``bound`` are one-sided (``gate.verdicts.Line``), ``low`` and ``high`` two-sided, 95%."""
 
-    Of each line ``p`` and ``bound`` are one-sided (``gate.verdicts.Line``), ``low`` and ``high`` two-sided, 95%.
+    rule: str
+    kind: str
+    name: str | None
+    verdict: Verdict
+    failed: bool
+    reason: str
+    limit: float
+    baseline: float | None
+    candidate: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    flipped_to_right: int | None
+    flipped_to_wrong: int | None
+    bound: float | None
+    p: float | None
+    smallest_detectable: float | None
 
-    Keys: ``passed``, ``mode``, ``alpha``, ``baseline`` (null for floors alone), ``candidate``, ``lines``, ``warnings``.
-    """
+
+class GateDocument(TypedDict):
+    """What ``rmeval check --json`` prints; accuracies, differences and limits are shares of 1."""
+
+    passed: bool
+    mode: Mode
+    alpha: float
+    baseline: Mapping[str, str | None] | None
+    """None for floors alone."""
+    candidate: Mapping[str, str | None]
+    lines: Sequence[LineDocument]
+    warnings: Sequence[str]
+
+
+def as_json(gate: Gate) -> GateDocument:
+    """Return the gate as plain JSON types."""
     return {
         "passed": gate.passed,
         "mode": gate.mode,
@@ -149,9 +181,8 @@ def _run(run: RunRecord) -> dict[str, str | None]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: Line) -> LineDocument:
     found = line.difference
-    names = ("difference", "low", "high", "n", "flipped_to_right", "flipped_to_wrong")
     return {
         "rule": line.rule.text,
         "kind": line.rule.kind,
@@ -162,7 +193,12 @@ def _line(line: Line) -> dict[str, Any]:
         "limit": line.rule.limit,
         "baseline": line.baseline,
         "candidate": line.candidate,
-        **{name: None if found is None else getattr(found, name) for name in names},
+        "difference": found.difference if found else None,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+        "n": found.n if found else None,
+        "flipped_to_right": found.flipped_to_right if found else None,
+        "flipped_to_wrong": found.flipped_to_wrong if found else None,
         "bound": line.bound,
         "p": line.p,
         "smallest_detectable": line.smallest_detectable,

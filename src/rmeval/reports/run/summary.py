@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow.compute as pc
@@ -14,12 +15,22 @@ from rmeval.records import RunRecord
 from rmeval.run_info import RunInfo
 
 
-def summary(run: RunRecord) -> dict[str, Any]:
-    """Return the results of a run as plain JSON types.
+class RunSummary(TypedDict):
+    """What ``--json`` prints: accuracies are shares of 1, ``low`` and ``high`` bound their 95% interval."""
 
-    Keys: ``suite``, ``model``, ``partial``, ``overall`` (null where the suite's sections have no row), ``sections``,
-    ``subsets``, ``warnings``, ``path``. Accuracies are shares of 1, ``low`` and ``high`` bound their 95% interval.
-    """
+    suite: str
+    model: str
+    partial: bool
+    overall: Mapping[str, float] | None
+    """None where the suite's sections have no row."""
+    sections: Mapping[str, Mapping[str, float]]
+    subsets: Mapping[str, Mapping[str, float | None]]
+    warnings: Sequence[str]
+    path: str | None
+
+
+def summary(run: RunRecord) -> RunSummary:
+    """Return the results of a run as plain JSON types."""
     results = run.info.results
     keys = ("n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated")
     return {

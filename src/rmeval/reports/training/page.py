@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rmeval.errors import RunError
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
+from rmeval.reports.training.document import TrainingDocument
 
 __all__ = ["training_page", "write_training_page"]
 
@@ -23,7 +23,7 @@ _PANELS = (
 """Series, title, text, the value of one that knows nothing, decimals."""
 
 
-def write_training_page(record: Mapping[str, Any], path: Path) -> int:
+def write_training_page(record: TrainingDocument, path: Path) -> int:
     """Write the page of a training; return its size in bytes.
 
     Raises:
@@ -32,7 +32,7 @@ def write_training_page(record: Mapping[str, Any], path: Path) -> int:
     return write_page(path, training_page(record))
 
 
-def training_page(record: Mapping[str, Any]) -> str:
+def training_page(record: TrainingDocument) -> str:
     """Return the page of a training, given the content of its ``training.json``.
 
     Raises:
