@@ -473,3 +473,22 @@ def test_options_that_cannot_be(tiny_model: Path, options: dict[str, Any], words
 
 def test_a_model_without_a_template(tmp_path: Path) -> None:
     assert "--chat-template" in refused(save_tiny_model(tmp_path / "m", template=None))
+
+
+def test_for_other_data_it_is_as_if_loaded_anew(tmp_path: Path) -> None:
+    """What was noticed of the first data is forgotten, and that low precision decided too little of it."""
+    folder = save_tiny_model(tmp_path / "m", template=MISTRAL, pad="<eos>")
+    scorer = ClassifierScorer(str(folder), ModelOptions(dtype="bfloat16", device="cpu", cache=False))
+    loaded = scorer.findings()
+    assert {each.code for each in loaded} == {"pad-is-eos"}
+    items = sample()
+    low = values(scorer, items)
+    noticed = scorer.findings()
+    assert len(noticed) > len(loaded)
+    scorer.use_float32()
+    exact = values(scorer, items)
+    assert (exact != low, scorer.info.dtype, scorer.can_refine) == (True, "float32", False)
+    scorer.begin()
+    assert (scorer.findings(), scorer.can_refine) == (loaded, True)
+    assert values(scorer, items) == low
+    assert (scorer.findings(), scorer.info.dtype) == (noticed, "bfloat16")

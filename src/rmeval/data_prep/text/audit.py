@@ -146,6 +146,11 @@ class Audit:
             places = self._places.setdefault(code, [])
             places += [place for place in other._places[code] if place not in places][: _PLACES - len(places)]
 
+    def go_back_to(self, earlier: Audit) -> None:
+        """Forget everything but what another audit counted."""
+        self._counts, self._places = {}, {}
+        self.merge(earlier)
+
     def findings(self) -> list[Finding]:
         """Return what was counted, in the table's order."""
         return [finding(code, self._counts[code], tuple(self._places[code])) for code in CODES if code in self._counts]

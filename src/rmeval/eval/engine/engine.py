@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -83,6 +84,9 @@ class Engine:
         self.check_difference: float | None = None
         """What the last self-check found, relative to max(1, |score|); None where there was none."""
         self._compile: CompileMode = compile
+        self._compile_asked = compile
+        self._low: Precision | None = None
+        """How the model computed in low precision, until that was found to decide too little."""
         self._small: str | None = None
         """Why the last set was too small for packs; None where it was not."""
         self._trusted: dict[str, int] = {}
@@ -112,7 +116,14 @@ class Engine:
     def use_float32(self) -> None:
         """Compute in float32 from now on, where the model can."""
         if self.can_refine:
+            self._low = replace(self._precision)
             self._precision.give_up()
+
+    def begin(self) -> None:
+        """For other data, go back to low precision if ``use_float32`` left it, and to compiling if that failed."""
+        if self._low is not None:
+            self._precision.dtype, self._precision.low, self._precision.copy = self._low.dtype, True, self._low.copy
+        self._low, self._compile = None, self._compile_asked
 
     def score(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> Scored:
         """Score conversations.

@@ -99,6 +99,9 @@ class ClassifierScorer(Pointwise):
         """What was encoded ahead of time, by what was asked."""
         self.identity = self.info
         """Which model this is, whatever it turns out to compute in."""
+        self._noticed = Audit()
+        """What loading noticed."""
+        self._noticed.merge(self._audit)
 
     @property
     def info(self) -> ModelInfo:
@@ -183,6 +186,12 @@ class ClassifierScorer(Pointwise):
             values = self._engine.score(encoded).values
             drift = self._engine.margin_drift(encoded, values)
         return [Score(float(value), len(item.ids)) for value, item in zip(values, encoded, strict=True)], drift
+
+    def begin(self) -> None:
+        """Forget what was noticed of other data, and that low precision would have decided too little of it."""
+        self._audit.go_back_to(self._noticed)
+        self.encoder.look_again()
+        self._engine.begin()
 
     def use_float32(self) -> None:
         """Compute in float32 from now on, because low precision would decide too little."""
