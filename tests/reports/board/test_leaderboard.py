@@ -189,6 +189,7 @@ def test_files(board: Leaderboard) -> None:
     names = {str(path.relative_to(board.path)) for path in board.path.rglob("*") if path.is_file()}
     assert names == {
         "index.html",
+        "suites.csv",
         "leaderboard.csv",
         "leaderboard.json",
         "leaderboard.md",
@@ -350,7 +351,7 @@ def row_lengths(html: str) -> list[set[int]]:
 def test_every_row_has_a_cell_for_each_column(board: Leaderboard, runs: Path, tmp_path: Path) -> None:
     one = leaderboard([runs / "run-0", runs / "deeper" / "pairs-1"], tmp_path / "one")
     none = leaderboard([runs / "partial", runs / "invalid"], tmp_path / "none")
-    for each, tables in ((board, 3), (one, 2), (none, 1)):
+    for each, tables in ((board, 4), (one, 3), (none, 1)):
         lengths = row_lengths((each.path / "index.html").read_text())
         assert len(lengths) == tables
         assert all(len(own) == 1 for own in lengths)

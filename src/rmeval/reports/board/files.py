@@ -8,9 +8,10 @@ import json
 from typing import Any
 
 from rmeval.reports.board.entries import Apart, Figure, Leaderboard, Row, Table, letters
+from rmeval.reports.board.over import Over, OverRow, over_suites
 from rmeval.reports.shell.page import NONE, interval, percent, visible
 
-__all__ = ["HOW", "board_csv", "board_json", "board_markdown"]
+__all__ = ["HOW", "OVER", "board_csv", "board_json", "board_markdown", "over_number", "suites_csv"]
 
 HOW = (
     "Ranks come from one paired bootstrap of all models measured here: a prompt has one weight for all models and in"
@@ -18,6 +19,12 @@ HOW = (
     " confidence every rank range on the page holds."
 )
 """How ranks are made, in two sentences: on every page and in every file."""
+
+OVER = (
+    "Overall numbers in percent, each by its suite's own convention. In brackets: no result of the benchmark. The mean"
+    " is there where all of the field are, as results."
+)
+"""How the table over suites is read: on the index and in Markdown."""
 
 _FORMULA = ("=", "+", "-", "@", "\t")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -28,11 +35,57 @@ def board_json(board: Leaderboard) -> str:
     document = {
         "method": HOW,
         "tables": [_table(table) for table in board.tables],
+        "over_suites": _over(over_suites(board)),
         "apart": [_apart(each) for each in board.apart],
         "ignored": [visible(name) for name in board.ignored],
         "pages": [row.page for row in board.rows],
     }
     return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _over(over: Over | None) -> dict[str, Any] | None:
+    if over is None:
+        return None
+    rows = [
+        {
+            "model": visible(row.model),
+            "numbers": {name: _figure(figure) for name, figure in row.numbers.items()},
+            "not_ranked": {name: visible(reason) for name, reason in row.apart.items()},
+            "mean": row.mean,
+        }
+        for row in over.rows
+    ]
+    return {"suites": [suite.name for suite in over.suites], "rows": rows}
+
+
+def suites_csv(over: Over) -> str:
+    """Return the table over suites as CSV: a row a model, overall numbers in percent; ``not_ranked`` names some."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["model", *(suite.name for suite in over.suites), "mean", "not_ranked"])
+    for row in over.rows:
+        numbers = [row.numbers[suite.name].accuracy if suite.name in row.numbers else None for suite in over.suites]
+        cells = ["" if number is None else f"{100 * number:.4f}" for number in (*numbers, row.mean)]
+        writer.writerow([_cell(row.model), *cells, " ".join(row.apart)])
+    return stream.getvalue()
+
+
+def _over_lines(over: Over) -> list[str]:
+    """Return the table over suites as Markdown; a number in brackets is not the benchmark's."""
+    header = ["model", *(_text(suite.name) for suite in over.suites), "mean"]
+    lines = [header, [":---", *["---:"] * (len(header) - 1)]]
+    for row in over.rows:
+        numbers = [_text(over_number(row, suite.name)) for suite in over.suites]
+        lines.append([_text(row.model), *numbers, percent(row.mean)])
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def over_number(row: OverRow, suite: str) -> str:
+    """Return a model's number on a suite in percent, in brackets where it is not a result of the benchmark."""
+    if suite not in row.numbers:
+        return NONE
+    number = percent(row.numbers[suite].accuracy)
+    return f"({number})" if suite in row.apart else number
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -125,6 +178,9 @@ def _cell(value: object) -> str:
 def board_markdown(board: Leaderboard) -> str:
     """Return the leaderboard as Markdown: a table each, and a list of what stands apart."""
     parts = ["# Leaderboard", HOW]
+    over = over_suites(board)
+    if over is not None:
+        parts += ["## All suites", OVER, "\n".join(_over_lines(over))]
     for table in board.tables:
         parts += [f"## {_text(table.title)}", ". ".join(filter(None, (_facts(table), _text(table.reason)))) + "."]
         parts.append("\n".join(_lines(table)))

@@ -9,12 +9,13 @@ from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.suites import SUITES, Suite, know
 from rmeval.files import OutputFolder
 from rmeval.reports.board.entries import Apart, Entry, Leaderboard
-from rmeval.reports.board.files import board_csv, board_json, board_markdown
+from rmeval.reports.board.files import board_csv, board_json, board_markdown, suites_csv
 from rmeval.reports.board.imports import read_imports
+from rmeval.reports.board.over import over_suites
 from rmeval.reports.board.pages import index_page, model_page
 from rmeval.reports.board.runs import find_runs, read_run
 from rmeval.reports.board.tables import arrange
-from rmeval.reports.board.write import site_folder, write_site
+from rmeval.reports.board.write import SUITES_FILE, site_folder, write_site
 from rmeval.types import Progress
 
 __all__ = ["leaderboard"]
@@ -85,7 +86,9 @@ def _write(
     tables, apart = arrange([*entries, *published], unread, weights, seed)
     board = Leaderboard(tables, apart, ignored, folder.path)
     pages = {row.page: model_page(board, row) for row in board.rows}
+    over = over_suites(board)
     files = {
+        **({SUITES_FILE: suites_csv(over)} if over is not None else {}),
         "leaderboard.csv": board_csv(board),
         "leaderboard.json": board_json(board),
         "leaderboard.md": board_markdown(board),

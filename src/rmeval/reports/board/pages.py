@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from rmeval.reports.board.entries import Apart, Entry, Figure, Leaderboard, Row, SubsetFigure, Table, letters
-from rmeval.reports.board.files import HOW, rank_text
+from rmeval.reports.board.files import HOW, OVER, over_number, rank_text
+from rmeval.reports.board.over import over_suites
 from rmeval.reports.run.provenance import command_line, provenance
 from rmeval.reports.run.summary import describe, info_title
 from rmeval.reports.shell.bar import Bar
@@ -23,6 +24,8 @@ def index_page(board: Leaderboard) -> str:
     """Return the index: a table a suite, and what is not ranked."""
     titles = [table.title for table in board.tables]
     nav = [(f"table-{place}", _short(table)) for place, table in enumerate(board.tables)]
+    over = over_suites(board)
+    nav = [*([("over", "All suites")] if over is not None else []), *nav]
     return render_page(
         "leaderboard.html",
         title=f"{titles[0]} leaderboard" if len(titles) == 1 else "Leaderboard",
@@ -31,6 +34,9 @@ def index_page(board: Leaderboard) -> str:
         scripts=["leaderboard.js"],
         context={
             "tables": [_table(table) for table in board.tables],
+            "over": over,
+            "over_number": over_number,
+            "how_over": OVER,
             "apart": board.apart,
             "ignored": board.ignored,
             "how": HOW,

@@ -1,4 +1,4 @@
-"""Which entries may stand in one order, which not and why; and the statistics of those that may."""
+"""The tables of a leaderboard: the rows that may stand in one order, with their statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from rmeval.eval.numbers.ranks import Block, Ranking, rank
 from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import SUITES, Suite
-from rmeval.reports.board.entries import Apart, Entry, Measured, Row, Table
+from rmeval.reports.board.entries import Apart, Entry, Row, Table
+from rmeval.reports.board.fit import among_themselves, split
 from rmeval.reports.shell.page import visible
 
 __all__ = ["Board", "arrange"]
@@ -36,9 +37,11 @@ def arrange(entries: Sequence[Entry], apart: Sequence[Apart], weights: str | Non
     others: list[Apart] = []
     for suite in _suites(entries):
         own = [row for row in rows if _key(row.entry.suite) == _key(suite)]
-        fit, rest = _split(own, suite, suite.table(weights))
-        others += rest
+        fit, rest = split(own, suite, suite.table(weights))
         tables += _tables(suite, fit, suite.table(weights), seed)
+        groups, rest = among_themselves(rest, suite.table(weights))
+        tables += [_own_table(suite, suite.table(weights), rows, seed) for rows in groups]
+        others += rest
     return tables, [*others, *apart]
 
 
@@ -52,80 +55,6 @@ def _suites(entries: Iterable[Entry]) -> list[Suite]:
 def _key(suite: Suite) -> tuple[str, str | None]:
     """Return what tells suites apart: files of one name may say different things."""
     return suite.name, suite.file
-
-
-# --- what may be ranked -------------------------------------------------------------------------------------------
-
-
-def _split(rows: Sequence[Row], suite: Suite, weights: str | None) -> tuple[list[Row], list[Apart]]:
-    """Return the rows that may be ranked, and the others with the reasons."""
-    reasons = {row.page: _reasons(row.entry, suite, weights) for row in rows}
-    classes: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row.entry.measured is not None and not reasons[row.page]:
-            classes.setdefault(_data(row.entry.measured), []).append(row)
-    main = max(classes, key=lambda data: len(classes[data]), default=None)  # Of equals, the first.
-    for data, other in classes.items():
-        if main is not None and data != main:
-            reasons |= {row.page: (_other_data(row.entry, classes[main][0].entry),) for row in other}
-    fit = [row for row in rows if not reasons[row.page]]
-    rest = [row for row in rows if reasons[row.page]]
-    return fit, [Apart(row.label, reasons[row.page], row.entry.source, row) for row in rest]
-
-
-def _data(measured: Measured) -> tuple[str, str]:
-    return measured.info.data.fingerprint, measured.decisions.digest
-
-
-def _reasons(entry: Entry, suite: Suite, weights: str | None) -> tuple[str, ...]:
-    """Return why an entry cannot be ranked, whatever stands beside it."""
-    if entry.measured is None:
-        return _missing(entry, suite)
-    info = entry.measured.info
-    found = [*info.partial_reasons]
-    if info.partial:
-        found[:1] = [f"partial: {found[0]}" if found else "partial"]
-    invalid = int((~entry.measured.decisions.valid).sum())
-    if invalid and not any("finite score" in reason for reason in found):
-        found.append(f"{invalid:,} examples have no finite score")
-    if entry.weights != weights:
-        found.append(f"other weights: {entry.weights}; this leaderboard is of {weights} (--weights {entry.weights})")
-    if entry.overall is None:
-        found.append("it has no overall number")
-    return tuple(found)
-
-
-def _missing(entry: Entry, suite: Suite) -> tuple[str, ...]:
-    """Return what published numbers lack: the prior sets may be left out, all else not."""
-    lacking = []
-    table = suite.sections(suite.default_weights)
-    for name, section in table.items():
-        optional = not set(section.subsets) <= set(suite.expected)
-        if entry.subsets:
-            absent = [subset for subset in section.subsets if subset not in entry.subsets]
-            if absent and not (optional and len(absent) == len(section.subsets)):
-                lacking += absent
-        elif name not in entry.sections and not optional:
-            lacking.append(name)
-    return (f"partial: it lacks {', '.join(lacking)}",) if lacking else ()
-
-
-def _other_data(entry: Entry, main: Entry) -> str:
-    assert entry.measured is not None  # noqa: S101
-    assert main.measured is not None  # noqa: S101
-    own, theirs = entry.measured.info.data, main.measured.info.data
-    if set(own.added) != set(theirs.added):
-        ways = (" and ".join(f"--{name}" for name in each.added) for each in (own, theirs))
-        mine, others = (f"with {names}" if names else "with nothing added" for names in ways)
-        return f"other data: it was scored {mine}, the table is of runs {others}"
-    return (
-        f"other data: {own.rows:,} examples with the fingerprint {_short(own.fingerprint)},"
-        f" the table's are {theirs.rows:,} with {_short(theirs.fingerprint)}"
-    )
-
-
-def _short(fingerprint: str) -> str:
-    return fingerprint.rpartition(":")[2][:12]
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -184,6 +113,17 @@ def _table(
         examples=info.data.rows if info else None,
         ranking=ranking,
     )
+
+
+def _own_table(suite: Suite, weights: str | None, rows: Sequence[Row], seed: int) -> Table:
+    """Return the table of runs of the same examples that are not the benchmark's: it is named by its data."""
+    table = _table(suite, weights, rows[0].entry.counted, rows, "", seed)
+    measured = rows[0].entry.measured
+    assert measured is not None  # noqa: S101
+    data = measured.info.data
+    name = re.split(r"[/\\]", data.dataset)[-1]
+    why = measured.info.partial_reasons[:1] or ("the table above is of other examples",)
+    return replace(table, title=f"{suite.title}: {name}, {data.rows:,} examples", reason=f"not the benchmark: {why[0]}")
 
 
 def _title(suite: Suite, weights: str | None, counted: tuple[str, ...], *, published: bool) -> str:

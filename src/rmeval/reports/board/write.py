@@ -12,11 +12,13 @@ from pathlib import Path
 from rmeval.errors import RunError
 from rmeval.files import OutputFolder, output_folder
 
-__all__ = ["MARK", "site_folder", "write_site"]
+__all__ = ["MARK", "SUITES_FILE", "site_folder", "write_site"]
 
 MARK = "leaderboard.json"
 """The file by which a leaderboard is known; it lists the pages."""
-_FILES = ("index.html", "leaderboard.csv", "leaderboard.md", MARK)
+SUITES_FILE = "suites.csv"
+"""The table over suites, where there are several."""
+_FILES = ("index.html", "leaderboard.csv", "leaderboard.md", SUITES_FILE, MARK)
 _PAGE = re.compile(r"models/[A-Za-z0-9._-]+\.html")
 
 
@@ -45,7 +47,7 @@ def write_site(folder: OutputFolder, files: Mapping[str, str]) -> None:
     Raises:
         RunError: if a file cannot be written; what was there before is then still whole.
     """
-    stale = _pages(folder.path) - files.keys()
+    stale = {*_pages(folder.path), SUITES_FILE} - files.keys()
     folder.claim(files)
     temporary: dict[Path, Path] = {}
     try:
