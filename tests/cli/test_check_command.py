@@ -122,7 +122,7 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
         (["check"], "'--candidate'"),
         (["check", "--candidate", "after"], "pass --baseline RUN, --thresholds FILE, or both"),
         (["check", "--candidate", "after", "--thresholds", "x.yaml"], "cannot read the thresholds in x.yaml"),
-        (["check", "--candidate", "after", "--thresholds", "rows.jsonl"], "rows.jsonl is no YAML"),
+        (["check", "--candidate", "after", "--thresholds", "rows.jsonl"], "rows.jsonl line 2 is not YAML"),
         (["check", "--candidate", "after", "--thresholds", "x", "--fail-on", "overall:0"], "pass --baseline"),
         (["check", "--baseline", "absent", "--candidate", "after"], "no finished run in absent"),
         (["check", "--baseline", "unfinished", "--candidate", "after"], "an unfinished run, or none at all"),

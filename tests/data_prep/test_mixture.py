@@ -92,6 +92,8 @@ def test_local_paths_are_beside_the_file_and_hub_ids_stay(tmp_path: Path, monkey
         ("held_out: 1\nsources: [{name: shp, min_score_gap: .inf}]", ["source 1: min_score_gap"]),
         ("held_out: 1\nsources: [{name: shp}, {name: shp}]", ["two sources are called 'shp'"]),
         ("held_out: 1\nsources: [{name: shp, label: ../x}]", ["source 1: label", "'../x' is no label"]),
+        ("held_out: 1\nheld_out: 2\nsources: [{name: shp}]", ["line 2 is not YAML", "'held_out' is there twice"]),
+        ("held_out: 1\nsources: [{name: shp, name: orca}]", ["line 2 is not YAML", "'name' is there twice"]),
         ("held_out: [", ["is not YAML"]),
         ("- 1", ["is no mixture"]),
         ("", ["is no mixture"]),

@@ -27,9 +27,10 @@ from typing import Literal, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rmeval.data_prep.rows.files import DATA_SUFFIXES, reason
+from rmeval.data_prep.rows.files import DATA_SUFFIXES
 from rmeval.data_prep.sources import SOURCES
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.yaml_files import explain, read_yaml
 
 __all__ = ["Mixture", "SourceEntry", "load_mixture", "mixture_names", "mixture_text"]
 
@@ -154,7 +155,7 @@ def load_mixture(name: str | Path) -> Mixture:
     try:
         mixture = Mixture.model_validate({"name": path.stem, **table})
     except ValidationError as error:
-        raise UsageError(f"{path}: {_explain(error, table)}") from None
+        raise UsageError(f"{path}: {explain(error, Mixture, sources=SourceEntry)}") from None
     for number, entry in enumerate(mixture.sources, start=1):
         if entry.name not in SOURCES:
             known = f"{did_you_mean(entry.name, SOURCES)} (known: {', '.join(SOURCES)})"
@@ -179,12 +180,9 @@ def _folder() -> Path:
 
 
 def _read(path: Path) -> Mapping[str, object]:
-    try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the mixture {path}: {getattr(error, 'strerror', None) or error}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{path} is not YAML: {reason(error)}") from None
+    if not path.exists():
+        raise UsageError(f"cannot read the mixture {path}: No such file or directory")
+    table = read_yaml(path, "mixture")
     if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
         raise UsageError(f"{path} is no mixture: it needs the keys held_out and sources")
     return table
@@ -197,23 +195,3 @@ def _beside(entry: SourceEntry, folder: Path) -> SourceEntry:
     path = folder / Path(entry.path).expanduser()
     local = entry.path.startswith((".", "/", "~")) or entry.path.lower().endswith(DATA_SUFFIXES) or path.exists()
     return entry.model_copy(update={"path": str(path)}) if local else entry
-
-
-def _explain(error: ValidationError, table: Mapping[str, object]) -> str:
-    """Return the first thing that is wrong, and where, as a part of one line."""
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
-    if place[:1] == ["sources"] and len(place) > 1:
-        place[:2] = [f"source {int(place[1]) + 1}"]
-    match first["type"]:
-        case "extra_forbidden":
-            model: type[BaseModel] = SourceEntry if place[0].startswith("source ") else Mixture
-            key, known = place.pop(), list(model.model_fields)
-            text = f"unknown key {key!r}{did_you_mean(key, known)} (known: {', '.join(known)})"
-        case "missing":
-            text = f"the key {place.pop()!r} is missing"
-        case "value_error":
-            text = str(first["ctx"]["error"])
-        case _:
-            text = f"{first['msg']}, found {reason(ValueError(repr(first['input'])))}"
-    return ": ".join([*place, text])

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rmeval.errors import UsageError, did_you_mean
+from rmeval.yaml_files import explain, parse_yaml
 
 __all__ = ["Lora", "Recipe", "load_recipe", "recipe_names", "recipe_text"]
 
@@ -186,7 +187,7 @@ def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         UsageError: if there is no such recipe, or a key or a value of it is not what it should be.
     """
-    values = _parse(recipe_text(source), f"the recipe {source}")
+    values = parse_yaml(recipe_text(source), f"the recipe {source}")
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -196,22 +197,13 @@ def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"the recipe {source}: {_explain(error)}") from None
+        raise UsageError(f"the recipe {source}: {explain(error, Recipe, lora=Lora)}") from None
 
 
 def _packaged() -> dict[str, str]:
     folder = resources.files("rmeval.trainer") / "recipes"
     files = sorted((item for item in folder.iterdir() if item.name.endswith(".yaml")), key=lambda item: item.name)
     return {item.name.removesuffix(".yaml"): item.read_text(encoding="utf-8") for item in files}
-
-
-def _parse(text: str, what: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark is not None else ""
-        raise UsageError(f"{what}{where} is not YAML: {getattr(error, 'problem', None) or error}") from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -225,19 +217,4 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner.get(parent), dict):
             inner[parent] = {}
         inner = inner[parent]
-    inner[key] = _parse(text, f"the value of {name}")
-
-
-def _explain(error: ValidationError) -> str:
-    """Say in one line what is wrong with the first wrong key."""
-    first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"] if isinstance(part, str) and not part.startswith(("function", "tuple"))]
-    if first["type"] == "extra_forbidden":
-        fields = Lora.model_fields if place[:1] == ["lora"] else Recipe.model_fields
-        return f"unknown key {'.'.join(place)!r}{did_you_mean(place[-1], fields)}"
-    if first["type"] == "missing":
-        return f"the key {'.'.join(place)!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    found = "" if not place else f" (found: {first['input']!r})"
-    key = f"{place[0]}: " if place and place[0] != "lora" else f"{'.'.join(place[:2])}: " if place else ""
-    return f"{key}{message[0].lower()}{message[1:]}{found}"
+    inner[key] = parse_yaml(text, f"the value of {name}")

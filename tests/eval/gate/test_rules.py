@@ -206,9 +206,10 @@ throughput: 25.5
         ("invalid: 1.5", "'1.5' is no count"),
         ("throughput: fast", "'fast' is no speed"),
         ("throughput: -1", "-1 is no speed"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not YAML"),
+        ("overall: 90%\noverall: 10%", "'overall' is there twice"),
         ("a: \xff\xfe", "cannot read the thresholds"),
-        ("a: !!python/object/apply:os.system ['true']", "is no YAML"),
+        ("a: !!python/object/apply:os.system ['true']", "is not YAML"),
     ],
 )
 def test_floors_that_are_none(tmp_path: Path, text: str, words: str) -> None:

@@ -240,15 +240,13 @@ def read_floors(path: Path) -> list[GateRule]:
     Raises:
         UsageError: if the file cannot be read or holds anything else.
     """
-    import yaml
+    from rmeval.yaml_files import parse_yaml  # Here: most checks read none.
 
     try:
-        with path.open(encoding="utf-8") as stream:
-            table = yaml.safe_load(stream)
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the thresholds in {path}: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is no YAML: {error}") from None
+    table = parse_yaml(text, str(path))
     if not isinstance(table, dict) or not table:
         raise UsageError(f"{path} holds no thresholds; write, for example, overall: 75%")
     _known(table, ("overall", "sections", "subsets", "throughput", "invalid", "truncated"), str(path))

@@ -44,7 +44,7 @@ from rmeval.errors import DataError, UsageError, did_you_mean
 from rmeval.eval.suites.base import Read, Section, Suite
 from rmeval.eval.suites.rules import TIES, Ties
 from rmeval.types import Finding, Lists
-from rmeval.yaml_files import read_yaml
+from rmeval.yaml_files import explain, read_yaml
 
 __all__ = ["SuiteFile", "load_suite", "read_text"]
 
@@ -175,7 +175,7 @@ def _validated(table: object, what: str) -> SuiteFile:
     try:
         return SuiteFile.model_validate(table)
     except ValidationError as error:
-        raise UsageError(f"{what}: {_explain(error)}") from None
+        raise UsageError(f"{what}: {explain(error, SuiteFile)}") from None
 
 
 def _suite(parsed: SuiteFile) -> Suite:
@@ -229,21 +229,3 @@ def _named(value: object) -> object:
     if wrong is not None:
         raise ValueError(f"{wrong} is {value[wrong]}, not a number")
     return {str(key): each for key, each in value.items()}
-
-
-def _explain(error: ValidationError) -> str:
-    """Return the first thing that is wrong, and where, as a part of one line."""
-    first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"]]
-    match first["type"]:
-        case "extra_forbidden":
-            key = place.pop()
-            text = f"unknown key {key!r}{did_you_mean(key, SuiteFile.model_fields)}"
-            text += f" (known: {', '.join(SuiteFile.model_fields)})"
-        case "missing":
-            text = f"the key {place.pop()!r} is missing"
-        case "value_error":
-            text = str(first["ctx"]["error"])
-        case _:
-            text = f"{first['msg'][0].lower()}{first['msg'][1:]}, found {' '.join(repr(first['input']).split())[:80]}"
-    return ": ".join([*place, text])
