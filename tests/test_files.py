@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rmeval.errors import RunError
-from rmeval.files import LOCK, OutputFolder, output_folder, replacing, write_text
+from rmeval.files import LOCK, OutputFolder, output_folder, replacing, replacing_all, write_text
 
 HOLD = """
 import os, sys, time
@@ -84,6 +84,27 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert names(tmp_path) == ["new/file.txt"]
     with pytest.raises(RunError, match=r"cannot write .*file\.txt/x: File exists"):
         write_text(file / "x", "")
+
+
+def test_files_that_belong_together_take_their_places_when_all_are_written(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        path.write_text("old")
+
+    def write(texts: str) -> None:
+        with replacing_all(paths) as temporary:
+            for path, text in zip(temporary, texts, strict=False):
+                path.write_text(text)
+                assert [each.read_text() for each in paths] == ["old"] * 3
+            if len(texts) < len(paths):
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        write("12")
+    assert [path.read_text() for path in paths] == ["old"] * 3
+    write("123")
+    assert [path.read_text() for path in paths] == ["1", "2", "3"]
+    assert names(tmp_path) == ["a", "b", "c"]
 
 
 # --- folders: what may be written where ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from typing import BinaryIO
 from rmeval.errors import RmevalError, RunError
 from rmeval.locks import LOCK, check_not_held, claims, is_of, lock, note, owner, writing_to
 
-__all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "room", "write_text"]
+__all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "replacing_all", "room", "write_text"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TORCH = ("PytorchStreamWriter failed writing", "inline_container.cc")
@@ -37,13 +37,28 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: if it cannot be written; what was at ``path`` is still there then, and the temporary file is gone.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with replacing_all([path]) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Give the names of temporary files beside ``paths``, which take their places in order once the block is through.
+
+    Raises:
+        OSError: if one cannot be written, as where its folder is not there. Before the first takes its place all of
+            them are written; no temporary file is left.
+    """
+    temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
     try:
         yield temporary
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        for written, path in zip(temporary, paths, strict=True):
+            os.replace(written, path)
+    except BaseException:
+        for written in temporary:
+            with suppress(OSError):
+                written.unlink()
+        raise
 
 
 @contextmanager

@@ -216,24 +216,20 @@ def write_run(run: RunRecord, path: Path) -> RunRecord:
     Raises:
         RunError: if writing fails; a run that was there before is then still whole, or noticeably not.
     """
-    temporary = {name: path / f".{name}.{os.getpid()}.tmp" for name in (SCORES, EXAMPLES, RUN)}
-    placed: list[str] = []
+    digests: dict[str, str] = {}
     try:
-        pq.write_table(run.scores_table, temporary[SCORES], compression="zstd")
-        pq.write_table(run.examples_table, temporary[EXAMPLES], compression="zstd")
-        info = replace(run.info, files={name: _sha256(temporary[name]) for name in (SCORES, EXAMPLES)})
-        text = json.dumps(asdict(info), indent=2, ensure_ascii=False, allow_nan=False)
-        temporary[RUN].write_text(text + "\n", encoding="utf-8")
-        for name, file in temporary.items():
-            os.replace(file, path / name)
-            placed.append(name)
+        with files.replacing_all([path / name for name in (SCORES, EXAMPLES, RUN)]) as (scores, examples, told):
+            pq.write_table(run.scores_table, scores, compression="zstd")
+            pq.write_table(run.examples_table, examples, compression="zstd")
+            digests = {SCORES: _sha256(scores), EXAMPLES: _sha256(examples)}
+            info = replace(run.info, files=digests)
+            text = json.dumps(asdict(info), indent=2, ensure_ascii=False, allow_nan=False)
+            told.write_text(text + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:  # A ValueError: a number that JSON does not know.
         reason = getattr(error, "strerror", None) or error
-        kept = f"its scores are in {path / SCORES}" if SCORES in placed else _rescue(run, path)
+        placed = digests and (path / SCORES).is_file() and _sha256(path / SCORES) == digests[SCORES]
+        kept = f"its scores are in {path / SCORES}" if placed else _rescue(run, path)
         raise RunError(f"cannot write the run to {path}: {reason}; {kept}") from error
-    finally:
-        for file in temporary.values():
-            file.unlink(missing_ok=True)
     return replace(run, info=info, path=path)
 
 

@@ -18,6 +18,7 @@ from rmeval.data_prep.rows.files import reason
 from rmeval.data_prep.rows.stream import Source
 from rmeval.errors import RunError
 from rmeval.eval.scoring.sinks import open_sink, writing
+from rmeval.files import replacing
 from rmeval.types import Finding
 
 __all__ = ["Partial", "State"]
@@ -184,13 +185,10 @@ class Partial:
             raise RunError(f"{self._note} is of an unfinished output, and {reason}; or pass --overwrite to start over")
 
     def _save(self, state: State) -> None:
-        temporary = self._note.with_name(f"{self._note.name}.tmp")
-        with writing(self._note):
-            with temporary.open("w", encoding="utf-8") as stream:
-                json.dump(asdict(state), stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, self._note)
+        with writing(self._note), replacing(self._note) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            json.dump(asdict(state), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         self.state = state
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from rmeval.errors import RunError
-from rmeval.files import OutputFolder, output_folder
+from rmeval.files import OutputFolder, output_folder, replacing_all
 
 __all__ = ["MARK", "SUITES_FILE", "site_folder", "write_site"]
 
@@ -49,21 +48,16 @@ def write_site(folder: OutputFolder, files: Mapping[str, str]) -> None:
     """
     stale = {*_pages(folder.path), SUITES_FILE} - files.keys()
     folder.claim(files)
-    temporary: dict[Path, Path] = {}
+    paths = [folder.path / name for name in files]
     try:
-        for name, text in files.items():
-            path = folder.path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            temporary[path].write_bytes(text.encode("utf-8", "replace"))
-        for path, written in temporary.items():
-            os.replace(written, path)
+        for parent in {path.parent for path in paths}:
+            parent.mkdir(parents=True, exist_ok=True)
+        with replacing_all(paths) as temporary:
+            for path, text in zip(temporary, files.values(), strict=True):
+                path.write_bytes(text.encode("utf-8", "replace"))
         folder.remove(stale)
     except OSError as error:
         raise RunError(f"cannot write the leaderboard to {folder.path}: {error.strerror or error}") from None
-    finally:
-        for written in temporary.values():
-            written.unlink(missing_ok=True)
 
 
 def _pages(folder: Path) -> set[str]:
