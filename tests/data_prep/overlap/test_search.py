@@ -10,7 +10,7 @@ import pytest
 from rmeval.data_prep.overlap import search as contamination
 from rmeval.data_prep.overlap.contamination import find_overlap
 from rmeval.data_prep.overlap.search import TrainingPairs, find_contamination
-from rmeval.data_prep.pairs.columns import PAIRS, made_table
+from rmeval.data_prep.pairs.columns import PAIRS, make_pairs
 from rmeval.data_prep.sources import SOURCES
 from rmeval.data_prep.sources.base import Pair
 from rmeval.types import Example, Message
@@ -36,7 +36,7 @@ def training(folder: Path) -> list[TrainingPairs]:
     files = []
     for number in range(2):
         prompts = [LONG.format(place) if place % 5 == 4 else f"question {place}" for place in range(15)]
-        made = made_table([[hh_row(prompt, f"a{number}{place}")] for place, prompt in enumerate(prompts)], HH)
+        made, _ = make_pairs([[hh_row(prompt, f"a{number}{place}")] for place, prompt in enumerate(prompts)], HH)
         pq.write_table(made.slice(0, 15).select(PAIRS.names), folder / f"{number}.parquet", row_group_size=2)
         ids = pa.array([f"{number}-{place}" if place % 3 else None for place in range(15)])
         files.append(TrainingPairs(folder / f"{number}.parquet", ids))

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmeval.data_prep.pairs.columns import MADE, Tally, decode_pairs, encode_units, made_table, make_pairs
+from rmeval.data_prep.pairs.columns import PAIRS, Tally, decode_pairs, encode_units, make_pairs
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources import SOURCES, Source
 from rmeval.data_prep.sources.base import Dropped, Made, Pair
@@ -26,11 +25,6 @@ def fake(made: Callable[[Sequence[Row]], list[Made]]) -> Source:
         yield from made(unit)
 
     return replace(HH, name="fake", pairs=pairs)
-
-
-def tally_of(table: pa.Table) -> Tally:
-    [text] = table.column("tally").drop_null().to_pylist()
-    return Tally(**json.loads(text))
 
 
 JUNK = st.recursive(
@@ -55,10 +49,9 @@ def units(draw: st.DrawFn, source: Source) -> list[list[dict[str, Any]]]:
 def test_rows_in_are_rows_used_and_dropped_whatever_they_hold(name: str, data: st.DataObject) -> None:
     source = SOURCES[name]
     given_units = data.draw(units(source))
-    table = make_pairs(pa.table({"units": [encode_units(given_units)]}), source)
-    tally = tally_of(table)
+    table, tally = make_pairs(json.loads(encode_units(given_units)), source)
     assert tally.rows == sum(map(len, given_units)) == tally.used_rows + sum(tally.dropped_rows.values())
-    assert tally.candidates == len(table) - 1 + sum(tally.dropped_pairs.values())
+    assert tally.candidates == len(table) + sum(tally.dropped_pairs.values())
     assert {*tally.dropped_rows, *tally.dropped_pairs} <= source.reasons.keys()
 
 
@@ -68,10 +61,10 @@ def test_a_source_that_loses_a_row_or_a_pair_is_found_out() -> None:
     wrong: list[list[Made]] = [[], [row, row], [row, pair], [row, Dropped("pair", "cap")]]
     for made in wrong:
         with pytest.raises(RuntimeError, match="source fake"):
-            made_table([[{}]], fake(lambda unit, made=made: made))  # type: ignore[misc]
+            make_pairs([[{}]], fake(lambda unit, made=made: made))  # type: ignore[misc]
     two: list[list[Made]] = [[row, row], [row, pair], [pair], [Dropped("pair", "cap")]]
     for made in two:
-        assert tally_of(made_table([[{}, {}]], fake(lambda unit, made=made: made))).rows == 2  # type: ignore[misc]
+        assert make_pairs([[{}, {}]], fake(lambda unit, made=made: made))[1].rows == 2  # type: ignore[misc]
 
 
 def test_pairs_come_back_as_they_were() -> None:
@@ -80,21 +73,21 @@ def test_pairs_come_back_as_they_were() -> None:
         Pair((), (USER, YES), (OTHER, NO), "g"),
         Pair((Message("system", "Be kind."), USER), (YES,), (NO,), "", None, 0.5),
     ]
-    table = made_table([[{}]], fake(lambda unit: pairs))
-    assert table.schema.equals(MADE)
-    assert list(decode_pairs(table.slice(0, 3))) == [
+    table, _ = make_pairs([[{}]], fake(lambda unit: pairs))
+    assert table.schema.equals(PAIRS)
+    assert list(decode_pairs(table)) == [
         Pair(pair.prompt, pair.chosen, pair.rejected, "") for pair in pairs if isinstance(pair, Pair)
     ]
     assert list(decode_pairs(table.slice(1, 1))) == [Pair((), (USER, YES), (OTHER, NO), "")]
-    assert table.column("opening").to_pylist() == ["soup", "soup", "soup", None]
-    assert table.column("chosen_score").to_pylist() == [2.0, None, None, None]
-    assert table.column("prompt_chars").to_pylist() == [5 + 4 + 6, 0, 8 + 5, None]
-    assert table.column("chosen_chars").to_pylist() == [3 + 5 + 4, 5 + 4, 4, None]
+    assert table.column("opening").to_pylist() == ["soup", "soup", "soup"]
+    assert table.column("chosen_score").to_pylist() == [2.0, None, None]
+    assert table.column("prompt_chars").to_pylist() == [5 + 4 + 6, 0, 8 + 5]
+    assert table.column("chosen_chars").to_pylist() == [3 + 5 + 4, 5 + 4, 4]
 
 
 def test_the_digest_is_of_the_text_and_of_who_says_it() -> None:
     def digest(pair: Pair) -> str:
-        return str(made_table([[{}]], fake(lambda unit: [pair])).column("digest")[0].as_py())
+        return str(make_pairs([[{}]], fake(lambda unit: [pair]))[0].column("digest")[0].as_py())
 
     base = Pair((USER,), (YES,), (NO,), "g", 1.0, 2.0, "k")
     assert digest(base) == digest(replace(base, group="h", key="l", chosen_score=None))

@@ -9,7 +9,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from rmeval.data_prep.pairs.columns import encode_units
+from rmeval.data_prep.pairs.columns import PAIRS, Tally, encode_units
 from rmeval.data_prep.pairs.parallel import clear, make_in_parallel, quiet
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources import SOURCES, Source
@@ -30,11 +30,14 @@ def source_that(acts: Callable[[], None]) -> Source:
 
 @pytest.mark.parametrize("workers", [2, 3, 9])
 def test_the_same_in_the_same_order_for_any_number_of_workers(tmp_path: Path, workers: int) -> None:
-    alone = make_in_parallel(SLAB, SOURCES["hh-rlhf"], tmp_path, 1).to_pylist()
-    assert len(alone) == 18  # And a tally for each batch.
+    alone, tally = make_in_parallel(SLAB, SOURCES["hh-rlhf"], tmp_path, 1)
+    rows = alone.to_pylist()
+    assert (len(rows), tally) == (15, Tally(15, 15, 15))
     # What lies there of another number of workers is not taken for ours.
-    assert make_in_parallel(SLAB, SOURCES["hh-rlhf"], tmp_path, workers).to_pylist() == alone
-    assert make_in_parallel(SLAB[1:], SOURCES["hh-rlhf"], tmp_path, workers).to_pylist() == alone[6:]
+    more, same = make_in_parallel(SLAB, SOURCES["hh-rlhf"], tmp_path, workers)
+    assert (more.to_pylist(), same) == (rows, tally)
+    fewer, less = make_in_parallel(SLAB[1:], SOURCES["hh-rlhf"], tmp_path, workers)
+    assert (fewer.to_pylist(), less) == (rows[5:], Tally(10, 10, 10))
     clear(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -48,6 +51,12 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="a worker was killed, perhaps for want of memory: go on with fewer --workers"):
         make_in_parallel(SLAB, source_that(die), tmp_path, 2)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_batches_without_pairs_are_counted(tmp_path: Path, workers: int) -> None:
+    made, tally = make_in_parallel(SLAB, source_that(lambda: None), tmp_path, workers)
+    assert (len(made), made.schema.names, tally) == (0, PAIRS.names, Tally(15, 0, 0, {"malformed": 15}))
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -17,7 +17,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rmeval.data_prep.mixture import SourceEntry
@@ -159,23 +158,20 @@ def _earlier(folder: Path, about: Mapping[str, Any]) -> Tally | None:
 
 def _build(found: Found, source: Source, folder: Path, workers: int, progress: Progress | None) -> Tally:
     total = found.estimate() if progress else 0
-    tallies: list[Tally] = []
-    done = 0
+    tally = Tally()
     with (
         replacing(folder / PAIRS_FILE) as temporary,
         pq.ParquetWriter(temporary, PAIRS, compression="zstd", use_dictionary=False) as writer,
         quiet(),
     ):
         for slab in _slabs(_batches(_units(_checked(found, source), source))):
-            made = make_in_parallel(slab, source, folder, workers)
-            no_tally = pc.is_null(made.column("tally"))
-            writer.write_table(made.filter(no_tally).drop_columns("tally"), row_group_size=_ROW_GROUP)
-            tallies += [Tally(**json.loads(text)) for text in made.column("tally").drop_null().to_pylist()]
+            pairs, more = make_in_parallel(slab, source, folder, workers)
+            writer.write_table(pairs, row_group_size=_ROW_GROUP)
+            tally = Tally.total([tally, more])
             if progress:
-                done = Tally.total(tallies).rows
-                progress(done, max(done, total))
+                progress(tally.rows, max(tally.rows, total))
     clear(folder)
-    return Tally.total(tallies)
+    return tally
 
 
 def _checked(found: Found, source: Source) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from rmeval.data_prep.text.normalise import pair_opening
 from rmeval.errors import DataError
 from rmeval.types import Message, Messages
 
-__all__ = ["MADE", "MESSAGES", "PAIRS", "Tally", "decode_pairs", "encode_units", "made_table", "make_pairs"]
+__all__ = ["MESSAGES", "PAIRS", "Tally", "decode_pairs", "encode_units", "make_pairs"]
 
 MESSAGES = pa.list_(pa.struct({"role": pa.string(), "content": pa.string()}))
 PAIRS = pa.schema(
@@ -41,8 +41,6 @@ PAIRS = pa.schema(
     }
 )
 """A pair, with what is needed to choose among pairs without reading their text again."""
-MADE = PAIRS.append(pa.field("tally", pa.string()))
-"""What a worker returns: pairs, whose tally is null, and for each batch one row that has nothing but its tally."""
 _DIGEST = 16  # hex digits: two of a million different pairs share them once in 40 million builds
 
 
@@ -90,14 +88,8 @@ def encode_units(units: Sequence[Sequence[Row]]) -> str:
         raise DataError(f"a row that cannot be written as JSON ({reason(error)})") from error
 
 
-def make_pairs(batch: pa.Table, source: Source) -> pa.Table:
-    """Turn the units of a batch, whose column ``units`` holds ``encode_units`` of some, into ``MADE``."""
-    found = [made_table(json.loads(text), source) for text in batch.column("units").to_pylist()]
-    return pa.concat_tables(found)
-
-
-def made_table(units: Sequence[Sequence[Row]], source: Source) -> pa.Table:
-    """Apply a source's rules to units and return ``MADE``, with one tally at the end.
+def make_pairs(units: Sequence[Sequence[Row]], source: Source) -> tuple[pa.Table, Tally]:
+    """Apply a source's rules to units; return the pairs, with the columns ``PAIRS``, and what became of the rows.
 
     Raises:
         RuntimeError: if the source breaks its promise that each row is dropped or takes part: its code is wrong.
@@ -118,10 +110,7 @@ def made_table(units: Sequence[Sequence[Row]], source: Source) -> pa.Table:
         rows += len(unit)
         used += len(unit) - lost_rows
         candidates += len(made) - lost_rows
-    tally = {"rows": rows, "used_rows": used, "candidates": candidates}
-    text = json.dumps({**tally, "dropped_rows": dropped["row"], "dropped_pairs": dropped["pair"]})
-    end = pa.table({**{name: pa.nulls(1, MADE.field(name).type) for name in PAIRS.names}, "tally": [text]}, MADE)
-    return pa.concat_tables([_pairs_table(pairs), end])
+    return _table(pairs), Tally(rows, used, candidates, dict(dropped["row"]), dict(dropped["pair"]))
 
 
 def decode_pairs(rows: pa.Table) -> Iterator[Pair]:
@@ -143,8 +132,7 @@ def _texts(conversations: pa.ListArray) -> Iterator[tuple[list[str], list[str]]]
         start += length
 
 
-def _pairs_table(pairs: Sequence[Pair]) -> pa.Table:
-    """Return pairs as ``MADE``, without a tally."""
+def _table(pairs: Sequence[Pair]) -> pa.Table:
     chosen = [pair.prompt + pair.chosen for pair in pairs]
     rejected = [pair.prompt + pair.rejected for pair in pairs]
     columns = {
@@ -160,9 +148,8 @@ def _pairs_table(pairs: Sequence[Pair]) -> pa.Table:
         "prompt_chars": [_chars(pair.prompt) for pair in pairs],
         "chosen_chars": [_chars(pair.chosen) for pair in pairs],
         "rejected_chars": [_chars(pair.rejected) for pair in pairs],
-        "tally": pa.nulls(len(pairs), pa.string()),
     }
-    return pa.table(columns, MADE)
+    return pa.table(columns, PAIRS)
 
 
 def _messages(conversations: Sequence[Messages]) -> pa.Array:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from rmeval.data_prep.pairs.columns import make_pairs
+from rmeval.data_prep.pairs.columns import Tally, make_pairs
 from rmeval.data_prep.sources import Source
 from rmeval.errors import RunError
 
 __all__ = ["clear", "make_in_parallel", "quiet"]
 
+_TALLIES = "tally-*.json"
 
-def make_in_parallel(slab: Sequence[str], source: Source, folder: Path, workers: int) -> pa.Table:
+
+def make_in_parallel(slab: Sequence[str], source: Source, folder: Path, workers: int) -> tuple[pa.Table, Tally]:
     """Apply a source's rules to batches of units.
 
     Args:
         slab: each of ``rmeval.data_prep.pairs.columns.encode_units``.
         source: whose rules.
-        folder: the batches and what is made of them lie here, as ``*.arrow``, until the next call or ``clear``.
+        folder: the batches and what is made of them lie here, until the next call or ``clear``: the pairs as
+            ``*.arrow``, and the tally of each batch as ``tally-*.json``.
         workers: processes, at most one a batch.
 
     Returns:
-        ``rmeval.data_prep.pairs.columns.MADE``, batch after batch, memory-mapped.
+        The pairs with the columns ``rmeval.data_prep.pairs.columns.PAIRS``, batch after batch, memory-mapped; and what
+        became of all rows.
 
     Raises:
         RunError: if a worker dies.
@@ -45,7 +51,8 @@ def make_in_parallel(slab: Sequence[str], source: Source, folder: Path, workers:
     number = min(workers, len(slab))
     try:
         made = rows.map(
-            partial(_work, source=source, parent=os.getpid()),
+            partial(_work, source=source, folder=folder, parent=os.getpid()),
+            with_indices=True,
             batched=True,
             batch_size=1,
             num_proc=number if number > 1 else None,
@@ -60,7 +67,10 @@ def make_in_parallel(slab: Sequence[str], source: Source, folder: Path, workers:
         if "abruptly died" in str(error):
             raise RunError("a worker was killed, perhaps for want of memory: go on with fewer --workers") from error
         raise
-    return made.data.table
+    tallies = [Tally(**json.loads(file.read_text(encoding="utf-8"))) for file in folder.glob(_TALLIES)]
+    if len(tallies) != len(slab):
+        raise RuntimeError(f"{len(tallies)} tallies of {len(slab)} batches")
+    return made.data.table, Tally.total(tallies)
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
@@ -70,10 +80,14 @@ def _was_interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _work(batch: pa.Table, source: Source, parent: int) -> pa.Table:
+def _work(batch: pa.Table, places: Sequence[int], source: Source, folder: Path, parent: int) -> pa.Table:
+    """Return the pairs of one batch, and leave its tally in a file."""
     if os.getpid() != parent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, once.
-    return make_pairs(batch, source)
+    [text], [place] = batch.column("units").to_pylist(), places
+    pairs, tally = make_pairs(json.loads(text), source)
+    (folder / _TALLIES.replace("*", str(place))).write_text(json.dumps(asdict(tally)), encoding="utf-8")
+    return pairs
 
 
 @contextmanager
@@ -94,5 +108,5 @@ def quiet() -> Iterator[None]:
 
 def clear(folder: Path) -> None:
     """Remove what was made."""
-    for file in folder.glob("*.arrow"):
+    for file in (*folder.glob("*.arrow"), *folder.glob(_TALLIES)):
         file.unlink()
