@@ -112,9 +112,9 @@ def _modules() -> dict[str, Path]:
 MODULES = _modules()
 BELOW: dict[str, set[str]] = {"types": set(), "errors": set(), "locks": {"errors"}, "files": {"locks", "errors"}}
 BELOW["yaml_files"] = {"errors"}
-BELOW["run_info"] = {"types"}
+BELOW["run_info"] = BELOW["run_tables"] = {"types"}
 """Room -> the rooms that it may import, besides itself."""
-BELOW["records"] = {"types", "run_info", "files", *BELOW["files"]}
+BELOW["records"] = {"types", "run_info", "run_tables", "files", *BELOW["files"]}
 BELOW["data_prep"] = {"records", "yaml_files", *BELOW["records"]}
 BELOW["eval"] = {"data_prep", *BELOW["data_prep"]}
 BELOW["reports"] = BELOW["bench"] = BELOW["trainer"] = {"eval", *BELOW["eval"]}

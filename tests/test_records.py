@@ -26,11 +26,10 @@ from rmeval.records import (
     SCORES,
     RunRecord,
     output_folder,
-    parse_messages,
-    prompt_hash,
     write_run,
 )
 from rmeval.run_info import ModelInfo
+from rmeval.run_tables import parse_messages, prompt_hash
 from rmeval.types import Conversation, Finding, Message, Progress, Score
 
 NAN, INF = math.nan, math.inf

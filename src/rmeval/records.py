@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from rmeval import files
 from rmeval.errors import RunError
 from rmeval.run_info import RunInfo
-from rmeval.types import Example, Message, Messages, Score, ScoredExample
+from rmeval.run_tables import TAG, TEXT_COLUMNS
+from rmeval.types import ScoredExample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,36 +33,6 @@ SCHEMA_VERSION = 1
 RUN, SCORES, EXAMPLES, REPORT = "run.json", "scores.parquet", "examples.parquet", "report.html"
 WRITTEN = (RUN, SCORES, EXAMPLES, REPORT)
 """Everything in a run's folder that is rmeval's."""
-
-_SCORES_SCHEMA = pa.schema(
-    {
-        "example_id": pa.string(),
-        "subset": pa.string(),
-        "completion": pa.int32(),
-        "role": pa.string(),
-        "score": pa.float64(),
-        "tokens": pa.int32(),
-        "truncated": pa.bool_(),
-        "refined": pa.bool_(),
-    }
-)
-_SAID = (pa.field("note", pa.string()), pa.field("status", pa.string()))
-"""Only of kinds that explain themselves, or may have no answer."""
-_EXAMPLES_SCHEMA = pa.schema(
-    {
-        "example_id": pa.string(),
-        "row": pa.int64(),
-        "subset": pa.string(),
-        "prompt_hash": pa.string(),
-        "completion_hashes": pa.list_(pa.string()),
-        "completion_chars": pa.list_(pa.int32()),
-    }
-)
-_TAG = pa.field("tag", pa.string())
-"""Only where a suite has tags."""
-_TEXT_COLUMNS = (pa.field("prompt", pa.string()), pa.field("completions", pa.string()))
-_TOOLS = pa.field("tools", pa.string())
-"""Only where an example has some."""
 
 
 @dataclass(frozen=True)
@@ -89,64 +60,6 @@ class RunRecord:
     def with_info(self, **changes: Any) -> RunRecord:
         """Return the same run with other values in ``info``."""
         return replace(self, info=replace(self.info, **changes))
-
-
-def prompt_hash(prompt: Messages, tools: str = "") -> str:
-    """Return the first 16 hex digits of the sha256 of a list of messages and the tools beside it."""
-    return hashlib.sha256((_messages_json(prompt) + tools).encode()).hexdigest()[:16]
-
-
-def scores_table(examples: Sequence[Example], scores: Sequence[Score]) -> pa.Table:
-    """Build ``scores.parquet`` from the scores of all completions of all examples, in order."""
-    rows: list[dict[str, Any]] = []
-    schema = _SCORES_SCHEMA
-    for field in _SAID if any(score.note or score.status != "scored" for score in scores) else ():
-        schema = schema.append(field)
-    remaining = iter(scores)
-    for example in examples:
-        for place in range(len(example.completions)):
-            score = next(remaining)
-            rows.append(
-                {
-                    "example_id": example.id,
-                    "subset": example.subset,
-                    "completion": place,
-                    "role": "chosen" if place < len(example.chosen) else "rejected",
-                    "score": score.value,
-                    "tokens": score.tokens,
-                    "truncated": score.truncated,
-                    "refined": score.refined,
-                    "note": score.note.encode("utf-8", "replace").decode(),
-                    "status": score.status,
-                }
-            )
-    return pa.Table.from_pylist(rows, schema)
-
-
-def examples_table(examples: Sequence[Example], *, keep_text: bool = True) -> pa.Table:
-    """Build ``examples.parquet``; without text it keeps hashes and lengths."""
-    schema = _EXAMPLES_SCHEMA
-    if any(example.tag for example in examples):
-        schema = schema.append(_TAG)
-    if keep_text:
-        for field in _TEXT_COLUMNS if not any(example.tools for example in examples) else (*_TEXT_COLUMNS, _TOOLS):
-            schema = schema.append(field)
-    rows = [
-        {
-            "example_id": example.id,
-            "row": example.row,
-            "subset": example.subset,
-            "prompt_hash": prompt_hash(example.prompt, example.tools),
-            "completion_hashes": [prompt_hash(completion) for completion in example.completions],
-            "tag": example.tag,
-            "completion_chars": [sum(m.chars for m in completion) for completion in example.completions],
-            "prompt": _messages_json(example.prompt),
-            "completions": "[" + ",".join(map(_messages_json, example.completions)) + "]",
-            "tools": example.tools,
-        }
-        for example in examples
-    ]
-    return pa.Table.from_pylist(rows, schema)
 
 
 def scored_examples(run: RunRecord) -> list[ScoredExample]:
@@ -191,7 +104,7 @@ def scored_examples(run: RunRecord) -> list[ScoredExample]:
 def _columns(examples: pa.Table) -> list[list[Any]]:
     """Return what metrics need of ``examples.parquet``, a list a column; only some suites have tags."""
     names = ["example_id", "subset", "prompt_hash", "completion_hashes", "completion_chars"]
-    tags = examples.column(_TAG.name).to_pylist() if _TAG.name in examples.column_names else [""] * len(examples)
+    tags = examples.column(TAG).to_pylist() if TAG in examples.column_names else [""] * len(examples)
     return [*(examples.column(name).to_pylist() for name in names), tags]
 
 
@@ -264,7 +177,7 @@ def load_run(path: str | Path, *, with_text: bool = True) -> RunRecord:
         try:
             if _sha256(file) != info.files.get(name):
                 raise RunError(f"{file} is damaged or belongs to another run: its sha256 is not the one in {RUN}")
-            left_out = () if with_text or name == SCORES else [field.name for field in (*_TEXT_COLUMNS, _TOOLS)]
+            left_out = () if with_text or name == SCORES else TEXT_COLUMNS
             columns = [column for column in pq.read_schema(file).names if column not in left_out]
             tables.append(pq.read_table(file, columns=columns))
         except (OSError, pa.ArrowException) as error:
@@ -300,15 +213,6 @@ def _load_info(folder: Path) -> RunInfo:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise RunError(f"{file} is not a valid run: {where}: {first['msg']}") from None
-
-
-def parse_messages(text: str) -> Messages:
-    """Read one list of messages back from ``examples.parquet``."""
-    return tuple(Message.of(item) for item in json.loads(text))
-
-
-def _messages_json(messages: Messages) -> str:
-    return json.dumps([message.turn() for message in messages], ensure_ascii=False)
 
 
 def _sha256(file: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from rmeval import records
+from rmeval import records, run_tables
 from rmeval.data_prep.rows.examples import conversations
 from rmeval.data_prep.text.audit import finding
 from rmeval.errors import ModelError, UsageError, did_you_mean
@@ -87,8 +87,8 @@ def run_job(
     warnings = () if journal is None else tuple(journal.warnings)
     run = RunRecord(
         info=_describe(job, data, scorer, table),
-        scores_table=records.scores_table(data.examples, done.scores),
-        examples_table=records.examples_table(data.examples, keep_text=job.keep_text),
+        scores_table=run_tables.scores_table(data.examples, done.scores),
+        examples_table=run_tables.examples_table(data.examples, keep_text=job.keep_text),
     ).with_info(drift=done.drift)
     if done.recalled:  # Of a kind that counts no tokens.
         run = run.with_info(accounting=Accounting(0, 0, 0, 0, done.recalled))

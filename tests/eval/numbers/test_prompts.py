@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rmeval.eval.numbers.prompts import Prompts, keys
-from rmeval.records import prompt_hash
+from rmeval.run_tables import prompt_hash
 from rmeval.types import Message
 
 

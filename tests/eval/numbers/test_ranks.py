@@ -15,8 +15,8 @@ from scipy.stats import multivariate_normal
 from rmeval.eval.numbers.differences import PairedOutcome, differences
 from rmeval.eval.numbers.ranks import Block, Ranking, rank
 from rmeval.eval.suites import get_suite
-from rmeval.records import prompt_hash
 from rmeval.reports.board.entries import letters
+from rmeval.run_tables import prompt_hash
 from tests.ranking import World, simulate
 
 

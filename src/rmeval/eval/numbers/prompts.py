@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.records import prompt_hash
+from rmeval.run_tables import prompt_hash
 from rmeval.types import Message
 
 __all__ = ["NO_PROMPT", "Prompts", "exact", "keys"]
