@@ -39,6 +39,6 @@ def test_every_command_is_in_the_docs() -> None:
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
-    for page in [REPOSITORY / "README.md", *DOCS.glob("*.md")]:
+    for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *DOCS.glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
