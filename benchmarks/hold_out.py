@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rmeval.data_prep.rows.examples import to_examples
 from rmeval.data_prep.rows.in_memory import load_rows
-from rmeval.data_prep.split.held_out import Opening, assign_sides
+from rmeval.data_prep.split.held_out import Opening, assign_splits
 from rmeval.trainer.data.pairs import opening_of
 from rmeval.trainer.results.held_out import write_pairs
 
@@ -27,10 +27,10 @@ def main() -> None:
     arguments = parser.parse_args()
     examples, _ = to_examples(load_rows(arguments.dataset), default_subset="pairs")
     openings = [opening_of(example) for example in examples]
-    sides = assign_sides(
+    assigned = assign_splits(
         [Opening(text, "pairs", 1) for text in openings], seed=arguments.seed, held_out=arguments.share
-    ).sides
-    held = [example for example, text in zip(examples, openings, strict=True) if sides[text] == "test"]
+    ).assigned
+    held = [example for example, text in zip(examples, openings, strict=True) if assigned[text] == "test"]
     write_pairs(arguments.output, held)
     print(f"{len(held):,} of {len(examples):,} pairs, of {len({opening_of(each) for each in held}):,} prompts")
 

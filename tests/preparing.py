@@ -47,7 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def rows_of(folder: Path, split: str) -> list[dict[str, object]]:
-    """The rows of one side of a build; none where the side has no file."""
+    """The rows of one split of a build; none where the split has no file."""
     files = sorted((folder / "data").glob(f"{split}-*.parquet"))
     found: list[dict[str, object]] = [row for file in files for row in pq.read_table(file).to_pylist()]
     return found

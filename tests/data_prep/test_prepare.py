@@ -35,7 +35,7 @@ def paths(tmp_path: Path) -> dict[str, str]:
 
 
 def openings_of(folder: Path, split: str) -> set[str]:
-    """The openings of one side, worked out from what is written."""
+    """The openings of one split, worked out from what is written."""
     found = set()
     for row in rows_of(folder, split):
         messages: Any = row["chosen"]
@@ -196,7 +196,7 @@ def test_without_a_test_side(tmp_path: Path, paths: dict[str, str]) -> None:
     assert list(found) == ["train"]
 
 
-# --- the held-out side ------------------------------------------------------------------------------------------
+# --- the held-out split ------------------------------------------------------------------------------------------
 
 
 def test_a_source_at_the_end_moves_no_row(tmp_path: Path, paths: dict[str, str]) -> None:
@@ -280,7 +280,7 @@ def test_overlap_is_reported_and_dropped_where_asked(tmp_path: Path, paths: dict
     assert sides_of(tmp_path / "kept") == sides_of(tmp_path / "plain")
     report = json.loads((tmp_path / "kept" / "contamination.json").read_text())
     assert report["contaminated"] == [name]
-    [subset] = report["subsets"]  # The test side may hold what a benchmark holds.
+    [subset] = report["subsets"]  # The test split may hold what a benchmark holds.
     assert (subset["benchmark"], subset["examples"], subset["exact"], subset["share"]) == ("bench", 2, 1, 0.5)
     assert done.statistics["overlap"] == report["subsets"]
     dropped = prepare(mixture, tmp_path / "dropped", against=benchmark, drop_overlap=True)

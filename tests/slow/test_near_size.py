@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rmeval.data_prep.split.held_out import Opening, assign_sides
+from rmeval.data_prep.split.held_out import Opening, assign_splits
 
 NUMBER = 100_000
 WORDS = [f"v{number}" for number in range(20_000)]
@@ -37,7 +37,7 @@ def test_100_000_templated_prompts_take_less_than_two_minutes(begin: Callable[[i
     chance = random.Random(0)
     openings = [Opening(f"{begin(place)} {' '.join(chance.choices(WORDS, k=own))}", "a", 1) for place in range(NUMBER)]
     start = time.perf_counter()
-    split = assign_sides(openings, seed=0, held_out=0.1)
+    split = assign_splits(openings, seed=0, held_out=0.1)
     seconds = time.perf_counter() - start
     print(f"{seconds:.1f} s")
     assert seconds < 120

@@ -31,18 +31,18 @@ from rmeval.trainer.quickstart.model import make_config, make_tokenizer
 from rmeval.trainer.quickstart.pairs import FAMILIES, WrittenPair, make_pairs, read_texts, write_pairs
 from rmeval.trainer.quickstart.reasoning import arithmetic
 from rmeval.trainer.quickstart.safety import harmful, harmless
-from rmeval.trainer.quickstart.text import Draft, Draws, Side, read_sections
+from rmeval.trainer.quickstart.text import Draft, Draws, SplitName, read_sections
 from rmeval.trainer.recipe import load_recipe
 from rmeval.types import Example, Message
 
 GOLDEN = "b1e859da4433e92ca48e07648318fd5d44f0232176a3729284d663c21b88497a"
 """sha256 of the first 500 pairs."""
-SIDES: tuple[Side, ...] = ("train", "test")
+SPLITS: tuple[SplitName, ...] = ("train", "test")
 
 
 @cache
-def _pairs(side: Side) -> tuple[WrittenPair, ...]:
-    return tuple(make_pairs(7, 4000, side))
+def _pairs(split: SplitName) -> tuple[WrittenPair, ...]:
+    return tuple(make_pairs(7, 4000, split))
 
 
 def _texts(pair: WrittenPair) -> Draft:
@@ -75,10 +75,10 @@ def test_pairs_are_the_same_on_every_machine() -> None:
 # --- nothing but the text decides --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_no_ruler_wins_in_any_family(side: Side) -> None:
+@pytest.mark.parametrize("split", SPLITS)
+def test_no_ruler_wins_in_any_family(split: SplitName) -> None:
     longer: dict[str, list[int]] = defaultdict(list)
-    for pair in _pairs(side):
+    for pair in _pairs(split):
         draft = _texts(pair)
         longer[pair["subset"]].append(
             (len(draft.chosen) > len(draft.rejected)) - (len(draft.chosen) < len(draft.rejected))
@@ -202,13 +202,13 @@ def test_letter_rule() -> None:
 # --- held-out pairs are of other things --------------------------------------------------------------------------
 
 
-def test_sides_share_no_request() -> None:
-    asked: dict[Side, set[str]] = {side: {_texts(pair).prompt.lower() for pair in _pairs(side)} for side in SIDES}
+def test_splits_share_no_request() -> None:
+    asked = {split: {_texts(pair).prompt.lower() for pair in _pairs(split)} for split in SPLITS}
     shared = asked["train"] & asked["test"]
     assert len(shared) < 0.06 * len(asked["test"])  # Short tasks of few words can meet by chance.
-    sources = {side: Draws("x", side) for side in SIDES}
+    sources = {split: Draws("x", split) for split in SPLITS}
     for lines in read_sections("safety.txt").values():
-        train, test = (set(sources[side].pool(lines)) for side in SIDES)
+        train, test = (set(sources[split].pool(lines)) for split in SPLITS)
         assert not train & test or len(lines) < 8
         assert train | test == set(lines)
 
@@ -221,14 +221,14 @@ def _examples(path: Path) -> list[Example]:
 
 
 def _training_rows() -> Iterator[tuple[str, Pair]]:
-    for side in SIDES:
-        for number, pair in enumerate(_pairs(side)):
+    for split in SPLITS:
+        for number, pair in enumerate(_pairs(split)):
             draft = _texts(pair)
             prompt, chosen, rejected = (
                 (Message(role, text),)
                 for role, text in (("user", draft.prompt), ("assistant", draft.chosen), ("assistant", draft.rejected))
             )
-            yield f"{side} {number}", Pair(prompt, chosen, rejected, group="")
+            yield f"{split} {number}", Pair(prompt, chosen, rejected, group="")
 
 
 def test_no_overlap_with_mini() -> None:
@@ -255,7 +255,7 @@ def _content(text: str) -> frozenset[str]:
 
 def test_no_prompt_is_like_one_of_mini() -> None:
     """Less than half of the content words of any two prompts are shared: no paraphrase either."""
-    ours = {_content(_texts(pair).prompt) for side in SIDES for pair in _pairs(side)}
+    ours = {_content(_texts(pair).prompt) for split in SPLITS for pair in _pairs(split)}
     for example in _examples(mini_path()):
         words = _content(" ".join(message.content for message in example.prompt))
         for other in ours:

@@ -24,7 +24,7 @@ _MIXTURE, _OVERLAP, _OUTPUT = "Mixture", "Overlap", "Output"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("prepare", help="Build a mixture: preference pairs, a held-out side, and what became of every row.")(
+    app.command("prepare", help="Build a mixture: preference pairs, a held-out split, and what became of every row.")(
         command
     )
 
@@ -45,7 +45,7 @@ def command(
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="Suite or data set of pairs to compare the training side with; may be repeated. Default: mini.",
+            help="Suite or data set of pairs to compare the training split with; may be repeated. Default: mini.",
             rich_help_panel=_OVERLAP,
         ),
     ] = None,

@@ -3,8 +3,8 @@
 .. code-block:: yaml
 
     seed: 42                 # of every draw and of the split
-    held_out: 500            # pairs of each source on the test side; or a fraction of all openings, such as 0.02
-    near_duplicates: 0.8     # openings at least this similar stay on one side; off: only equal ones do
+    held_out: 500            # pairs of each source in the test split; or a fraction of all openings, such as 0.02
+    near_duplicates: 0.8     # openings at least this similar stay in one split; off: only equal ones do
     sources:
       - name: hh-rlhf        # see rmeval list sources
       - name: pairs          # ready pairs of your own
@@ -80,9 +80,9 @@ class Mixture(_Strict):
     """What it is called in the output. Default: the file's name without its ending."""
     seed: int = 42
     held_out: float | int
-    """As an int, pairs of each source on the test side; as a float, the fraction of all openings."""
+    """As an int, pairs of each source in the test split; as a float, the fraction of all openings."""
     near_duplicates: float | Literal[False] = 0.8
-    """Least Jaccard similarity of near-duplicate openings, which stay on one side; False looks for none."""
+    """Least Jaccard similarity of near-duplicate openings, which stay in one split; False looks for none."""
     sources: tuple[SourceEntry, ...] = Field(min_length=1)
 
     @field_validator("held_out", mode="before")

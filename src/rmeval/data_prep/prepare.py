@@ -1,6 +1,6 @@
 """From a mixture to a data set of preference pairs: the whole way, resumable by source.
 
-    sources -> pairs (build) -> the pairs taken (select) -> train and test (sides) -> overlap with benchmarks
+    sources -> pairs (build) -> the pairs taken (select) -> train and test (split) -> overlap with benchmarks
     (contamination) -> Parquet, ledger, statistics, data card
 
 Everything is made in ``.work`` inside the output folder and moved into place at the end, ``ledger.json`` last: a folder
@@ -31,7 +31,7 @@ from rmeval.data_prep.overlap.search import TrainingPairs, find_contamination
 from rmeval.data_prep.pairs import select
 from rmeval.data_prep.pairs.build import Built, build_source
 from rmeval.data_prep.pairs.columns import Tally
-from rmeval.data_prep.split import assign as sides
+from rmeval.data_prep.split import assign as splits
 from rmeval.data_prep.split.assign import Assigned
 from rmeval.data_prep.split.held_out import Split
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
@@ -60,7 +60,7 @@ class Prepared:
     kept: tuple[str, ...]
     """Sources that had been built before, by an earlier start."""
     warnings: tuple[str, ...]
-    """What is odd about the two sides, a line each."""
+    """What is odd about the two splits, a line each."""
 
 
 def prepare(
@@ -81,7 +81,7 @@ def prepare(
         mixture: a name of ``rmeval list mixtures``, the path of a YAML file, or a mixture.
         output_dir: the folder to write; ``datasets.load_dataset`` reads it.
         paths: label of a source -> file, folder or Hub id to read its rows from instead.
-        against: name -> examples of benchmarks that the training side is compared with.
+        against: name -> examples of benchmarks that the training split is compared with.
         drop_overlap: take training pairs with a benchmark's prompt out.
         seed: another one than the mixture's.
         workers: processes; None for as many as there are processors. The output does not depend on it.
@@ -104,7 +104,7 @@ def prepare(
         work = folder / _WORK
         built = _build_all(chosen, work / "sources", workers, progress)
         taken = [select.select(each, chosen.seed) for each in built]
-        assigned, split = sides.assign(chosen, built, taken, _stage(progress, "near-duplicates"))
+        assigned, split = splits.assign(chosen, built, taken, _stage(progress, "near-duplicates"))
         training = [TrainingPairs(each.built.pairs, each.training_ids) for each in assigned]
         overlap = find_contamination(against or {}, training, workers, _stage(progress, "overlap with benchmarks"))
         if drop_overlap:
@@ -154,9 +154,9 @@ def _build_all(mixture: Mixture, folder: Path, workers: int, progress: Stages | 
 def _source_ledger(assigned: Assigned) -> SourceLedger:
     built, tally = assigned.built, assigned.built.tally
     source = built.source
-    train, test = assigned.count(sides.TRAIN), assigned.count(sides.TEST)
+    train, test = assigned.count(splits.TRAIN), assigned.count(splits.TEST)
     dropped = Tally.total([tally, Tally(dropped_pairs=assigned.dropped)]).dropped_pairs
-    meanings = {**source.reasons, **select.REASONS, **sides.REASONS}
+    meanings = {**source.reasons, **select.REASONS, **splits.REASONS}
     return SourceLedger(
         name=built.entry.label,
         source=source.name,
@@ -203,7 +203,7 @@ def _statistics(
         "ledger": [each.entry() for each in ledger.sources],
         "split": {
             "held_out": str(mixture.held_out),
-            "openings": len(split.sides),
+            "openings": len(split.assigned),
             "near_duplicates": len(split.leads),
             "dropped_pairs": sum(counts.dropped for counts in split.pairs.values()),
         },

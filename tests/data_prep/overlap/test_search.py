@@ -32,7 +32,7 @@ BENCHMARKS = {
 
 
 def training(folder: Path) -> list[TrainingPairs]:
-    """Two files of fifteen rows, in row groups of two; every third row is not on the training side."""
+    """Two files of fifteen rows, in row groups of two; every third row is not in the training split."""
     files = []
     for number in range(2):
         prompts = [LONG.format(place) if place % 5 == 4 else f"question {place}" for place in range(15)]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmeval.data_prep.rows.transcripts import parse_transcript
-from rmeval.data_prep.split.held_out import Opening, SideCounts, Split, assign_sides
+from rmeval.data_prep.split.held_out import Opening, Split, SplitCounts, assign_splits
 from rmeval.data_prep.split.near_duplicates import THRESHOLD, Candidates
 from rmeval.data_prep.split.shingles import jaccard, shingles
 from rmeval.data_prep.text.normalise import opening
@@ -33,7 +33,7 @@ def of(source: str, *texts: str, pairs: int = 1) -> list[Opening]:
 
 
 def held(split: Split) -> set[str]:
-    return {text for text, side in split.sides.items() if side == "test"}
+    return {text for text, name in split.assigned.items() if name == "test"}
 
 
 def variant(text: str, *extra: str) -> str:
@@ -47,7 +47,7 @@ def question(name: str, words: int = 30) -> str:
 
 
 def named(seed: int, share: float, *, test: bool) -> str:
-    """Return a question whose own hash puts it on the side asked for."""
+    """Return a question whose own hash puts it in the split asked for."""
     return next(q for q in map(question, map("q{}x".format, range(1000))) if (unit(seed, q) < share) == test)
 
 
@@ -56,12 +56,12 @@ def named(seed: int, share: float, *, test: bool) -> str:
 
 def test_the_hash_alone_decides_where_nothing_is_near() -> None:
     texts = [question(f"q{number}x", 5) for number in range(500)]
-    split = assign_sides(of("a", *texts), seed=3, held_out=0.2)
+    split = assign_splits(of("a", *texts), seed=3, held_out=0.2)
     assert held(split) == {text for text in texts if unit(3, text) < 0.2}
     assert 64 <= len(held(split)) <= 136  # four standard deviations about 100
     assert split.leads == {}
-    assert split.pairs == {"a": SideCounts(train=500 - len(held(split)), test=len(held(split)), dropped=0)}
-    assert held(assign_sides(of("a", *texts), seed=4, held_out=0.2)) != held(split)
+    assert split.pairs == {"a": SplitCounts(train=500 - len(held(split)), test=len(held(split)), dropped=0)}
+    assert held(assign_splits(of("a", *texts), seed=4, held_out=0.2)) != held(split)
 
 
 @pytest.mark.parametrize("test", [False, True])
@@ -73,12 +73,12 @@ def test_a_near_duplicate_follows(test: bool) -> None:
     for a, b in ((lead, follower), (follower, further)):
         assert jaccard(shingles(a), shingles(b)) >= THRESHOLD
     assert jaccard(shingles(lead), shingles(further)) < THRESHOLD
-    split = assign_sides([*of("a", lead, pairs=3), *of("b", follower, further)], seed=0, held_out=0.5)
-    assert set(split.sides.values()) == {"test" if test else "train"}
+    split = assign_splits([*of("a", lead, pairs=3), *of("b", follower, further)], seed=0, held_out=0.5)
+    assert set(split.assigned.values()) == {"test" if test else "train"}
     assert split.leads == {follower: lead, further: lead}
-    assert split.pairs["b"] == (SideCounts(0, 2, 0) if test else SideCounts(2, 0, 0))
-    alone = assign_sides([*of("a", lead), *of("b", follower, further)], seed=0, held_out=0.5, threshold=None)
-    assert alone.sides[follower] != alone.sides[lead]
+    assert split.pairs["b"] == (SplitCounts(0, 2, 0) if test else SplitCounts(2, 0, 0))
+    alone = assign_splits([*of("a", lead), *of("b", follower, further)], seed=0, held_out=0.5, threshold=None)
+    assert alone.assigned[follower] != alone.assigned[lead]
     assert alone.leads == {}
 
 
@@ -91,12 +91,12 @@ def test_what_is_near_to_both_sides_is_dropped() -> None:
             break
     assert jaccard(shingles(one), shingles(other)) < THRESHOLD <= jaccard(shingles(one), shingles(both))
     assert jaccard(shingles(other), shingles(both)) >= THRESHOLD
-    split = assign_sides(of("a", one, other, both, pairs=2), seed=0, held_out=0.5)
-    assert split.sides == {one: "test", other: "train", both: "dropped"}
-    assert split.pairs == {"a": SideCounts(train=2, test=2, dropped=2)}
+    split = assign_splits(of("a", one, other, both, pairs=2), seed=0, held_out=0.5)
+    assert split.assigned == {one: "test", other: "train", both: "dropped"}
+    assert split.pairs == {"a": SplitCounts(train=2, test=2, dropped=2)}
     # What comes first is never dropped: the later ones follow it.
-    split = assign_sides(of("a", both, one, other), seed=0, held_out=0.5)
-    assert "dropped" not in split.sides.values()
+    split = assign_splits(of("a", both, one, other), seed=0, held_out=0.5)
+    assert "dropped" not in split.assigned.values()
     assert set(split.leads.values()) == {both}
 
 
@@ -105,42 +105,42 @@ def test_what_is_dropped_drops_nothing() -> None:
         words = name.split()
         one, both, other = variant(name, *"abcd"), name, " ".join(words[2:] + list("efgh"))
         last = " ".join(words[2:] + list("ef"))  # near to both (26 of 30) and other (28 of 30), not to one (26 of 34)
-        split = assign_sides(of("a", one, other, both, last), seed=0, held_out=0.5)
-        if split.sides[both] == "dropped" and split.leads[both] == one and split.leads[last] == other:
+        split = assign_splits(of("a", one, other, both, last), seed=0, held_out=0.5)
+        if split.assigned[both] == "dropped" and split.leads[both] == one and split.leads[last] == other:
             break
     assert {each: jaccard(shingles(last), shingles(each)) >= THRESHOLD for each in (one, both, other)} == {
         one: False,
         both: True,
         other: True,
     }
-    assert split.sides[last] == split.sides[other] != split.sides[one]
+    assert split.assigned[last] == split.assigned[other] != split.assigned[one]
 
 
 def test_the_threshold_is_near_enough() -> None:
     lead = named(0, 0.5, test=True)
     follower = variant(lead, *"abcdefg")
     assert jaccard(shingles(lead), shingles(follower)) == THRESHOLD  # 28 of 35
-    assert assign_sides(of("a", lead, follower), seed=0, held_out=0.5).leads == {follower: lead}
-    assert assign_sides(of("a", lead, follower), seed=0, held_out=0.5, threshold=0.81).leads == {}
+    assert assign_splits(of("a", lead, follower), seed=0, held_out=0.5).leads == {follower: lead}
+    assert assign_splits(of("a", lead, follower), seed=0, held_out=0.5, threshold=0.81).leads == {}
 
 
 def test_an_opening_of_two_sources_is_one_opening() -> None:
     text = named(0, 0.5, test=True)
-    split = assign_sides([*of("a", text, text), *of("b", text, pairs=5)], seed=0, held_out=0.5)
-    assert split.pairs == {"a": SideCounts(0, 2, 0), "b": SideCounts(0, 5, 0)}
+    split = assign_splits([*of("a", text, text), *of("b", text, pairs=5)], seed=0, held_out=0.5)
+    assert split.pairs == {"a": SplitCounts(0, 2, 0), "b": SplitCounts(0, 5, 0)}
 
 
 @pytest.mark.parametrize("nothing", [0, 0.0])
 def test_nothing_held_out(nothing: float) -> None:
-    split = assign_sides(of("a", "x", "y"), seed=0, held_out=nothing)
-    assert split.pairs == {"a": SideCounts(2, 0, 0)}
-    assert assign_sides([], seed=0, held_out=nothing).pairs == {}
+    split = assign_splits(of("a", "x", "y"), seed=0, held_out=nothing)
+    assert split.pairs == {"a": SplitCounts(2, 0, 0)}
+    assert assign_splits([], seed=0, held_out=nothing).pairs == {}
 
 
 @pytest.mark.parametrize("wrong", [1.0, -0.1, 1.5, -1, True, math.nan, math.inf])
 def test_what_is_neither_a_fraction_nor_a_count(wrong: float) -> None:
     with pytest.raises(UsageError, match=r"^held_out is .*: give a fraction that is less than 1, or a whole number"):
-        assign_sides([], seed=0, held_out=wrong)
+        assign_splits([], seed=0, held_out=wrong)
 
 
 # --- a count ----------------------------------------------------------------------------------------------------
@@ -148,22 +148,22 @@ def test_what_is_neither_a_fraction_nor_a_count(wrong: float) -> None:
 
 def test_a_count_takes_the_lowest_hashes_of_each_source() -> None:
     mine, yours = [f"a{number}" for number in range(50)], [f"b{number}" for number in range(50)]
-    split = assign_sides([*of("a", *mine, pairs=3), *of("b", *yours)], seed=0, held_out=10)
+    split = assign_splits([*of("a", *mine, pairs=3), *of("b", *yours)], seed=0, held_out=10)
     # Four openings of three pairs are the first to reach ten.
     assert held(split) == {
         *sorted(mine, key=lambda text: unit(0, text))[:4],
         *sorted(yours, key=lambda text: unit(0, text))[:10],
     }
-    assert split.pairs == {"a": SideCounts(138, 12, 0), "b": SideCounts(40, 10, 0)}
+    assert split.pairs == {"a": SplitCounts(138, 12, 0), "b": SplitCounts(40, 10, 0)}
 
 
 def test_what_an_earlier_source_decided_counts() -> None:
     shared = [f"s{number}" for number in range(40)]
     own = [f"t{number}" for number in range(40)]
-    split = assign_sides([*of("a", *shared), *of("b", *shared, *own)], seed=0, held_out=8)
+    split = assign_splits([*of("a", *shared), *of("b", *shared, *own)], seed=0, held_out=8)
     low = set(sorted(shared, key=lambda text: unit(0, text))[:8])
     assert held(split) == low  # they are the eight of b too
-    split = assign_sides([*of("a", *shared), *of("b", *shared[:20], *own)], seed=0, held_out=8)
+    split = assign_splits([*of("a", *shared), *of("b", *shared[:20], *own)], seed=0, held_out=8)
     more = 8 - len(low & set(shared[:20]))
     assert held(split) == low | set(sorted(own, key=lambda text: unit(0, text))[:more])
 
@@ -172,15 +172,15 @@ def test_followers_count_for_their_lead() -> None:
     groups = [
         [lead, *(variant(lead, f"v{n}") for n in range(4))] for lead in map(question, map("q{}x".format, range(20)))
     ]
-    split = assign_sides(of("a", *(text for group in groups for text in group)), seed=0, held_out=7)
+    split = assign_splits(of("a", *(text for group in groups for text in group)), seed=0, held_out=7)
     lowest = sorted(groups, key=lambda group: unit(0, group[0]))[:2]
     assert held(split) == {text for group in lowest for text in group}
-    assert split.pairs["a"] == SideCounts(train=90, test=10, dropped=0)
+    assert split.pairs["a"] == SplitCounts(train=90, test=10, dropped=0)
 
 
 def test_a_source_with_fewer_pairs_is_held_out_whole() -> None:
-    split = assign_sides([*of("a", "x", "y"), *of("b", *map(str, range(99)))], seed=0, held_out=5)
-    assert split.pairs == {"a": SideCounts(0, 2, 0), "b": SideCounts(94, 5, 0)}
+    split = assign_splits([*of("a", "x", "y"), *of("b", *map(str, range(99)))], seed=0, held_out=5)
+    assert split.pairs == {"a": SplitCounts(0, 2, 0), "b": SplitCounts(94, 5, 0)}
 
 
 # --- properties -------------------------------------------------------------------------------------------------
@@ -212,21 +212,21 @@ def joined(sources: Sequence[Sequence[Opening]]) -> list[Opening]:
 @settings(max_examples=150, deadline=None)
 def test_no_candidates_on_opposite_sides_are_near(sources: list[list[Opening]], amount: float, seed: int) -> None:
     openings = joined(sources)
-    split = assign_sides(openings, seed=seed, held_out=amount)
-    names = list(split.sides)
+    split = assign_splits(openings, seed=seed, held_out=amount)
+    names = list(split.assigned)
     assert names == list(dict.fromkeys(each.text for each in openings))
     candidates = Candidates(names)
     for place, name in enumerate(names):
         for one in candidates.earlier(place).tolist():
-            if {split.sides[name], split.sides[names[one]]} == {"train", "test"}:
+            if {split.assigned[name], split.assigned[names[one]]} == {"train", "test"}:
                 assert jaccard(shingles(name), shingles(names[one])) < THRESHOLD
-    # What is dropped was near to both sides, what follows was near to something earlier.
-    for text, side in split.sides.items():
+    # What is dropped was near to both splits, what follows was near to something earlier.
+    for text, name in split.assigned.items():
         earlier = names[: names.index(text)]
         near = [each for each in earlier if jaccard(shingles(text), shingles(each)) >= THRESHOLD]
-        if side == "dropped":
+        if name == "dropped":
             assert text in split.leads
-            assert {split.sides[each] for each in near} & {"train", "test"}
+            assert {split.assigned[each] for each in near} & {"train", "test"}
         if text in split.leads:
             assert split.leads[text] in {split.leads.get(each, each) for each in near}
     for source, counts in split.pairs.items():
@@ -239,10 +239,10 @@ def test_no_candidates_on_opposite_sides_are_near(sources: list[list[Opening]], 
 def test_a_source_added_at_the_end_moves_nothing(
     sources: list[list[Opening]], more: list[tuple[str, int]], amount: float
 ) -> None:
-    before = assign_sides(joined(sources), seed=1, held_out=amount)
+    before = assign_splits(joined(sources), seed=1, held_out=amount)
     added = [Opening(text, "new", pairs) for text, pairs in more]
-    after = assign_sides([*joined(sources), *added], seed=1, held_out=amount)
-    assert {text: after.sides[text] for text in before.sides} == before.sides
+    after = assign_splits([*joined(sources), *added], seed=1, held_out=amount)
+    assert {text: after.assigned[text] for text in before.assigned} == before.assigned
     assert {source: after.pairs[source] for source in before.pairs} == before.pairs
 
 
@@ -256,7 +256,7 @@ def test_the_order_between_sources_does_not_matter(
     mixed = [source[0] for source in sources]
     while any(rest):
         mixed.append(rng.choice([each for each in rest if each]).pop(0))
-    assert assign_sides(mixed, seed=0, held_out=amount) == assign_sides(joined(sources), seed=0, held_out=amount)
+    assert assign_splits(mixed, seed=0, held_out=amount) == assign_splits(joined(sources), seed=0, held_out=amount)
 
 
 @given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=20), min_size=1, max_size=3), st.integers(0, 30))
@@ -267,7 +267,7 @@ def test_a_count_is_overshot_by_less_than_an_opening(sources: list[list[int]], c
         for source, each in enumerate(sources)
         for number, pairs in enumerate(each)
     ]
-    split = assign_sides(openings, seed=0, held_out=count)
+    split = assign_splits(openings, seed=0, held_out=count)
     for source, each in enumerate(sources):
         test = split.pairs[str(source)].test
         assert min(count, sum(each)) <= test < count + max(each)
@@ -277,11 +277,11 @@ def test_a_count_is_overshot_by_less_than_an_opening(sources: list[list[int]], c
 
 PROGRAM = """
 import json
-from rmeval.data_prep.split.held_out import Opening, assign_sides
+from rmeval.data_prep.split.held_out import Opening, assign_splits
 texts = [" ".join(f"q{n // 3}x{word}" for word in range(20 + n % 3)) for n in range(300)]
 for amount in (0.3, 40):
-    split = assign_sides([Opening(t, "ab"[n % 2], 1) for n, t in enumerate(texts)], seed=7, held_out=amount)
-    print(json.dumps([split.sides, split.leads]))
+    split = assign_splits([Opening(t, "ab"[n % 2], 1) for n, t in enumerate(texts)], seed=7, held_out=amount)
+    print(json.dumps([split.assigned, split.leads]))
 """
 
 
@@ -300,9 +300,9 @@ def test_real_dialogues(shared_data: Path) -> None:
     with open(shared_data / "preferences/hh-rlhf-harmless-base-test.jsonl", encoding="utf-8") as lines:
         names = [opening(parse_transcript(json.loads(line)["chosen"])) for line in lines]
     openings = [Opening(name, "hh-rlhf", 1) for name in names]
-    split = assign_sides(openings, seed=0, held_out=0.1)
-    train, test = ({text for text, side in split.sides.items() if side == each} for each in ("train", "test"))
-    assert set(names) == split.sides.keys()
+    split = assign_splits(openings, seed=0, held_out=0.1)
+    train, test = ({text for text, name in split.assigned.items() if name == each} for each in ("train", "test"))
+    assert set(names) == split.assigned.keys()
     assert abs(len(test) - 0.1 * 2175) <= 4 * math.sqrt(2175 * 0.1 * 0.9)
     counts = split.pairs["hh-rlhf"]
     assert (counts.train + counts.test, counts.dropped) == (2312, 0)
@@ -310,11 +310,11 @@ def test_real_dialogues(shared_data: Path) -> None:
     assert max(jaccard(sets[one], sets[other]) for one in test for other in train) < THRESHOLD
     assert split.leads["what s the best way to skin a human"] == "what s the best way to skin a human being"
 
-    counted = assign_sides(openings, seed=0, held_out=200)
+    counted = assign_splits(openings, seed=0, held_out=200)
     assert 200 <= counted.pairs["hh-rlhf"].test <= 202  # no opening has more than three pairs
 
 
-# --- sides that would collapse ------------------------------------------------------------------------------------
+# --- splits that would collapse -----------------------------------------------------------------------------------
 
 INSTRUCTION = " ".join(f"instruction{number}" for number in range(120))
 
@@ -328,7 +328,7 @@ def instructed(number: int, own: int = 10) -> list[str]:
 def test_one_fixed_instruction_does_not_make_one_cluster(held_out: float) -> None:
     texts = instructed(1_500)
     assert jaccard(shingles(texts[0]), shingles(texts[1])) > THRESHOLD
-    split = assign_sides(of("a", *texts), seed=0, held_out=held_out)
+    split = assign_splits(of("a", *texts), seed=0, held_out=held_out)
     assert split.leads == {}
     assert 100 <= len(held(split)) <= 200
     assert split.pairs["a"].dropped == 0
@@ -346,13 +346,13 @@ def test_openings_that_are_all_nearly_the_same_are_divided_one_by_one_and_that_i
             text[20 + 20 * gap] = f"x{gap}y{word}"
         texts.append(" ".join(text))
     others = [question(f"q{number}x", 5) for number in range(100)]
-    split = assign_sides([*of("a", *texts), *of("b", *others)], seed=0, held_out=0.2)
+    split = assign_splits([*of("a", *texts), *of("b", *others)], seed=0, held_out=0.2)
     assert not split.leads.keys() & set(texts)
     assert split.pairs["a"].dropped == 0
     assert 0.1 * len(texts) < len(held(split) & set(texts)) < 0.3 * len(texts)
     assert len(split.warnings) == 1
     assert "of the 900 openings of a are nearly the same: they are divided one by one" in split.warnings[0]
-    quiet = assign_sides(of("b", *others), seed=0, held_out=0.2)
+    quiet = assign_splits(of("b", *others), seed=0, held_out=0.2)
     assert quiet.warnings == ()
 
 
@@ -364,12 +364,12 @@ MANY = of("b", *(f"x{number} y{number}" for number in range(1000)))
     ("openings", "held_out", "warnings"),
     [
         (ONE, 0.0, ()),
-        (ONE, 100, ("all 1,500 pairs of a are held out, none trains", "the training side has 0 of 1,500 pairs")),
+        (ONE, 100, ("all 1,500 pairs of a are held out, none trains", "the training split has 0 of 1,500 pairs")),
         ([*of("a", "one", "two"), *MANY], 100, ("all 2 pairs of a are held out, none trains",)),
-        (MANY, 5, ("the held-out side has 5 of 1,000 pairs",)),
+        (MANY, 5, ("the held-out split has 5 of 1,000 pairs",)),
         (MANY, 0.005, ()),
-        (MANY, 995, ("the training side has 5 of 1,000 pairs",)),
+        (MANY, 995, ("the training split has 5 of 1,000 pairs",)),
     ],
 )
 def test_a_thin_side_is_said(openings: list[Opening], held_out: float, warnings: tuple[str, ...]) -> None:
-    assert assign_sides(openings, seed=0, held_out=held_out).warnings == warnings
+    assert assign_splits(openings, seed=0, held_out=held_out).warnings == warnings

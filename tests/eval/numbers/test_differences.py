@@ -8,7 +8,7 @@ import pytest
 
 from rmeval.eval.numbers.differences import PairedOutcome, differences
 from rmeval.eval.suites import get_suite
-from rmeval.records import prompt_hash
+from rmeval.run_tables import prompt_hash
 
 NO_PROMPT = prompt_hash(())
 

@@ -256,4 +256,4 @@ def test_prompts_that_all_train_are_a_warning(tmp_path: Path) -> None:
     rows = [{**row, "prompt": "One prompt?"} for row in made_up_pairs(30)]
     pairs = load(tmp_path, write_jsonl(tmp_path / "pairs.jsonl", rows), held_out=0.01)
     assert pairs.record.train == 30
-    assert "all 30 pairs of pairs are on the training side, none is held out" in pairs.record.warnings
+    assert "all 30 pairs of pairs are in the training split, none is held out" in pairs.record.warnings

@@ -18,7 +18,7 @@ pairs = datasets.load_dataset("FOLDER")  # or its id, once it is on the Hub
 
 `chosen` and `rejected` are whole conversations that begin with the same prompt: TRL's conversational form with an
 implicit prompt, which its `RewardTrainer` takes as it is. `rmeval pairs --model MODEL --dataset FOLDER` measures a
-reward model on the test side, a number for each source.
+reward model on the test split, a number for each source.
 
 | column | holds |
 | --- | --- |
@@ -37,17 +37,17 @@ def card(
 
     Args:
         ledger: of the build.
-        overlap: of its training side with benchmarks.
+        overlap: of its training split with benchmarks.
         mixture: the mixture as built, as YAML.
-        near_duplicates: whether near-duplicates were kept on one side.
-        warnings: what is odd about the two sides.
+        near_duplicates: whether near-duplicates were kept in one split.
+        warnings: what is odd about the two splits.
     """
     totals = ledger.totals
     parts = [
         _front_matter(ledger),
         f"# {_text(ledger.mixture)}: preference pairs for reward models",
         f"{totals.train:,} training and {totals.test:,} test pairs, built by rmeval from the mixture below. Pairs that"
-        " open with the same user turn are on one side"
+        " open with the same user turn are in one split"
         + (", and so are near-duplicates." if near_duplicates else "; near-duplicates were not looked for."),
         *(f"Take care: {_text(warning)}." for warning in warnings),
         f"## Use\n\n{_USE.rstrip()}",

@@ -27,7 +27,7 @@ OUTPUT = pa.schema(
 ROW_GROUP = 4_096
 SHARD_ROWS = 24 * ROW_GROUP
 """Rows of a file; about 100,000."""
-_REPEATED = ["subset", *(f"{side}.list.element.role" for side in ("chosen", "rejected"))]
+_REPEATED = ["subset", *(f"{role}.list.element.role" for role in ("chosen", "rejected"))]
 """Columns of few distinct values: the only ones worth a dictionary."""
 
 

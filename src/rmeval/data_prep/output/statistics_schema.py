@@ -58,7 +58,7 @@ class Preview(TypedDict):
 
 
 class SourceStatistics(TypedDict):
-    """One source's pairs in the output. Everything but ``train`` and ``test`` is of the training side alone."""
+    """One source's pairs in the output. Everything but ``train`` and ``test`` is of the training split alone."""
 
     name: str
     train: int
@@ -107,7 +107,7 @@ class LedgerEntry(TypedDict):
     dropped_pairs: dict[str, int]
     """Reason -> pairs; the split's and the overlap's reasons too."""
     pairs: int
-    """Pairs in the output, both sides."""
+    """Pairs in the output, both splits."""
     published: int | None
     """Pairs that the published mixture counts; None where there is no such number."""
     reasons: dict[str, str]
@@ -115,7 +115,7 @@ class LedgerEntry(TypedDict):
 
 
 class SplitEntry(TypedDict):
-    """How the held-out side was made."""
+    """How the held-out split was made."""
 
     held_out: str
     """As in the mixture: a fraction or a number of pairs a source."""
@@ -124,7 +124,7 @@ class SplitEntry(TypedDict):
     near_duplicates: int
     """Openings that follow an earlier one."""
     dropped_pairs: int
-    """Pairs that are near to both sides."""
+    """Pairs that are near to both splits."""
 
 
 class OverlapEntry(TypedDict):

@@ -33,14 +33,14 @@ def write_pairs(
     """
     statistics = StatisticsBuilder(seed)
     train_rows, test_rows = (sum(each.count(code) for each in assigned) for code in (TRAIN, TEST))
-    total = sum(len(each.sides) for each in assigned)
+    total = sum(len(each.codes) for each in assigned)
     done = 0
     with ShardWriter(folder, "train", train_rows) as train, ShardWriter(folder, "test", test_rows) as test:
         for each in assigned:
-            for rows, sides in _batches(each):
-                train.write(_output(rows.filter(pa.array(sides == TRAIN)), each))
-                test.write(_output(rows.filter(pa.array(sides == TEST)), each))
-                _count(statistics, each.built.entry.label, rows, sides)
+            for rows, codes in _batches(each):
+                train.write(_output(rows.filter(pa.array(codes == TRAIN)), each))
+                test.write(_output(rows.filter(pa.array(codes == TEST)), each))
+                _count(statistics, each.built.entry.label, rows, codes)
                 done += len(rows)
                 if progress:
                     progress(done, total)
@@ -48,13 +48,13 @@ def write_pairs(
 
 
 def _batches(assigned: Assigned) -> Iterator[tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.int8]]]]:
-    """Yield the pairs of a source, with their ids, and the side of each."""
+    """Yield the pairs of a source, with their ids, and what becomes of each."""
     start = 0
     with pq.ParquetFile(assigned.built.pairs) as file:
         for batch in file.iter_batches(ROW_GROUP):
             stop = start + len(batch)
             rows = pa.Table.from_batches([batch]).append_column("id", assigned.ids.slice(start, len(batch)))
-            yield rows, assigned.sides[start:stop]
+            yield rows, assigned.codes[start:stop]
             start = stop
 
 
@@ -64,15 +64,15 @@ def _output(rows: pa.Table, assigned: Assigned) -> pa.Table:
 
 
 def _count(
-    statistics: StatisticsBuilder, label: str, rows: pa.Table, sides: np.ndarray[tuple[int], np.dtype[np.int8]]
+    statistics: StatisticsBuilder, label: str, rows: pa.Table, codes: np.ndarray[tuple[int], np.dtype[np.int8]]
 ) -> None:
     """Add a batch to the statistics; its text is looked at only where a pair is drawn as an example."""
     numbers = zip(*(rows.column(name).to_pylist() for name in _NUMBERS), strict=True)
-    for place, (side, each) in enumerate(zip(sides.tolist(), numbers, strict=True)):
-        if side in (TRAIN, TEST):
+    for place, (code, each) in enumerate(zip(codes.tolist(), numbers, strict=True)):
+        if code in (TRAIN, TEST):
             prompt, chosen, rejected, high, low = each
             shown = _Shown(rows, place)
-            statistics.add(label, "train" if side == TRAIN else "test", prompt, chosen, rejected, high, low, shown)
+            statistics.add(label, "train" if code == TRAIN else "test", prompt, chosen, rejected, high, low, shown)
 
 
 class _Shown:

@@ -36,7 +36,7 @@ class TrainingPairs:
     file: Path
     """Parquet with the columns ``rmeval.data_prep.pairs.columns.PAIRS``."""
     ids: pa.Array
-    """The id of each pair, null where it is not on the training side."""
+    """The id of each pair, null where it is not in the training split."""
     groups: tuple[int, ...] = ()
     """The row groups that the ids are of; set here."""
 

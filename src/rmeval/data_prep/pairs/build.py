@@ -23,8 +23,7 @@ from rmeval.data_prep.mixture import SourceEntry
 from rmeval.data_prep.pairs.columns import PAIRS, Tally, encode_units
 from rmeval.data_prep.pairs.parallel import clear, make_in_parallel, quiet
 from rmeval.data_prep.rows.files import Row
-from rmeval.data_prep.rows.stream import Source as Found
-from rmeval.data_prep.rows.stream import open_source
+from rmeval.data_prep.rows.stream import RowSource, open_source
 from rmeval.data_prep.sources import Source, get_source
 from rmeval.errors import DataError, UsageError
 from rmeval.files import replacing, write_text
@@ -98,14 +97,14 @@ def build_source(entry: SourceEntry, folder: Path, workers: int = 1, progress: P
 # --- what it is built from --------------------------------------------------------------------------------------
 
 
-def _find(entry: SourceEntry, source: Source) -> Found:
+def _find(entry: SourceEntry, source: Source) -> RowSource:
     path = entry.path or source.hub_id
     if path is None:
         raise UsageError(f"{entry.name} has no data set of its own: give a path")
     return open_source(path, split=entry.split, revision=entry.revision, default_split=source.split, files=source.files)
 
 
-def _identity(found: Found, source: Source) -> dict[str, Any]:
+def _identity(found: RowSource, source: Source) -> dict[str, Any]:
     """Return everything that the pairs depend on."""
     name = found.name if found.revision is not None else Path(found.name).name
     paths = [(label, path) for label, path in found.files]
@@ -156,7 +155,7 @@ def _earlier(folder: Path, about: Mapping[str, Any]) -> Tally | None:
 # --- building ---------------------------------------------------------------------------------------------------
 
 
-def _build(found: Found, source: Source, folder: Path, workers: int, progress: Progress | None) -> Tally:
+def _build(found: RowSource, source: Source, folder: Path, workers: int, progress: Progress | None) -> Tally:
     total = found.estimate() if progress else 0
     tally = Tally()
     with (
@@ -174,7 +173,7 @@ def _build(found: Found, source: Source, folder: Path, workers: int, progress: P
     return tally
 
 
-def _checked(found: Found, source: Source) -> Iterator[Row]:
+def _checked(found: RowSource, source: Source) -> Iterator[Row]:
     """Yield the rows, once it is seen that they are the source's."""
     rows = (row for _, row in found.rows())
     first = list(islice(rows, _LOOKED_AT))

@@ -116,8 +116,8 @@ def make_pairs(units: Sequence[Sequence[Row]], source: Source) -> tuple[pa.Table
 def decode_pairs(rows: pa.Table) -> Iterator[Pair]:
     """Yield the pairs of rows that have at least the first three columns of ``PAIRS``; their groups are left out."""
     numbers = rows.column("prompt_messages").to_pylist()
-    sides = (_texts(rows.column(name).combine_chunks()) for name in ("chosen", "rejected"))
-    for number, chosen, rejected in zip(numbers, *sides, strict=True):
+    roles = (_texts(rows.column(name).combine_chunks()) for name in ("chosen", "rejected"))
+    for number, chosen, rejected in zip(numbers, *roles, strict=True):
         conversation, other = tuple(map(Message, *chosen)), tuple(map(Message, *(each[number:] for each in rejected)))
         yield Pair(conversation[:number], conversation[number:], other, group="")
 

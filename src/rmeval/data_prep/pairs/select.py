@@ -1,4 +1,4 @@
-"""Which of a source's pairs are taken, before any is assigned to a side: by column, without reading their text.
+"""Which of a source's pairs are taken, before any is assigned to a split: by column, without reading their text.
 
 In this order: the mixture's ``min_score_gap``, the source's cap a group, the mixture's ``max_pairs``. Where some must
 go, those stay that have the lowest hash of seed, group and key: the same ones in whatever order the rows come.

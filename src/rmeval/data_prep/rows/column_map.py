@@ -29,17 +29,18 @@ from dataclasses import dataclass, replace
 
 from rmeval.data_prep.rows.files import PlacedRow, Row
 from rmeval.data_prep.rows.in_memory import Rows
+from rmeval.data_prep.rows.row_path import RowPath
 from rmeval.data_prep.text.audit import finding
 from rmeval.errors import DataError, UsageError, did_you_mean
 from rmeval.types import Finding
 
 __all__ = ["FIELDS", "ColumnMap"]
 
-_SIDES = ("chosen", "rejected")
+_ROLES = ("chosen", "rejected")
 _CONSTANTS = ("chosen-when", "rejected-when")
 FIELDS = (
     "prompt",
-    *_SIDES,
+    *_ROLES,
     "system",
     "tools",
     "completions",
@@ -53,7 +54,6 @@ FIELDS = (
     "rows",
 )
 """What a map can name."""
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d*)(:\d*)?\]|(\.)")
 _TIE = re.compile(
     r"(?<![a-z])(?:ties?|tied|draw|same|equal|both|neither)(?![a-z])|\A\s*(?:\w?\s*=\s*\w?)?\s*\Z", re.IGNORECASE
 )
@@ -61,72 +61,11 @@ _TIE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Path:
-    """One way into a row."""
-
-    text: str
-    steps: tuple[str | int | slice, ...]
-    """Keys, places in lists, and slices for several items of a list."""
-
-    @staticmethod
-    def parse(text: str) -> _Path:
-        steps: list[str | int | slice] = []
-        end = 0
-        for match in _STEP.finditer(text):
-            if match.start() != end:
-                break
-            end = match.end()
-            key, first, to, _ = match.groups()
-            if key is not None:
-                steps.append(key)
-            elif first is not None:
-                steps.append(int(first) if first and to is None else _slice(first, to or ":"))
-        if not steps or end != len(text) or text.startswith((".", "[")) or text.endswith(".") or ".." in text:
-            raise UsageError(f"map: {text!r} is no path (such as column, column.key, column[].key or column[0])")
-        return _Path(text, tuple(steps))
-
-    def values(self, row: object) -> list[object]:
-        """Return all values that the path leads to; null is none.
-
-        Raises:
-            ValueError: if it leads to something in some items of a list, and to nothing in others.
-        """
-        if isinstance(row, Mapping) and row.get(self.text) is not None:
-            return [row[self.text]]
-        found: list[object] = [row]
-        for step in self.steps:
-            if isinstance(step, slice):
-                found = [item for each in found if isinstance(each, list) for item in each[step]]
-            else:
-                found = [_inner(each, step) for each in found]
-        there = [each for each in found if each is not None]
-        if there and len(there) < len(found):
-            raise ValueError(f"{self.text} leads to nothing in item {found.index(None) + 1} of {len(found)}")
-        return there
-
-    @property
-    def several(self) -> bool:
-        """True where it leads to a list of values."""
-        return any(isinstance(step, slice) for step in self.steps)
-
-
-def _inner(value: object, step: str | int) -> object:
-    """Return what stands at a key or a place; None where there is nothing."""
-    if isinstance(step, int):
-        return value[step] if isinstance(value, list) and step < len(value) else None
-    return value.get(step) if isinstance(value, Mapping) else None
-
-
-def _slice(first: str, to: str) -> slice:
-    return slice(int(first) if first else None, int(to[1:]) if to[1:] else None)
-
-
-@dataclass(frozen=True, slots=True)
 class _Field:
     """Where one field of a row comes from."""
 
     name: str
-    paths: tuple[_Path, ...]
+    paths: tuple[RowPath, ...]
     pattern: re.Pattern[str] | None
 
     @staticmethod
@@ -136,7 +75,7 @@ class _Field:
             compiled = re.compile(pattern) if marked else None
         except re.error as error:
             raise UsageError(f"map: {name}: {pattern!r} is not a regular expression ({error})") from None
-        return _Field(name, tuple(_Path.parse(each.strip()) for each in text.split("|")), compiled)
+        return _Field(name, tuple(RowPath.parse(each.strip()) for each in text.split("|")), compiled)
 
     def value(self, row: Row, place: str) -> object:
         """Return the field's value in a row; None where the row has none.
@@ -183,7 +122,7 @@ class ColumnMap:
         if pair and (len(pair) < 3 or "chosen-when" not in given):
             lacking = [name for name in ("a", "b", "label", "chosen-when") if name not in given]
             raise UsageError(f"map: a pair by label needs {' and '.join(lacking)} as well")
-        if pair and (both := [name for name in _SIDES if name in given]):
+        if pair and (both := [name for name in _ROLES if name in given]):
             raise UsageError(f"map: {both[0]} and a, b, label are two ways to say the same: leave one out")
         if not pair and (alone := [name for name in _CONSTANTS if name in given]):
             raise UsageError(f"map: {alone[0]} needs a, b and label")
@@ -249,12 +188,12 @@ class ColumnMap:
             if label not in (better, worse):
                 ties.append(rows.locate(index))
                 continue
-            sides = ("a", "b") if label == better else ("b", "a")
-            for name in sides:
+            answers = ("a", "b") if label == better else ("b", "a")
+            for name in answers:
                 if name not in row:
                     raise DataError(f"{rows.locate(index)}: {name}={self.text[name]} leads to nothing")
             rest = {name: value for name, value in row.items() if name not in ("a", "b", "label")}
-            kept.append({**rest, "chosen": row[sides[0]], "rejected": row[sides[1]]})
+            kept.append({**rest, "chosen": row[answers[0]], "rejected": row[answers[1]]})
             places.append(rows.locate(index))
         noticed = [finding("label-ties", len(ties), tuple(ties[:5]))] if ties else []
         return replace(rows, rows=kept, places=places), noticed

@@ -70,7 +70,9 @@ def to_examples(
     for index, row in enumerate(rows.rows):
         reader = RowReader(row, rows.locate(index))
         subset = reader.name(subset_column) if subset_column in columns else default_subset
-        contents.append((subset or NO_SUBSET, *reader.sides(explicit="prompt" in columns), reader.tools()))
+        contents.append(
+            (subset or NO_SUBSET, *reader.prompt_and_completions(explicit="prompt" in columns), reader.tools())
+        )
         for code, holds in (
             ("invalid-unicode", reader.mended),
             ("json-text", reader.parsed),

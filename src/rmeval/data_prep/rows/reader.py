@@ -61,7 +61,7 @@ class RowReader:
         self._open = False
         """True where the prompt is a transcript that an answer goes on."""
 
-    def sides(self, *, explicit: bool) -> tuple[Messages, tuple[Messages, ...], tuple[Messages, ...]]:
+    def prompt_and_completions(self, *, explicit: bool) -> tuple[Messages, tuple[Messages, ...], tuple[Messages, ...]]:
         """Return the prompt, the chosen and the rejected completions."""
         prompt = self.prompt() if explicit else ()
         if explicit:

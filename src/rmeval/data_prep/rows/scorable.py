@@ -21,7 +21,7 @@ from itertools import islice
 from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.rows.reader import RowReader
-from rmeval.data_prep.rows.stream import Source
+from rmeval.data_prep.rows.stream import RowSource
 from rmeval.errors import DataError
 from rmeval.types import Conversation, Item, Messages
 
@@ -67,7 +67,7 @@ class ScorableRow:
         return row
 
 
-def scorable_rows(source: Source, columns: ColumnMap | None = None) -> Iterator[ScorableRow]:
+def scorable_rows(source: RowSource, columns: ColumnMap | None = None) -> Iterator[ScorableRow]:
     """Yield every row with its conversations, in order.
 
     Args:
@@ -96,13 +96,13 @@ def scorable_rows(source: Source, columns: ColumnMap | None = None) -> Iterator[
             if column in row:
                 raise DataError(f"{place}: there is a column {column!r} already, where the score would go: rename it")
         name = place.removeprefix(source.name.rstrip("/")).lstrip(" /")
-        notices = {
+        found = {
             "invalid-unicode": reader.mended,
             "json-text": reader.parsed,
             "prompt-repeated": reader.repeated,
             "system-column": reader.system,
         }
-        noticed = tuple(code for code, holds in notices.items() if holds)
+        noticed = tuple(code for code, holds in found.items() if holds)
         tools = reader.tools()
         conversations = tuple(Conversation(prompt, each, name, index, tools) for index, each in enumerate(completions))
         yield ScorableRow(row, read, place, name, conversations, scores, noticed, tuple(sorted(reader.unread)))
@@ -125,7 +125,7 @@ def _scored(reader: RowReader, form: str) -> tuple[Messages, Sequence[Messages],
     if form == _COMPLETIONS:
         prompt, completions = _prompted(reader)
         return prompt, completions, (("scores", len(completions)),)
-    prompt, chosen, rejected = reader.sides(explicit="prompt" in reader.row)
+    prompt, chosen, rejected = reader.prompt_and_completions(explicit="prompt" in reader.row)
     columns = (
         ("score_chosen", len(chosen) if reader.several("chosen") else None),
         ("score_rejected", len(rejected) if reader.several("rejected") else None),

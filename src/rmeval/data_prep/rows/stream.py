@@ -17,14 +17,14 @@ from rmeval.errors import DataError, UsageError, did_you_mean
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Source", "open_source"]
+__all__ = ["RowSource", "open_source"]
 
 _ABOUT = ["README.md", "*.yaml"]
 _HUB_FILES = [*(f"*{suffix}" for suffix in DATA_SUFFIXES), *_ABOUT]  # data and what it is, no code
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RowSource:
     """Where the rows of one split are; nothing is read yet."""
 
     name: str
@@ -85,7 +85,7 @@ def open_source(
     revision: str | None = None,
     default_split: str | None = None,
     files: Sequence[str] = (),
-) -> Source:
+) -> RowSource:
     """Find the files of a data set; the other arguments are those of ``rmeval.data_prep.rows.in_memory.load_rows``.
 
     Args:
@@ -103,7 +103,7 @@ def open_source(
             return _open_folder(Path(path), source, split, default_split, files)
         if split is not None:
             raise UsageError(f"{source} is a file, which has no splits: leave the split out")
-        return Source(source, ((source, Path(path)),))
+        return RowSource(source, ((source, Path(path)),))
     if source.startswith((".", "/", "~")) or source.lower().endswith(DATA_SUFFIXES):
         raise DataError(f"no such file or folder: {source}")
     if not is_hub_id(source):
@@ -116,18 +116,18 @@ def open_source(
 # --- folders ----------------------------------------------------------------------------------------------------
 
 
-def _open_folder(folder: Path, name: str, split: str | None, default: str | None, patterns: Sequence[str]) -> Source:
+def _open_folder(folder: Path, name: str, split: str | None, default: str | None, patterns: Sequence[str]) -> RowSource:
     """Open one split of a folder: one saved by ``save_to_disk``, or one of data files."""
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         saved = _load_saved(folder, name)
         chosen = _choose_split(name, list(saved), split, default)
-        return Source(name, (), chosen, saved=saved[chosen])
+        return RowSource(name, (), chosen, saved=saved[chosen])
     files = _data_files(folder, name)
     chosen = _choose_split(name, list(files), split, default)
     matching = [(label, path) for label, path in files[chosen] if _matches(label, patterns)]
     if not matching:
         raise DataError(f"{name} has no file in split {chosen!r} whose path matches {' or '.join(patterns)}")
-    return Source(name, tuple((f"{name.rstrip('/')}/{label}", path) for label, path in matching), chosen)
+    return RowSource(name, tuple((f"{name.rstrip('/')}/{label}", path) for label, path in matching), chosen)
 
 
 def _matches(label: str, patterns: Sequence[str]) -> bool:

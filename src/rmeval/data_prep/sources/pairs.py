@@ -29,7 +29,7 @@ def _row(row: Row) -> Iterator[Made]:
         return
     try:
         reader = RowReader(row, "")
-        prompt, chosen, rejected = reader.sides(explicit=row.get("prompt") is not None)
+        prompt, chosen, rejected = reader.prompt_and_completions(explicit=row.get("prompt") is not None)
     except DataError:
         yield Dropped("row", "malformed")
         return

@@ -1,4 +1,4 @@
-"""What becomes of each pair of a build: which side it is on, or why it is dropped."""
+"""What becomes of each pair of a build: which split it is in, or why it is dropped."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from rmeval.data_prep.mixture import Mixture
 from rmeval.data_prep.pairs.build import Built
 from rmeval.data_prep.pairs.select import Selected
-from rmeval.data_prep.split.held_out import NEAR_BOTH, Opening, Side, Split, assign_sides
+from rmeval.data_prep.split.held_out import NEAR_BOTH, Assignment, Opening, Split, assign_splits
 from rmeval.types import Progress
 
 __all__ = ["OVERLAP", "REASONS", "TEST", "TRAIN", "Assigned", "assign"]
 
 TRAIN, TEST, NEAR, CONTAMINATED, UNSELECTED = range(5)
-_CODES: dict[Side, int] = {"train": TRAIN, "test": TEST, "dropped": NEAR}
+_CODES: dict[Assignment, int] = {"train": TRAIN, "test": TEST, "dropped": NEAR}
 
 OVERLAP = "benchmark-overlap"
 REASONS = {
-    NEAR_BOTH: "its first user turn is nearly one of the other side",
+    NEAR_BOTH: "its first user turn is nearly one in the other split",
     OVERLAP: "its prompt is a benchmark's, or contains half of one (contamination.json)",
 }
 
@@ -36,19 +36,19 @@ class Assigned:
 
     built: Built
     selected: Selected
-    sides: NDArray[np.int8]
+    codes: NDArray[np.int8]
     """``TRAIN``, ``TEST`` or another of the codes: shape (pairs of ``Built.pairs``,)."""
     ids: pa.Array
     """Unique in the build and made of the content; null for pairs that were not selected."""
 
     def count(self, code: int) -> int:
         """Return how many pairs have a code."""
-        return int((self.sides == code).sum())
+        return int((self.codes == code).sum())
 
     @property
     def training_ids(self) -> pa.Array:
-        """The ids, null where a pair is not on the training side."""
-        return pc.if_else(pa.array(self.sides == TRAIN), self.ids, pa.scalar(None, pa.string()))
+        """The ids, null where a pair is not in the training split."""
+        return pc.if_else(pa.array(self.codes == TRAIN), self.ids, pa.scalar(None, pa.string()))
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -57,8 +57,8 @@ class Assigned:
         return {**self.selected.dropped, **{reason: number for reason, number in found.items() if number}}
 
     def drop_contaminated(self, contaminated: pa.Array) -> None:
-        """Take pairs off the training side, by id."""
-        self.sides[pc.is_in(self.training_ids, contaminated, skip_nulls=True).to_numpy(zero_copy_only=False)] = (
+        """Take pairs out of the training split, by id."""
+        self.codes[pc.is_in(self.training_ids, contaminated, skip_nulls=True).to_numpy(zero_copy_only=False)] = (
             CONTAMINATED
         )
 
@@ -66,8 +66,8 @@ class Assigned:
 def assign(
     mixture: Mixture, built: Sequence[Built], selected: Sequence[Selected], progress: Progress | None = None
 ) -> tuple[list[Assigned], Split]:
-    """Give every pair of every source a side, by its opening."""
-    split = assign_sides(
+    """Give every pair of every source a split, by its opening."""
+    split = assign_splits(
         _openings(built, selected),
         seed=mixture.seed,
         held_out=mixture.held_out,
@@ -76,11 +76,11 @@ def assign(
     )
     found = []
     for source, pairs in zip(built, selected, strict=True):
-        sides = np.full(len(pairs.keep), UNSELECTED, dtype=np.int8)
+        codes = np.full(len(pairs.keep), UNSELECTED, dtype=np.int8)
         openings = _column(source, "opening", pairs)
-        codes = np.array([_CODES[split.sides[text]] for text in openings.dictionary.to_pylist()], dtype=np.int8)
-        sides[pairs.keep] = codes[openings.indices.to_numpy()]
-        found.append(Assigned(source, pairs, sides, _ids(source, pairs)))
+        of_text = np.array([_CODES[split.assigned[text]] for text in openings.dictionary.to_pylist()], dtype=np.int8)
+        codes[pairs.keep] = of_text[openings.indices.to_numpy()]
+        found.append(Assigned(source, pairs, codes, _ids(source, pairs)))
     return found, split
 
 

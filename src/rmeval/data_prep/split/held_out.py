@@ -1,7 +1,7 @@
 """Which openings are held out: by a hash of their own, near-duplicates together.
 
 An opening is the normalised first user turn of a pair's conversation (``data_prep.text.normalise``); all pairs of an
-opening are on one side. Openings are taken in the order of the mixture, source by source.
+opening are in one split. Openings are taken in the order of the mixture, source by source.
 
 1. An opening's *lead* is itself, or the lead of an earlier opening that it is near to. The hash of the seed and the
    lead decides for all that follow it.
@@ -9,8 +9,8 @@ opening are on one side. Openings are taken in the order of the mixture, source 
    of each source with the lowest hashes are held out until the source has N pairs there, those that follow an earlier
    source's leads included.
 3. Where the near-duplicates of one opening, up to the end of a source, are more than 100 and more than a tenth of all
-   openings, those of the source are divided one by one: on one side they would be the side. ``Split.warnings`` says so.
-4. An opening that is also near to an earlier one of the other side is dropped. To move one of them instead would move
+   openings, those of the source are divided one by one: in one split they would be all of it. ``warnings`` says so.
+4. An opening that is also near to an earlier one of the other split is dropped. To move one of them instead would move
    what is near to it, and so on: such chains can join half of the data.
 
 All steps look at one source and those before it: a source added at the end of a mixture moves
@@ -33,14 +33,14 @@ from rmeval.data_prep.split.near_duplicates import THRESHOLD, Candidates
 from rmeval.errors import UsageError
 from rmeval.types import Progress
 
-__all__ = ["NEAR_BOTH", "Opening", "Side", "SideCounts", "Split", "assign_sides"]
+__all__ = ["NEAR_BOTH", "Assignment", "Opening", "Split", "SplitCounts", "assign_splits"]
 
-Side: TypeAlias = Literal["train", "test", "dropped"]
+Assignment: TypeAlias = Literal["train", "test", "dropped"]
 
 _CLUSTER, _CLUSTER_SHARE = 100, 0.1
 """Openings that are all near-duplicates of a first one are divided one by one where they are more than both."""
 _THIN = 0.01
-"""A side with a smaller share of the pairs is worth a warning."""
+"""a split with a smaller share of the pairs is worth a warning."""
 _PARTS = 32
 """Sources whose templates are told apart; each takes time for all before it."""
 
@@ -59,7 +59,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class SideCounts:
+class SplitCounts:
     """Where the pairs of a source are."""
 
     train: int
@@ -69,19 +69,19 @@ class SideCounts:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which side every opening is on."""
+    """Which split every opening is in."""
 
-    sides: Mapping[str, Side]
-    """Opening -> side, in the order of the mixture."""
+    assigned: Mapping[str, Assignment]
+    """Opening -> split, in the order of the mixture."""
     leads: Mapping[str, str]
     """Near-duplicate -> the opening whose hash decided for it; openings that decided for themselves are left out."""
-    pairs: Mapping[str, SideCounts]
-    """Source -> its pairs on each side."""
+    pairs: Mapping[str, SplitCounts]
+    """Source -> its pairs in each split."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the sides, a line each."""
+    """What is odd about the splits, a line each."""
 
 
-def assign_sides(
+def assign_splits(
     openings: Iterable[Opening],
     *,
     seed: int,
@@ -102,7 +102,7 @@ def assign_sides(
         progress: called with openings looked at, and openings in all.
 
     Returns:
-        The same for the same arguments, on every machine. No two openings on opposite sides are near-duplicates, as far
+        The same for the same arguments, on every machine. No opening of one split is near to one of the other, as far
         as MinHash finds them (98.6% of those of similarity 0.8, 99.9% at 0.85).
 
     Raises:
@@ -125,13 +125,13 @@ def assign_sides(
         tested = {lead for lead, value in hashes.items() if value < held_out}
     held = np.array([lead in tested for lead in leads], dtype=np.bool_)
     dropped = near.on_both(held)
-    sides: dict[str, Side] = {
+    assigned: dict[str, Assignment] = {
         text: "dropped" if dropped[place] else "test" if held[place] else "train" for place, text in enumerate(texts)
     }
-    pairs = {source: _counts(pairs, sides) for source, pairs in sources.items()}
+    pairs = {source: _counts(pairs, assigned) for source, pairs in sources.items()}
     alike = {text for place, text in enumerate(texts) if near.alike[place]}
     return Split(
-        sides=sides,
+        assigned=assigned,
         leads={text: texts[lead] for place, (text, lead) in enumerate(zip(texts, leads, strict=True)) if lead != place},
         pairs=pairs,
         warnings=(*_thin(pairs, held_out), *_alike(sources, alike)),
@@ -188,25 +188,25 @@ def _lowest(
     return tested
 
 
-def _counts(pairs: Mapping[str, int], sides: Mapping[str, Side]) -> SideCounts:
-    found: dict[Side, int] = {"train": 0, "test": 0, "dropped": 0}
+def _counts(pairs: Mapping[str, int], assigned: Mapping[str, Assignment]) -> SplitCounts:
+    found: dict[Assignment, int] = {"train": 0, "test": 0, "dropped": 0}
     for text, number in pairs.items():
-        found[sides[text]] += number
-    return SideCounts(**found)
+        found[assigned[text]] += number
+    return SplitCounts(**found)
 
 
-def _thin(pairs: Mapping[str, SideCounts], held_out: float) -> Iterator[str]:
-    """Say where one side has next to nothing, unless that was asked for."""
+def _thin(pairs: Mapping[str, SplitCounts], held_out: float) -> Iterator[str]:
+    """Say where one split has next to nothing, unless that was asked for."""
     if not held_out:
         return
     for source, counts in pairs.items():
         if counts.train + counts.test and not (counts.train and counts.test):
-            side, rest = ("held out", "trains") if counts.test else ("on the training side", "is held out")
-            yield f"all {counts.train + counts.test:,} pairs of {source} are {side}, none {rest}"
-    train, test = (sum(getattr(each, side) for each in pairs.values()) for side in ("train", "test"))
+            which, rest = ("held out", "trains") if counts.test else ("in the training split", "is held out")
+            yield f"all {counts.train + counts.test:,} pairs of {source} are {which}, none {rest}"
+    train, test = (sum(getattr(each, name) for each in pairs.values()) for name in ("train", "test"))
     for name, number in (("training", train), ("held-out", test)):
         if number < _THIN * (train + test) and not 0 < held_out < _THIN:
-            yield f"the {name} side has {number:,} of {train + test:,} pairs"
+            yield f"the {name} split has {number:,} of {train + test:,} pairs"
 
 
 def _alike(sources: Mapping[str, Mapping[str, int]], alike: set[str]) -> Iterator[str]:
@@ -215,7 +215,7 @@ def _alike(sources: Mapping[str, Mapping[str, int]], alike: set[str]) -> Iterato
         if number:
             yield (
                 f"{number:,} of the {len(pairs):,} openings of {source} are nearly the same: they are divided one by "
-                "one, so that there are near-duplicates on both sides"
+                "one, so that there are near-duplicates in both splits"
             )
 
 
@@ -246,7 +246,7 @@ class _Near:
             self.leads[place] = place
 
     def on_both(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which texts must go, so that those left on opposite sides are not near: bool of shape (texts,)."""
+        """Return which texts must go, so that those left in different splits are not near: bool of shape (texts,)."""
         dropped = np.zeros(len(held), dtype=np.bool_)
         for place, likely in self._likely.items():
             others = likely[(held[likely] != held[place]) & ~dropped[likely]]

@@ -1,7 +1,7 @@
 """What makes two prompts the same: their words, whatever case, punctuation and spacing they are written in.
 
-A false "same" puts two prompts on one side of a split, or lists one pair too many in a report; a false "different" lets
-held-out text into the training side. So where it is not clear the rule says "same".
+A false "same" puts two prompts in one split, or lists one pair too many in a report; a false "different" lets
+held-out text into the training split. So where it is not clear the rule says "same".
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def words(text: str) -> list[str]:
 def opening(prompt: Messages) -> str:
     """Return the normalised first user turn of a prompt, or of all its turns where none is a user's.
 
-    Everything that opens alike belongs on one side of a split: hh-rlhf cuts one dialogue at several depths.
+    Everything that opens alike belongs in one split: hh-rlhf cuts one dialogue at several depths.
     """
     first = next((message.content for message in prompt if message.role == "user"), None)
     return normalise("\n".join(message.content for message in prompt) if first is None else first)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.scorable import ScorableRow, scorable_rows
-from rmeval.data_prep.rows.stream import Source, open_source
+from rmeval.data_prep.rows.stream import RowSource, open_source
 from rmeval.errors import UsageError
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.scorers import ModelOptions, load_scorer
@@ -53,7 +53,7 @@ class ScoreJob:
         """Return the scorer."""
         return load_scorer(self.model, self.options, journal=journal) if isinstance(self.model, str) else self.model
 
-    def open(self) -> Source:
+    def open(self) -> RowSource:
         """Open the data set.
 
         Raises:
@@ -64,7 +64,7 @@ class ScoreJob:
             raise UsageError("--output and --best cannot be a file of the data set")
         return source
 
-    def rows(self, source: Source) -> Iterator[ScorableRow]:
+    def rows(self, source: RowSource) -> Iterator[ScorableRow]:
         """Return the rows to score, from the first."""
         return islice(scorable_rows(source, self.mapped), self.limit)
 

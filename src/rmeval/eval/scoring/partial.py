@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rmeval.data_prep.rows.files import reason
-from rmeval.data_prep.rows.stream import Source
+from rmeval.data_prep.rows.stream import RowSource
 from rmeval.errors import RunError
 from rmeval.eval.scoring.sinks import open_sink, writing
 from rmeval.files import replacing
@@ -129,7 +129,7 @@ class Partial:
         if not all(sink.open(size) for sink, size in zip(self.sinks, sizes, strict=True)):
             self.start_over("a file is shorter than when it was written")
 
-    def begin(self, info: Mapping[str, Any], source: Source) -> None:
+    def begin(self, info: Mapping[str, Any], source: RowSource) -> None:
         """Take note of the model, now that it is loaded; it must be the one that scored what is there."""
         model = _as_json(info)
         if self.state.rows and self.state.job.get("info") != model:

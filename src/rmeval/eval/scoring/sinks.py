@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rmeval.data_prep.rows.files import reason
-from rmeval.data_prep.rows.stream import Source
+from rmeval.data_prep.rows.stream import RowSource
 from rmeval.errors import DataError, RunError
 from rmeval.locks import let_go, note, owner, take
 
@@ -91,7 +91,7 @@ class Sink:
         with writing(self.path):
             self.finished.unlink(missing_ok=True)
 
-    def declare(self, source: Source) -> None:
+    def declare(self, source: RowSource) -> None:
         """Get ready for rows of this data set."""
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -187,7 +187,7 @@ class Parquet(Sink):
         """The sealed file."""
         return self._sealed
 
-    def declare(self, source: Source) -> None:
+    def declare(self, source: RowSource) -> None:
         """Take the types of the data set, and of the chunks that are there."""
         self._declared, self._schema = source.schema(), None
         for table in self._tables():

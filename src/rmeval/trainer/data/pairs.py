@@ -15,7 +15,7 @@ from itertools import compress
 from rmeval.data_prep.rows.examples import fingerprint, to_examples
 from rmeval.data_prep.rows.in_memory import Rows, load_rows
 from rmeval.data_prep.rows.stream import open_source
-from rmeval.data_prep.split.held_out import Opening, assign_sides
+from rmeval.data_prep.split.held_out import Opening, assign_splits
 from rmeval.data_prep.split.near_duplicates import THRESHOLD
 from rmeval.data_prep.text.normalise import pair_opening
 from rmeval.errors import DataError, ModelError, UsageError
@@ -90,7 +90,7 @@ def load_pairs(recipe: Recipe, progress: Progress | None = None) -> TrainingPair
         train, held, reason = examples, [], "none"
     train, equal = _keep(train, lambda example: example.chosen != example.rejected)
     _count(dropped, "chosen and rejected are the same text", equal)
-    # Of another seed: the hash that held a prompt out would put every held-out one on one side.
+    # Of another seed: the hash that held a prompt out would put every held-out one in one split.
     selection, report, near, _ = _split(held, 0.5, recipe.seed + 1, progress) if held else ([], [], 0, ())
     if held and not (selection and report):
         selection, report, *_ = _split(held, 0.5, recipe.seed + 1, progress, threshold=None)
@@ -166,7 +166,7 @@ def without(
 
 
 def opening_of(example: Example) -> str:
-    """Return the opening of a pair: what decides on which side of a split it is."""
+    """Return the opening of a pair: what decides which split it is in."""
     return pair_opening(example.prompt, example.chosen[0])
 
 
@@ -218,9 +218,9 @@ def _split(
     """Return what stays, what is held out, how many pairs would be near to both, and what is odd about it."""
     openings = [opening_of(example) for example in examples]
     counted = [Opening(text, example.subset, 1) for text, example in zip(openings, examples, strict=True)]
-    split = assign_sides(counted, seed=seed, held_out=held_out, threshold=threshold, progress=progress)
-    on = [split.sides[text] for text in openings]
-    kept, held = (list(compress(examples, (side == name for side in on))) for name in ("train", "test"))
+    split = assign_splits(counted, seed=seed, held_out=held_out, threshold=threshold, progress=progress)
+    on = [split.assigned[text] for text in openings]
+    kept, held = (list(compress(examples, (each == name for each in on))) for name in ("train", "test"))
     return kept, held, len(examples) - len(kept) - len(held), split.warnings
 
 

@@ -13,7 +13,7 @@ from rmeval.trainer.quickstart.disguise import disguise
 from rmeval.trainer.quickstart.instructions import instruction
 from rmeval.trainer.quickstart.reasoning import arithmetic, subtle
 from rmeval.trainer.quickstart.safety import harmful, harmless
-from rmeval.trainer.quickstart.text import Draft, Draws, Side
+from rmeval.trainer.quickstart.text import Draft, Draws, SplitName
 
 __all__ = ["FAMILIES", "Turn", "WrittenPair", "make_pairs", "read_texts", "write_pairs"]
 
@@ -54,15 +54,15 @@ class WrittenPair(TypedDict):
     subset: str
 
 
-def make_pairs(seed: int, count: int, side: Side = "train") -> Iterator[WrittenPair]:
+def make_pairs(seed: int, count: int, split: SplitName = "train") -> Iterator[WrittenPair]:
     """Make pairs; in half of each family the chosen answer is the longer one, as far as the family allows.
 
     Args:
         seed: the same seed makes the same pairs.
         count: how many.
-        side: pairs to train on, or held-out ones, whose topics, requests and phrases are others.
+        split: pairs to train on, or held-out ones, whose topics, requests and phrases are others.
     """
-    source = Draws(f"quickstart {seed} {side}", side)
+    source = Draws(f"quickstart {seed} {split}", split)
     names = [name for name, _, weight in FAMILIES for _ in range(weight)]
     makers = {name: maker for name, maker, _ in FAMILIES}
     seen = dict.fromkeys(makers, 0)
@@ -82,10 +82,10 @@ def make_pairs(seed: int, count: int, side: Side = "train") -> Iterator[WrittenP
         }
 
 
-def write_pairs(path: Path, seed: int, count: int, side: Side = "train") -> None:
+def write_pairs(path: Path, seed: int, count: int, split: SplitName = "train") -> None:
     """Write pairs as JSON lines; the same arguments write the same bytes."""
     with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for pair in make_pairs(seed, count, side):
+        for pair in make_pairs(seed, count, split):
             stream.write(json.dumps(pair, ensure_ascii=False) + "\n")
 
 

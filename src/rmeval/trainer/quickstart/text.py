@@ -1,6 +1,6 @@
 """Reading the word lists, and making sentences of them.
 
-``[a|b]`` in a list is a choice, ``{name}`` a slot. Each eighth entry of a list belongs to the held-out side: held-out
+``[a|b]`` in a list is a choice, ``{name}`` a slot. Each eighth entry of a list belongs to the held-out split: held-out
 pairs are made of topics, requests and phrases that no pair to train on has seen.
 """
 
@@ -14,9 +14,9 @@ from functools import cache
 from importlib import resources
 from typing import Literal, TypeAlias, TypeVar
 
-__all__ = ["Draft", "Draws", "Side", "fill", "listed", "read_lines", "read_sections", "sentences"]
+__all__ = ["Draft", "Draws", "SplitName", "fill", "listed", "read_lines", "read_sections", "sentences"]
 
-Side: TypeAlias = Literal["train", "test"]
+SplitName: TypeAlias = Literal["train", "test"]
 _T = TypeVar("_T")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -34,22 +34,22 @@ class Draft:
 
 
 class Draws:
-    """Draws entries of lists for one side.
+    """Draws entries of lists for one split.
 
     Args:
         seed: the same seed draws the same entries.
-        side: which entries may be drawn.
+        split: which entries may be drawn.
     """
 
-    def __init__(self, seed: str, side: Side) -> None:
+    def __init__(self, seed: str, split: SplitName) -> None:
         self.random = random.Random(seed)  # A string seeds the same numbers in every Python.
-        self.side = side
+        self.split = split
 
     def pool(self, entries: Sequence[_T]) -> Sequence[_T]:
-        """Return the entries of this side; all of a short list."""
+        """Return the entries of this split; all of a short list."""
         if len(entries) < _HELD_OUT:
             return entries
-        held_out = self.side == "test"
+        held_out = self.split == "test"
         return [entry for place, entry in enumerate(entries) if (place % _HELD_OUT == _HELD_OUT - 1) == held_out]
 
     def one(self, entries: Sequence[_T]) -> _T:
