@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rmeval.eval.numbers.differences import differences_of
-from rmeval.eval.numbers.intervals import estimate, limits
+from rmeval.eval.numbers.intervals import estimate, limits, wilson
 from rmeval.eval.numbers.prompts import Prompts
 from rmeval.eval.suites import get_suite
 
@@ -189,3 +189,16 @@ def test_credits_in_parts_are_covered_and_no_wider_than_they_must_be(name: str, 
         found.append(limits(prompts, [Fraction(1)], 0, 0.95))
     assert np.mean([low <= truth <= high for low, high in found]) >= 0.925
     assert np.mean([high - low for low, high in found]) / ideal <= (1.1 if n > 10 else 1.6)
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_agrees_with_scipy(case: tuple[int, int]) -> None:
+    right, n = case
+    expected = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
+    assert wilson(right, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_wilson_refuses_what_is_no_proportion(right: int, n: int) -> None:
+    with pytest.raises(ValueError, match="need 0 <= right <= n"):
+        wilson(right, n)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rmeval.eval.numbers.wilson import wilson
+from rmeval.eval.numbers.intervals import wilson
 
 __all__ = ["Bin", "Calibration", "calibrate"]
 

@@ -22,7 +22,9 @@ share's distance to its own bound as a standard deviation's multiple (square and
 Medicine 17(22), method 10; Zou and Donner, 2008, Statistics in Medicine 27(10)), with their correlation where it is
 negative, as it is when nothing clusters.
 
-``tests/slow/test_coverage.py`` simulates both; its last result is in ``docs/coverage.md``.
+**A share in a drawing** has Wilson's interval, which is quick and needs no prompts.
+
+``tests/slow/test_coverage.py`` simulates the first two; its last result is in ``docs/coverage.md``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +41,7 @@ from scipy.special import betaincinv, ndtri, stdtrit
 from rmeval.eval.numbers.prompts import Prompts
 from rmeval.run_info import Estimate
 
-__all__ = ["CONFIDENCE", "estimate", "limits", "limits_of_difference"]
+__all__ = ["CONFIDENCE", "estimate", "limits", "limits_of_difference", "wilson"]
 
 CONFIDENCE = 0.95
 _PSEUDO = 2.0
@@ -187,3 +190,22 @@ def _correlation(prompts: Prompts, weights: Sequence[Fraction], gain: int, loss:
     )
     spread = math.sqrt(float(prompts.count @ up**2) * float(prompts.count @ down**2))
     return max(-1.0, min(0.0, float(prompts.count @ (up * down)) / spread)) if spread > 0 else 0.0
+
+
+def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return Wilson's score interval for ``right`` successes in ``n`` trials (Wilson, 1927, JASA 22(158)).
+
+    Raises:
+        ValueError: if ``n`` is not positive or ``right`` is not between 0 and ``n``.
+    """
+    if not 0 <= right <= n or n == 0:
+        raise ValueError(f"need 0 <= right <= n and n > 0, got right={right}, n={n}")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = right / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    # The bound at an extreme is exactly 0 or 1 on paper; rounding must not push it past.
+    low = 0.0 if right == 0 else (centre - spread) / scale
+    high = 1.0 if right == n else (centre + spread) / scale
+    return low, high

@@ -18,7 +18,7 @@ from rmeval.data_prep.output.statistics import (
     SourceStatistics,
 )
 from rmeval.errors import RunError
-from rmeval.eval.numbers.wilson import wilson
+from rmeval.eval.numbers.intervals import wilson
 from rmeval.reports.shell.page import count, decimal, render_page, write_page
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
 from rmeval.run_info import Estimate

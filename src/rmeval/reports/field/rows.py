@@ -11,11 +11,11 @@ from rmeval.reports.run.summary import info_title
 from rmeval.reports.shell.page import NONE, interval, percent
 from rmeval.run_info import RunInfo
 
-__all__ = ["Row", "row_of"]
+__all__ = ["FieldRow", "row_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FieldRow:
     """One suite: texts, but for what is drawn."""
 
     suite: str
@@ -36,18 +36,18 @@ class Row:
     info: RunInfo | None
 
 
-def row_of(entry: Entry) -> Row:
+def row_of(entry: Entry) -> FieldRow:
     """Return the row of one suite."""
     info = entry.info
     if info is None:
-        return Row(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), entry.error, None)
+        return FieldRow(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), entry.error, None)
     suite, results = suite_of(info), info.results
     overall = results.overall
     found = [(line.overall, name) for name, line in results.reference_lines.items() if line.overall is not None]
     best = max(found) if found and overall else None
     convention = "mean of sections" if suite.by_sections else "mean of examples"
     warnings = (*info.partial_reasons, *(each.code for each in info.audit if each.severity != "info"))
-    return Row(
+    return FieldRow(
         suite=entry.suite,
         title=info_title(info),
         convention=convention,

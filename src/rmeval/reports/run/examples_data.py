@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, TypedDict, TypeVar
 
-from rmeval.eval.numbers.comparable import pair
+from rmeval.eval.numbers.compare import pair
 from rmeval.records import RunRecord
 from rmeval.reports.run.arrays import UNKNOWN, RunArrays
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.eval.numbers.calibration import BINS, Calibration, calibrate
-from rmeval.eval.numbers.wilson import wilson
+from rmeval.eval.numbers.intervals import wilson
 from rmeval.reports.run.arrays import UNKNOWN, RunArrays
 from rmeval.reports.shell.page import count, decimal, interval, percent
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
