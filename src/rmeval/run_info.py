@@ -139,6 +139,8 @@ class DataInfo:
     subsets: tuple[str, ...] = ()
     """The ``--subset`` filter; empty for all."""
     limit: int | None = None
+    limit_per_subset: int | None = None
+    """At most so many examples of each subset, drawn by the seed in the settings."""
     added: Mapping[str, str] = field(default_factory=dict)
     """What the suite's own options added: the option, and the commit of its rows."""
 

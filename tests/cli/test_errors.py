@@ -104,6 +104,7 @@ def test_the_real_command(arguments: list[str], words: list[str], here: Path) ->
         (["mini", "--model", "folder", "--steps", "min"], ["--steps changes nothing of folder"]),
         (["mini", *BASELINE, "--limit", "-1"], ["--limit must be at least 1, not -1"]),
         (["mini", *BASELINE, "--limit", "many"], ["--limit"]),
+        (["mini", *BASELINE, "--limit", "9", "--limit-per-subset", "2"], ["--limit-per-subset", "leave one out"]),
         (["mini", *BASELINE, "--include-prior-sets"], ["--include-prior-sets"]),
         (["mini", *BASELINE, "surplus"], ["surplus"]),
         (["mini"], ["--model"]),

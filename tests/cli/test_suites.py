@@ -140,6 +140,15 @@ def test_the_flags_reach_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "prompt" not in run.examples_table.column_names
 
 
+def test_a_quick_look_at_every_subset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["mini", "--model", "baseline:longest", "--limit-per-subset", "3", "--seed", "5"]
+    assert _run([*arguments, "--output-dir", str(tmp_path / "run"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["warnings"] == ["partial: a quick look: only 3 examples of each subset asked for"]
+    assert [item["n"] for item in found["subsets"].values()] == [3] * 8
+    assert load_run(tmp_path / "run").info.data.limit_per_subset == 3
+
+
 @pytest.fixture(scope="module")
 def short_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that reads at most 256 tokens: fast, and most conversations lose their beginning."""

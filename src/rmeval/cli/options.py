@@ -55,6 +55,9 @@ Subset: TypeAlias = Annotated[
     list[str] | None, _option(_DATA, "Only this subset; * stands for anything. May be repeated.")
 ]
 Limit: TypeAlias = Annotated[int | None, _option(_DATA, "Only the first N examples, after --subset.")]
+LimitPerSubset: TypeAlias = Annotated[
+    int | None, _option(_DATA, "A quick look: only N examples of each subset, by --seed.")
+]
 Map: TypeAlias = Annotated[
     list[str] | None,
     _option(_DATA, "FIELD=PATH: which column is what, such as prompt=question. May be repeated.", "--map"),
@@ -66,7 +69,7 @@ ListsOption: TypeAlias = Annotated[
 OutputDir: TypeAlias = Annotated[Path | None, _option(_OUTPUT, "The run's folder. Default: runs/SUITE-MODEL-TIME.")]
 Overwrite: TypeAlias = Annotated[bool, _option(_OUTPUT, "Replace a finished run there.", "--overwrite")]
 Text: TypeAlias = Annotated[bool, _option(_OUTPUT, "Keep prompts and answers in the run.", "--text/--no-text")]
-Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of baseline:random.")]
+Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of baseline:random and of --limit-per-subset.")]
 Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
 
 

@@ -32,6 +32,7 @@ def evaluate(
     split: str | None = None,
     subsets: Sequence[str] = (),
     limit: int | None = None,
+    limit_per_subset: int | None = None,
     suite_options: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     lists: Lists = "all",
@@ -55,6 +56,7 @@ def evaluate(
         split: Split of the data set.
         subsets: Only these subsets; empty for all.
         limit: Only the first so many examples, after ``subsets``.
+        limit_per_subset: A quick look: only so many examples of each subset, the same ones for the same ``seed``.
         suite_options: Options that the suite itself has, by name, such as RewardBench's ``include-prior-sets``.
         columns: Which columns of the rows are what: fields to paths (``rmeval.data_prep.rows.column_map``).
         lists: What several right and wrong completions of a row are: ``all`` one example, ``each`` an example for each
@@ -64,7 +66,7 @@ def evaluate(
         output_dir: Folder to write the run to; None to keep it in memory.
         overwrite: Replace a finished run in ``output_dir``.
         keep_text: Keep prompts and completions in the run; without, hashes and lengths are kept.
-        seed: Seed of ``baseline:random``.
+        seed: Seed of ``baseline:random`` and of what ``limit_per_subset`` draws.
         command: What to record as the command that made the run.
         progress: Called with work done and work in all while scoring.
 
@@ -80,7 +82,16 @@ def evaluate(
         dataset = kind_of(model).brings(model)
     mapped = ColumnMap.parse(columns) if columns else None
     data_options = DataOptions(
-        dataset, dataset_revision, split, tuple(subsets), limit, tuple(suite_options), mapped, lists
+        dataset,
+        dataset_revision,
+        split,
+        tuple(subsets),
+        limit,
+        tuple(suite_options),
+        mapped,
+        lists,
+        limit_per_subset,
+        seed,
     )
     options = model_options or ModelOptions()
     job = Job(model, asked, data_options, weights, options, keep_text, seed, tuple(command), progress)

@@ -12,6 +12,7 @@ from rmeval.data_prep.rows.examples import fingerprint, unroll
 from rmeval.data_prep.rows.in_memory import Rows, RowsLike, load_rows, rows_in_memory
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.suites import SUITES, Suite
+from rmeval.eval.suites.draw import check_limits, draw
 from rmeval.eval.suites.patterns import named
 from rmeval.run_info import DataInfo
 from rmeval.types import Example, Finding, Lists
@@ -36,6 +37,9 @@ class DataOptions:
     """Which columns of the rows are what; None where they have the suite's own names."""
     lists: Lists = "all"
     """What several right and wrong completions of a row are."""
+    limit_per_subset: int | None = None
+    """At most so many examples of each subset, after ``subsets``, drawn by ``seed``."""
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,7 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         DataError: if rows cannot be found, read or converted.
         UsageError: if options contradict each other or no example is left.
     """
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"--limit must be at least 1, not {options.limit}")
+    check_limits(options.limit, options.limit_per_subset)
     suite, rows = _rows(suite, options)
     for name in options.suite_options:
         if name not in suite.options:
@@ -77,6 +80,8 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         more, noticed, added[name] = suite.options[name].read()
         examples, findings = [*examples, *more], [*findings, *noticed]
     chosen = _filter(examples, options)
+    if options.limit_per_subset is not None:
+        chosen = draw(suite, chosen, options.limit_per_subset, options.seed)
     info = DataInfo(
         dataset=rows.name,
         fingerprint=fingerprint(chosen),
@@ -85,6 +90,7 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         revision=rows.revision,
         subsets=options.subsets,
         limit=options.limit,
+        limit_per_subset=options.limit_per_subset,
         added=added,
     )
     return Dataset(
@@ -145,6 +151,8 @@ def _partial_reasons(
         reasons.append(f"only the subsets {', '.join(info.subsets)}")
     if info.limit is not None:
         reasons.append(f"only the first {info.limit} examples asked for")
+    if info.limit_per_subset is not None:
+        reasons.append(f"a quick look: only {info.limit_per_subset} examples of each subset asked for")
     if suite.expected:
         counts = Counter(example.subset for example in examples)
         for added in info.added:  # Their whole size is not part of the suite's table.
@@ -154,7 +162,7 @@ def _partial_reasons(
         if missing:
             reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(missing)})")
         for name, expected in suite.expected.items():
-            if name in counts and counts[name] != expected:
+            if name in counts and counts[name] != min(expected, info.limit_per_subset or expected):
                 reasons.append(f"{name} has {counts[name]} rows, not {expected}")
         other = [name for name in counts if name not in suite.expected]
         if other:

@@ -92,6 +92,7 @@ def provenance(info: RunInfo, path: Path | None) -> list[Group]:
                 "examples": count(data.rows),
                 "only subsets": ", ".join(data.subsets) or None,
                 "limit": None if data.limit is None else count(data.limit),
+                "limit per subset": None if data.limit_per_subset is None else count(data.limit_per_subset),
                 "added": ", ".join(f"{name}: {revision}" for name, revision in data.added.items()) or None,
             },
         ),
