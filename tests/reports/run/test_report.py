@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -276,3 +277,22 @@ def test_written_again_from_disk(run: RunRecord, tmp_path: Path) -> None:
     assert run.path is not None
     size = write_report([load_run(run.path)], tmp_path / "a" / "report.html")
     assert (tmp_path / "a" / "report.html").stat().st_size == size
+
+
+def test_accuracy_by_length_is_in_every_report(run: RunRecord) -> None:
+    """The rows' lengths alone say which group is which; the page has the numbers of the tables."""
+    html = report_page([run])
+    (cells,) = [re.findall(r"<td[^>]*data-value=\"([^\"]*)\"", part) for part in _rows(html, "data-length")["shorter"]]
+    chars = run.examples.completion_chars
+    own = chars.str[1] - chars.str[0] > 0.1 * chars.str[1]
+    scores = run.scores.score.to_numpy().reshape(-1, 2)[own]
+    finite = scores[~pd.isna(scores).any(axis=1)]
+    assert (float(cells[0]), float(cells[1])) == (len(finite), (finite[:, 0] > finite[:, 1]).mean())
+    assert "at most 10% of the longer one apart" in html
+
+
+def _rows(html: str, attribute: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, row in re.findall(rf'<tr {attribute}="([^"]+)">(.*?)</tr>', html, re.DOTALL):
+        found.setdefault(name, []).append(row)
+    return found

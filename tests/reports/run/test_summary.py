@@ -89,7 +89,9 @@ def test_describe() -> None:
 def test_summary_is_plain_json(run: RunRecord) -> None:
     found: Any = summary(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {"suite", "model", "partial", "overall", "sections", "subsets", "warnings", "path"}
+    assert set(found) == {
+        "suite", "model", "partial", "overall", "sections", "subsets", "lengths", "warnings", "path",
+    }  # fmt: skip
     assert (found["suite"], found["model"], found["partial"], found["path"]) == (
         "mini",
         "baseline:longest",
@@ -99,6 +101,10 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     assert set(found["overall"]) == {"accuracy", "low", "high"}
     assert found["overall"]["accuracy"] == 0.5  # The mini set is built so that length tells nothing.
     assert list(found["sections"]) == ["Chat", "Chat Hard", "Safety", "Reasoning"]
+    assert list(found["lengths"]) == ["shorter", "similar", "longer"]
+    assert found["lengths"]["longer"]["accuracy"] == 1.0 > found["lengths"]["longer"]["low"] > 0.9
+    assert found["lengths"]["shorter"]["accuracy"] == 0.0
+    assert sum(group["n"] for group in found["lengths"].values()) == 256
     assert len(found["subsets"]) == 8
     for item in found["subsets"].values():
         assert set(item) == {

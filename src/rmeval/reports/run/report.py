@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rmeval.errors import UsageError
+from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT, LengthGroup, RightIs, by_length
 from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.run.arrays import RunArrays, run_arrays
@@ -58,7 +59,7 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
     ]
     texts = examples_text(runs)
     heading = _heading([view.name for view in views])
-    nav = [("overview", "Overview"), ("subsets", "Subsets"), ("plots", "Plots")]
+    nav = [("overview", "Overview"), ("subsets", "Subsets"), ("lengths", "Lengths"), ("plots", "Plots")]
     nav = [*[(f"against-{view.letter}", f"{view.letter} against A") for view in comparisons], *nav]
     return render_page(
         "report.html",
@@ -66,7 +67,13 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
         nav=[*nav, ("examples", "Examples"), ("provenance", "Provenance")],
         styles=["report.css"],
         scripts=["report.js"],
-        context={"views": views, "comparisons": comparisons, "heading": heading, "with_text": texts is not None},
+        context={
+            "views": views,
+            "comparisons": comparisons,
+            "heading": heading,
+            "with_text": texts is not None,
+            "similar_percent": SIMILAR_PERCENT,
+        },
         data={
             "examples-index": examples_index(runs, arrays, labels, with_text=texts is not None),
             **({"examples-text": texts} if texts is not None else {}),
@@ -127,6 +134,7 @@ class RunView:
     overall: Bar | None
     sections: Sequence[Bar]
     subsets: Sequence[SubsetRow]
+    lengths: Mapping[RightIs, LengthGroup]
     warnings: Sequence[ShownFinding]
     plots: Sequence[Plot]
     provenance: Sequence[Group]
@@ -155,6 +163,7 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
             for name, estimate in results.sections.items()
         ],
         subsets=_subsets(info),
+        lengths=by_length(suite_of(info), arrays.scored),
         warnings=_warnings(info, {each.id for each in arrays.scored}),
         plots=draw_plots(arrays, reference_line=is_line, scale=info.model.scale, key=f"-{place}" if several else ""),
         provenance=provenance(info, run.path),

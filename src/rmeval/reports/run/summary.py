@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from rmeval.data_prep.text.audit import CODES
+from rmeval.eval.numbers.views.lengths import RightIs, by_length
 from rmeval.eval.suites import suite_of
-from rmeval.records import RunRecord
+from rmeval.records import RunRecord, scored_examples
 from rmeval.run_info import RunInfo
 
 
@@ -25,6 +26,8 @@ class RunSummary(TypedDict):
     """None where the suite's sections have no row."""
     sections: Mapping[str, Mapping[str, float]]
     subsets: Mapping[str, Mapping[str, float | None]]
+    lengths: Mapping[RightIs, Mapping[str, float | None]]
+    """By what the right answer is, beside the wrong one: ``n``, ``accuracy``, ``low``, ``high``."""
     warnings: Sequence[str]
     path: str | None
 
@@ -32,6 +35,7 @@ class RunSummary(TypedDict):
 def summary(run: RunRecord) -> RunSummary:
     """Return the results of a run as plain JSON types."""
     results = run.info.results
+    suite, scored = suite_of(run.info), scored_examples(run)
     keys = ("n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated")
     return {
         "suite": run.info.suite,
@@ -40,6 +44,7 @@ def summary(run: RunRecord) -> RunSummary:
         "overall": asdict(results.overall) if results.overall else None,
         "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
         "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
+        "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
         "warnings": warnings(run),
         "path": str(run.path) if run.path else None,
     }

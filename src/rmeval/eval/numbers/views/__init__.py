@@ -1,0 +1,1 @@
+"""Further views of a run's scores, beside the numbers that its suite defines."""
