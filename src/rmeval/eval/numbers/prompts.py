@@ -101,7 +101,8 @@ class Prompts:
             return [Fraction(each) for each in total.tolist()]
         found = [Fraction(0)] * len(total)
         for count, credits in zip(self.count.tolist(), self.credit[thing].tolist(), strict=True):
-            found = [sum_ + Fraction(count) * exact(own) for sum_, own in zip(found, credits, strict=True)]
+            for place in filter(credits.__getitem__, range(len(credits))):  # Most prompts are in one subset.
+                found[place] += Fraction(count) * exact(credits[place])
         return found
 
     def only(self, weights: Sequence[Fraction]) -> Prompts:
