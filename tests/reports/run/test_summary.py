@@ -90,7 +90,7 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     found: Any = summary(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {
-        "suite", "model", "partial", "overall", "sections", "subsets", "lengths", "warnings", "path",
+        "suite", "model", "partial", "overall", "sections", "subsets", "lengths", "best_of_n", "warnings", "path",
     }  # fmt: skip
     assert (found["suite"], found["model"], found["partial"], found["path"]) == (
         "mini",
@@ -104,6 +104,7 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     assert list(found["lengths"]) == ["shorter", "similar", "longer"]
     assert found["lengths"]["longer"]["accuracy"] == 1.0 > found["lengths"]["longer"]["low"] > 0.9
     assert found["lengths"]["shorter"]["accuracy"] == 0.0
+    assert found["best_of_n"] == []
     assert sum(group["n"] for group in found["lengths"].values()) == 256
     assert len(found["subsets"]) == 8
     for item in found["subsets"].values():

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rmeval.errors import UsageError
+from rmeval.eval.numbers.views.best_of_n import best_of_n
 from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT, LengthGroup, RightIs, by_length
 from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.run.arrays import RunArrays, run_arrays
+from rmeval.reports.run.best_of_n import draw_best_of_n
 from rmeval.reports.run.compare_view import compare_views
 from rmeval.reports.run.examples_data import examples_index, examples_text
 from rmeval.reports.run.plots import draw_plots
@@ -148,6 +150,8 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
     reference_lines = results.reference_lines
     overall = results.overall
     is_line = info.model.kind == "baseline"
+    key = f"-{place}" if several else ""
+    curve = best_of_n(suite_of(info), info.weights, arrays.scored)
     return RunView(
         place=place,
         letter=chr(ord("A") + place) if several else "",
@@ -165,7 +169,10 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         subsets=_subsets(info),
         lengths=by_length(suite_of(info), arrays.scored),
         warnings=_warnings(info, {each.id for each in arrays.scored}),
-        plots=draw_plots(arrays, reference_line=is_line, scale=info.model.scale, key=f"-{place}" if several else ""),
+        plots=[
+            *draw_plots(arrays, reference_line=is_line, scale=info.model.scale, key=key),
+            *draw_best_of_n(curve, key),
+        ],
         provenance=provenance(info, run.path),
         command=command_line(info),
         folder=str(run.path or ""),

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from rmeval.data_prep.text.audit import CODES
+from rmeval.eval.numbers.views.best_of_n import best_of_n
 from rmeval.eval.numbers.views.lengths import RightIs, by_length
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
@@ -28,6 +29,8 @@ class RunSummary(TypedDict):
     subsets: Mapping[str, Mapping[str, float | None]]
     lengths: Mapping[RightIs, Mapping[str, float | None]]
     """By what the right answer is, beside the wrong one: ``n``, ``accuracy``, ``low``, ``high``."""
+    best_of_n: Sequence[Mapping[str, float]]
+    """A point for each n; empty where no example has more than two answers."""
     warnings: Sequence[str]
     path: str | None
 
@@ -45,6 +48,7 @@ def summary(run: RunRecord) -> RunSummary:
         "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
         "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
         "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
+        "best_of_n": [asdict(point) for point in best_of_n(suite, run.info.weights, scored)],
         "warnings": warnings(run),
         "path": str(run.path) if run.path else None,
     }
