@@ -203,3 +203,26 @@ def test_the_mean_takes_all_of_the_field_whole(data: dict[str, str], tmp_path: P
     partial = Entry(FIELD[6], tmp_path, replace(infos[6], partial=True))
     assert Field("m", (*entries[:6], partial), tmp_path).mean is None
     assert Field("m", (*entries[:6], Entry(FIELD[6], None, None, "no data")), tmp_path).mean is None
+
+
+def test_a_quick_look_at_every_subset_of_every_suite(data: dict[str, str], tmp_path: Path) -> None:
+    found = evaluate_field(
+        "baseline:longest",
+        ("pairs", "mini"),
+        output_dir=tmp_path / "f",
+        datasets={"pairs": data["pairs"]},
+        limit_per_subset=3,
+        seed=5,
+    )
+    runs = [load_run(folder) for folder in found.runs]
+    assert [run.info.data.rows for run in runs] == [3, 24]
+    for run in runs:
+        assert run.info.partial_reasons == ("a quick look: only 3 examples of each subset asked for",)
+        alone = evaluate(
+            "baseline:longest", run.info.suite, dataset=data.get(run.info.suite), limit_per_subset=3, seed=5
+        )
+        assert alone.info.data.fingerprint == run.info.data.fingerprint
+    assert json.loads((tmp_path / "f" / "field.json").read_text())["asked"]["limit_per_subset"] == 3
+    with pytest.raises(UsageError, match="exclude each other"):
+        evaluate_field("baseline:longest", ("mini",), output_dir=tmp_path / "g", limit=3, limit_per_subset=3)
+    assert not (tmp_path / "g").exists()

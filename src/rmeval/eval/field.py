@@ -24,6 +24,7 @@ from rmeval.eval.scorers.base import Scorer, told
 from rmeval.eval.scorers.kept import opened
 from rmeval.eval.suites import SUITES, Suite, get_suite
 from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
+from rmeval.eval.suites.draw import check_limits
 from rmeval.files import OutputFolder, output_folder, write_text
 from rmeval.run_info import RunInfo
 from rmeval.types import Progress
@@ -82,6 +83,7 @@ def evaluate_field(
     output_dir: str | Path,
     datasets: Mapping[str, str] | None = None,
     limit: int | None = None,
+    limit_per_subset: int | None = None,
     model_options: ModelOptions | None = None,
     overwrite: bool = False,
     keep_text: bool = True,
@@ -101,6 +103,7 @@ def evaluate_field(
         output_dir: Folder of the runs and of ``field.json``.
         datasets: Suite -> file, folder or Hub id of its rows, where they are not the suite's own.
         limit: Only the first so many examples of each suite.
+        limit_per_subset: A quick look: only so many examples of each subset of each suite, drawn by ``seed``.
         model_options: How to load and run the model.
         overwrite: Replace a finished field there, or an unfinished one of something else.
         keep_text: Keep prompts and completions in the runs.
@@ -115,16 +118,20 @@ def evaluate_field(
         UsageError: if there is no such suite.
     """
     chosen = _chosen(suites, datasets or {})
+    check_limits(limit, limit_per_subset)
     options, path = model_options or ModelOptions(), Path(output_dir)
     asked = {
         "rmeval": own_version(), "model": model, "suites": [suite.name for suite in chosen], "datasets": datasets or {},
-        "limit": limit, "options": asdict(options), "text": keep_text, "seed": seed,
+        "limit": limit, "limit_per_subset": limit_per_subset, "options": asdict(options),
+        "text": keep_text, "seed": seed,
     }  # fmt: skip
     say = note or (lambda _: None)
     with _held(path, asked, overwrite=overwrite) as goes_on, opened(model, options, path / _SCORES) as journal:
         scorer, entries = None, []
         for number, suite in enumerate(chosen):
-            data_options = DataOptions((datasets or {}).get(suite.name), limit=limit)
+            data_options = DataOptions(
+                (datasets or {}).get(suite.name), limit=limit, limit_per_subset=limit_per_subset, seed=seed
+            )
             report = _part(progress, number, len(chosen))
             job = Job(model, suite, data_options, None, options, keep_text, seed, tuple(command), report)
             start = time.perf_counter()
