@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmeval.eval.numbers.intervals import CONFIDENCE, limits
-from rmeval.eval.numbers.metrics import shares
 from rmeval.eval.numbers.prompts import Prompts, keys
+from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import Suite
 from rmeval.types import ScoredExample
 
