@@ -13,7 +13,21 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import bench, cache, check, field, leaderboard, listing, prepare, report, score, selftest, suites, train
+from rmeval.cli import (
+    bench,
+    cache,
+    check,
+    export,
+    field,
+    leaderboard,
+    listing,
+    prepare,
+    report,
+    score,
+    selftest,
+    suites,
+    train,
+)
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -34,6 +48,7 @@ bench.register(app)
 report.register(app)
 leaderboard.register(app)
 check.register(app)
+export.register(app)
 cache.register(app)
 listing.register(app)
 

@@ -41,9 +41,11 @@ from scipy.special import betaincinv, ndtri, stdtrit
 from rmeval.eval.numbers.prompts import Prompts
 from rmeval.run_info import Estimate
 
-__all__ = ["CONFIDENCE", "estimate", "limits", "limits_of_difference", "wilson"]
+__all__ = ["CONFIDENCE", "METHOD", "estimate", "limits", "limits_of_difference", "wilson"]
 
 CONFIDENCE = 0.95
+METHOD = "Clopper-Pearson at the effective sample size (Korn and Graubard, 1998), clustered by prompt"
+"""How an accuracy's interval is made, for records that name it."""
 _PSEUDO = 2.0
 """Pseudo-examples that are right, and as many that are wrong."""
 _WRONG = 1.0
