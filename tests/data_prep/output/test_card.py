@@ -37,6 +37,14 @@ def test_the_front_matter_names_the_sides_that_there_are() -> None:
     assert [each["split"] for each in config["data_files"]] == ["train"]
 
 
+def test_the_front_matter_names_the_sources_on_the_hub() -> None:
+    hub = replace(SHP, home="https://huggingface.co/datasets/stanfordnlp/SHP")
+    front, _ = parts(card(Ledger("m", 1, (SHP, hub, replace(hub, name="again"))), NONE, "", near_duplicates=True))
+    assert front["source_datasets"] == ["stanfordnlp/SHP"]
+    front, _ = parts(card(Ledger("m", 1, (SHP,)), NONE, "", near_duplicates=True))
+    assert "source_datasets" not in front
+
+
 def test_ledger_licences_rules_and_mixture_are_in_it() -> None:
     _, body = parts(card(Ledger("m", 1, (SHP,)), NONE, "seed: 1\n", near_duplicates=True))
     rows = cells(body)

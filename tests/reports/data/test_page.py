@@ -106,6 +106,18 @@ def test_tables(statistics: MixtureStatistics) -> None:
     assert tables["overlap-table"][1] == ["rb", "s", "8", "2", "1", "1", "0", "25.0"]
 
 
+def test_sources_of_one_kind_are_told_apart_by_their_labels(statistics: MixtureStatistics) -> None:
+    """Two sets of one's own pairs have the same title."""
+    ledger = [{**each, "title": "ready pairs", "home": ""} for each in statistics["ledger"]]
+    html = data_page({**statistics, "ledger": ledger})  # type: ignore[typeddict-item]
+    section = html.partition('<section id="ledger">')[2].partition("</section>")[0]
+    heads = re.findall(r"<h3>(.*?)</h3>", section)
+    assert heads[:2] == [
+        f'<bdi>{name}</bdi> <span class="muted small"><bdi>ready pairs</bdi> · licence <bdi>not stated</bdi></span>'
+        for name in ("a", "b")
+    ]
+
+
 def test_length_bias_is_of_the_pairs_whose_lengths_differ(statistics: MixtureStatistics) -> None:
     html = data_page(statistics)
     shares = [float(share) for share in re.findall(r'data-bias="([\d.]+)"', html)]

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import yaml
+from huggingface_hub import ModelCard
+from transformers import pipeline
 
 from rmeval.trainer.data.pairs import DataRecord
 from rmeval.trainer.loop.hardware import Hardware
@@ -86,9 +91,46 @@ def test_the_front_matter_names_what_is_on_the_hub() -> None:
     assert front(RECIPE, RECORD)["base_model"] == "org/base"
     assert "datasets" not in front(RECIPE, RECORD)
     hub = RECIPE.model_copy(update={"dataset_name": "org/pairs", "model_name_or_path": "/home/me/base"})
-    found = front(hub, replace(RECORD, data=replace(RECORD.data, revision="abc")))
+    found = front(hub, replace(RECORD, data=replace(RECORD.data, dataset="org/pairs", revision="abc")))
     assert found["datasets"] == ["org/pairs"]
     assert "base_model" not in found
+    folder = RECIPE.model_copy(update={"model_name_or_path": "models/base"})
+    record = replace(RECORD, model=replace(RECORD.model, fingerprint="sha256:1"))
+    assert "base_model" not in front(folder, record), "a folder of two names is no Hub id"
+    homes = ("stanfordnlp/SHP", "Anthropic/hh-rlhf", "stanfordnlp/SHP")
+    licences = [Licence("x", f"https://huggingface.co/datasets/{home}", "", None) for home in homes]
+    found = front(RECIPE, replace(RECORD, licences=(*RECORD.licences, *licences)))
+    assert found["datasets"] == ["stanfordnlp/SHP", "Anthropic/hh-rlhf"], "where prepared pairs came from"
+
+
+def test_the_hub_reads_the_results_from_the_front_matter() -> None:
+    other = replace(RESULT, name="org/other", n=7, accuracy=0.5, low=0.2, high=0.8)
+    none = replace(RESULT, name="/home/me/secret/none.jsonl", accuracy=None)
+    held, second = ModelCard(model_card(replace(RECORD, results=(RESULT, other, none)), RECIPE, "m")).data.to_dict()[
+        "model-index"
+    ][0]["results"]
+    assert held["dataset"] == {"name": "Held-out pairs", "type": "prepared"}
+    [metric] = held["metrics"]
+    assert (metric["type"], metric["value"]) == ("accuracy", 0.625)
+    assert (metric["args"]["n"], metric["args"]["low"], metric["args"]["high"]) == (1200, 0.6, 0.65)
+    assert second["dataset"] == {"name": "org/other", "type": "org/other"}
+    assert "model-index" not in model_card(replace(RECORD, results=()), RECIPE, "m")
+
+
+def test_the_snippet_runs_as_it_stands(tiny_model: Path) -> None:
+    card = model_card(RECORD, RECIPE, "m")
+    [snippet] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(snippet.replace("THIS-FOLDER", str(tiny_model)), "README.md", "exec"), names)  # noqa: S102
+    alone = pipeline("text-classification", model=str(tiny_model))
+    assert names["score"] == pytest.approx(alone(names["text"], function_to_apply="none")[0]["score"], abs=1e-6)
+
+
+def test_one_subset_is_not_told_twice() -> None:
+    result = replace(RESULT, n=13, subsets={"all": (13, 0.625, 0.6, 0.65)})
+    card = model_card(replace(RECORD, results=(result,)), RECIPE, "m")
+    assert card.count("60.0% to 65.0%") == 1
+    assert "By subset" not in card
 
 
 def test_lora_and_nothing_held_out_are_said() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from rmeval.data_prep.output.ledger import Ledger, SourceLedger
 from rmeval.data_prep.overlap.contamination import GRAM, OverlapReport
 
 __all__ = ["card"]
+
+_HUB_DATA = "https://huggingface.co/datasets/"
 
 _USE = """\
 ```python
@@ -62,7 +65,11 @@ def card(
 
 
 def _front_matter(ledger: Ledger) -> str:
-    lines = ["---", "license: other", "tags: [preference-pairs, reward-model]", "configs:", "- config_name: default"]
+    lines = ["---", "license: other", "tags: [preference-pairs, reward-model]"]
+    homes = (each.home.removeprefix(_HUB_DATA) for each in ledger.sources if each.home.startswith(_HUB_DATA))
+    if sources := list(dict.fromkeys(homes)):
+        lines += ["source_datasets:", *(f"- {json.dumps(source)}" for source in sources)]
+    lines += ["configs:", "- config_name: default"]
     lines.append("  data_files:")
     for split, number in (("train", ledger.totals.train), ("test", ledger.totals.test)):
         if number:

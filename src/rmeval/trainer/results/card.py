@@ -9,20 +9,22 @@ from typing import Any
 
 import yaml
 
+from rmeval.eval.numbers.intervals import CONFIDENCE, METHOD
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.results.held_out import PairResult
+from rmeval.trainer.results.held_out import HELD_OUT, PairResult
 from rmeval.trainer.results.record import TrainingRecord
 
 __all__ = ["model_card"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_DATA = "https://huggingface.co/datasets/"
 _LINES = ("longest", "shortest", "random")
 
 
 def model_card(record: TrainingRecord, recipe: Recipe, name: str) -> str:
     """Return the card of a model that is called ``name``."""
     parts = [
-        _front_matter(recipe, record),
+        _front_matter(recipe, record, name),
         f"# {_text(name)}",
         _opening(record, recipe),
         _usage(),
@@ -43,18 +45,54 @@ def _public(value: str) -> str:
     return key + equals + (Path(rest).name if rest.startswith(("/", "~")) else rest)
 
 
-def _front_matter(recipe: Recipe, record: TrainingRecord) -> str:
+def _front_matter(recipe: Recipe, record: TrainingRecord, name: str) -> str:
     fields: dict[str, Any] = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
         "tags": ["reward-model", "rmeval"],
     }
-    # The Hub takes names of its own only.
-    if _HUB_ID.fullmatch(recipe.model_name_or_path):
+    if record.model.fingerprint.startswith("hub:") and _HUB_ID.fullmatch(recipe.model_name_or_path):
         fields["base_model"] = recipe.model_name_or_path
-    if _HUB_ID.fullmatch(recipe.dataset_name) and record.data.revision is not None:
-        fields["datasets"] = [recipe.dataset_name]
-    return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---"
+    if datasets := _datasets(record):
+        fields["datasets"] = datasets
+    fields |= _model_index(record, name)
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, width=120)}---"
+
+
+def _datasets(record: TrainingRecord) -> list[str]:
+    """Return the data sets on the Hub that the pairs came from: the one named, or the sources of prepared ones."""
+    if record.data.revision is not None and _HUB_ID.fullmatch(record.data.dataset):
+        return [record.data.dataset]
+    homes = (each.home.removeprefix(_HUB_DATA) for each in record.licences if each.home.startswith(_HUB_DATA))
+    return list(dict.fromkeys(home for home in homes if _HUB_ID.fullmatch(home)))
+
+
+def _model_index(record: TrainingRecord, name: str) -> dict[str, Any]:
+    """Return what the Hub shows of the results: each set of pairs with its interval; nothing where there is none."""
+    from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
+
+    results = [
+        EvalResult(
+            task_type="preference_evaluation",
+            task_name="Preference evaluation",
+            dataset_type=_public(result.name if result.name != HELD_OUT else record.data.dataset),
+            dataset_name=_public(result.name) if result.name != HELD_OUT else "Held-out pairs",
+            metric_type="accuracy",
+            metric_name="Accuracy",
+            metric_value=result.accuracy,
+            metric_args={
+                "n": result.n,
+                "ties": result.ties,
+                "low": result.low,
+                "high": result.high,
+                "confidence": CONFIDENCE,
+                "interval": METHOD,
+            },
+        )
+        for result in record.results
+        if result.accuracy is not None
+    ]
+    return {"model-index": eval_results_to_model_index(name, results)} if results else {}
 
 
 def _opening(record: TrainingRecord, recipe: Recipe) -> str:
@@ -78,6 +116,7 @@ rmeval rewardbench --model THIS-FOLDER
 ```python
 from transformers import AutoTokenizer, pipeline
 
+folder = "THIS-FOLDER"  # where this file lies, or the model's id on the Hub
 tokenizer = AutoTokenizer.from_pretrained(folder)
 pipe = pipeline("text-classification", model=folder, tokenizer=tokenizer)
 chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4."}]
@@ -101,7 +140,7 @@ def _results(record: TrainingRecord) -> str:
     ]
     for result in record.results:
         name = _text(_public(result.name))
-        if result.subsets:
+        if len(result.subsets) > 1:  # Of one subset the row above says all.
             lines += ["", f"By subset of {name}, with 95% intervals:", ""]
             lines += ["| subset | n | accuracy | 95% interval |"]
             lines += ["| --- | ---: | ---: | ---: |"]

@@ -21,7 +21,7 @@ from rmeval.trainer.data.pairs import opening_of
 from rmeval.trainer.loop.metrics import pair_metrics
 from rmeval.types import Example, Messages, Progress
 
-__all__ = ["PairResult", "overlaps", "report", "write_pairs"]
+__all__ = ["HELD_OUT", "PairResult", "overlaps", "report", "write_pairs"]
 
 HELD_OUT = "held-out"
 
