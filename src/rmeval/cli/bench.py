@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
 

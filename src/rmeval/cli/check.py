@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 from rmeval.errors import UsageError
 
 if TYPE_CHECKING:

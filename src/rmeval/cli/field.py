@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 from rmeval.errors import RmevalError, UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Score the suites, write runs and pages, print the table."""
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir
     from rmeval.eval.field import evaluate_field
     from rmeval.reports.field.console import print_field

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Read runs and published results, write the site, print the tables."""
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
     from rmeval.reports.board.console import print_board
     from rmeval.reports.board.files import board_json
     from rmeval.reports.board.leaderboard import leaderboard

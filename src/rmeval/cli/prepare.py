@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 from rmeval.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _benchmarks(names: Sequence[str]) -> dict[str, Sequence[Example]]:
 @contextmanager
 def _stages() -> Iterator[Stages]:
     """Show a progress bar, a new one for each thing that is being done."""
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
 
     with ExitStack() as bars:
         current: list[tuple[str, Progress]] = []

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 
 if TYPE_CHECKING:
     from rmeval.eval.scoring.score import ScoreSummary
@@ -64,7 +64,7 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Score a data set's completions and write its rows with their scores."""
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.scoring.score import score
 
     with progress_bar("scoring rows") as progress:

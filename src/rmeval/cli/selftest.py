@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Score a sample in many ways and compare; exit 1 if a decision moves."""
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.selftest import selftest
     from rmeval.reports.run.console import print_selftest
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 from rmeval.errors import RmevalError
 from rmeval.eval.suites import SUITES, Suite
 
@@ -141,7 +141,7 @@ def _score(
     **given: Any,
 ) -> None:
     """Score a suite, write the run and its page, and print it."""
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir, evaluate
     from rmeval.reports.run.console import print_run
     from rmeval.reports.run.summary import summary

@@ -66,7 +66,7 @@ def command(
         return
     if output_dir is None:
         raise UsageError("where to? give the model's folder with --output-dir")
-    from rmeval.cli.progress import progress_bar
+    from rmeval.cli.shared.progress import progress_bar
     from rmeval.trainer.train import train
 
     first = os.environ.get("RANK", "0") == "0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rmeval.cli.progress import progress_bar
+from rmeval.cli.shared.progress import progress_bar
 
 
 @pytest.fixture
