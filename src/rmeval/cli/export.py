@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rmeval.cli import options as opt
+from rmeval.cli.shared import options as opt
 
 if TYPE_CHECKING:
     from rmeval.reports.export.parts import Export

@@ -15,10 +15,11 @@ from typing import Any
 from rmeval.eval.numbers.credits import Judged, judge
 from rmeval.eval.numbers.intervals import CONFIDENCE, METHOD
 from rmeval.eval.suites import suite_of
-from rmeval.records import RunRecord, parse_messages, scored_examples
+from rmeval.records import RunRecord, scored_examples
 from rmeval.reports.export.parts import Asked, Export, Number, hub_data, model_id, numbers
 from rmeval.reports.run.summary import info_title
 from rmeval.run_info import RunInfo
+from rmeval.run_tables import parse_messages
 
 __all__ = ["DATASTORE", "VERSION", "every_eval_ever"]
 
