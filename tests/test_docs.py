@@ -18,11 +18,12 @@ DOCS = REPOSITORY / "docs"
 def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), names)  # noqa: S102
     assert (tmp_path / "runs" / "random" / "run.json").exists()
+    assert (tmp_path / "comparison.html").exists()
 
 
 def test_the_audit_page_has_the_table_of_codes() -> None:

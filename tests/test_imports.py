@@ -115,7 +115,8 @@ BELOW: dict[str, set[str]] = {"types": set(), "errors": set(), "locks": {"errors
 BELOW["yaml_files"] = {"errors"}
 BELOW["run_info"] = BELOW["run_tables"] = {"types"}
 """Room -> the rooms that it may import, besides itself."""
-BELOW["records"] = {"types", "run_info", "run_tables", "files", *BELOW["files"]}
+BELOW["notebook"] = {"run_info"}
+BELOW["records"] = {"types", "run_info", "run_tables", "notebook", "files", *BELOW["files"]}
 BELOW["data_prep"] = {"records", "yaml_files", *BELOW["records"]}
 BELOW["eval"] = {"data_prep", *BELOW["data_prep"]}
 BELOW["reports"] = BELOW["bench"] = BELOW["trainer"] = {"eval", *BELOW["eval"]}

@@ -9,9 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rmeval.bench.plan import Sweep as Sweep
+    from rmeval.bench.run import run_bench as run_bench
     from rmeval.data_prep.prepare import prepare as prepare
     from rmeval.errors import RmevalError as RmevalError
     from rmeval.eval.evaluate import evaluate as evaluate
+    from rmeval.eval.gate.check import Gate as Gate
+    from rmeval.eval.gate.check import check as check
     from rmeval.eval.model_options import ModelOptions as ModelOptions
     from rmeval.eval.numbers.compare import Comparison as Comparison
     from rmeval.eval.numbers.compare import compare as compare
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from rmeval.records import load_run as load_run
     from rmeval.reports.board.entries import Leaderboard as Leaderboard
     from rmeval.reports.board.leaderboard import leaderboard as leaderboard
+    from rmeval.reports.run.report import report as report
     from rmeval.run_info import ModelInfo as ModelInfo
     from rmeval.trainer.train import train as train
     from rmeval.types import Conversation as Conversation
@@ -36,8 +41,9 @@ _HOMES = {
     "Comparison": "rmeval.eval.numbers.compare",
     "Conversation": "rmeval.types",
     "Example": "rmeval.types",
-    "Leaderboard": "rmeval.reports.board.entries",
+    "Gate": "rmeval.eval.gate.check",
     "Item": "rmeval.types",
+    "Leaderboard": "rmeval.reports.board.entries",
     "Message": "rmeval.types",
     "ModelInfo": "rmeval.run_info",
     "ModelOptions": "rmeval.eval.model_options",
@@ -48,11 +54,15 @@ _HOMES = {
     "ScoreSummary": "rmeval.eval.scoring.score",
     "Scorer": "rmeval.eval.scorers.base",
     "Suite": "rmeval.eval.suites.base",
+    "Sweep": "rmeval.bench.plan",
+    "check": "rmeval.eval.gate.check",
     "compare": "rmeval.eval.numbers.compare",
     "evaluate": "rmeval.eval.evaluate",
     "leaderboard": "rmeval.reports.board.leaderboard",
     "load_run": "rmeval.records",
     "prepare": "rmeval.data_prep.prepare",
+    "report": "rmeval.reports.run.report",
+    "run_bench": "rmeval.bench.run",
     "score": "rmeval.eval.scoring.score",
     "train": "rmeval.trainer.train",
 }
@@ -61,6 +71,7 @@ __all__ = [
     "Comparison",
     "Conversation",
     "Example",
+    "Gate",
     "Item",
     "Leaderboard",
     "Message",
@@ -73,11 +84,15 @@ __all__ = [
     "ScoreSummary",
     "Scorer",
     "Suite",
+    "Sweep",
+    "check",
     "compare",
     "evaluate",
     "leaderboard",
     "load_run",
     "prepare",
+    "report",
+    "run_bench",
     "score",
     "train",
 ]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rmeval import files
+from rmeval import files, notebook
 from rmeval.errors import RunError
 from rmeval.run_info import RunInfo
 from rmeval.run_tables import TAG, TEXT_COLUMNS
@@ -56,6 +56,13 @@ class RunRecord:
         """``examples.parquet``: a row an example, in data-set order; messages as JSON text."""
         frame: pd.DataFrame = self.examples_table.to_pandas()
         return frame
+
+    def __repr__(self) -> str:
+        return notebook.line(self.info, self.path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return notebook.table(self.info, self.path)
 
     def with_info(self, **changes: Any) -> RunRecord:
         """Return the same run with other values in ``info``."""
@@ -183,6 +190,11 @@ def load_run(path: str | Path, *, with_text: bool = True) -> RunRecord:
         except (OSError, pa.ArrowException) as error:
             raise RunError(f"cannot read {file}: {error}") from None
     return RunRecord(info, tables[0], tables[1], folder)
+
+
+def as_run(run: RunRecord | str | Path, *, with_text: bool = True) -> RunRecord:
+    """Return a run as it is, or read it from its folder; errors are those of ``load_run``."""
+    return run if isinstance(run, RunRecord) else load_run(run, with_text=with_text)
 
 
 def _load_info(folder: Path) -> RunInfo:

@@ -20,7 +20,7 @@ import torch
 from rmeval.bench import storage
 from rmeval.bench.measure.ceiling import Ceiling
 from rmeval.bench.plan import Setting, Sweep
-from rmeval.bench.run import Announcement, bench
+from rmeval.bench.run import Announcement, bench, run_bench
 from rmeval.bench.subjects.model import Subject
 from rmeval.bench.subjects.rows import RequestRow
 from rmeval.errors import ModelError, RunError, UsageError
@@ -41,6 +41,14 @@ def swept(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = Sweep(str(tiny_model), (1, 4), ("float32", "bfloat16"), (32, 4096), max_time=0.2)
     bench(sweep, folder)
     return folder
+
+
+def test_from_python(tiny_model: Path, tmp_path: Path) -> None:
+    sweep = Sweep(str(tiny_model), (1,), ("float32",), (8,), max_time=0.1)
+    document = run_bench(sweep, str(tmp_path / "b"))
+    assert list(rows(document)) == ["float32-1x8"]
+    with pytest.raises(RunError, match="--overwrite"):
+        run_bench(replace(sweep, lengths=(9,)), tmp_path / "b")
 
 
 # --- the timer --------------------------------------------------------------------------------------------------

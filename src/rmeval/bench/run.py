@@ -41,6 +41,12 @@ class Announcement:
     folder: Path
 
 
+def run_bench(sweep: Sweep | str, output_dir: str | Path | None = None, *, overwrite: bool = False) -> storage.Document:
+    """Measure a sweep, or the default one of a model; ``bench`` has the arguments and errors."""
+    asked = Sweep(sweep) if isinstance(sweep, str) else sweep
+    return bench(asked, None if output_dir is None else Path(output_dir), overwrite=overwrite)
+
+
 def bench(
     sweep: Sweep,
     output_dir: Path | None = None,

@@ -30,10 +30,10 @@ def evaluate(
     dataset: str | Path | RowsLike | None = None,
     dataset_revision: str | None = None,
     split: str | None = None,
-    subsets: Sequence[str] = (),
+    subsets: str | Sequence[str] = (),
     limit: int | None = None,
     limit_per_subset: int | None = None,
-    suite_options: Sequence[str] = (),
+    suite_options: str | Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     lists: Lists = "all",
     weights: str | None = None,
@@ -54,7 +54,7 @@ def evaluate(
             ``datasets.Dataset``; None for the suite's own.
         dataset_revision: Branch, tag or commit of a Hub data set.
         split: Split of the data set.
-        subsets: Only these subsets; empty for all.
+        subsets: Only these subsets, or only this one; empty for all.
         limit: Only the first so many examples, after ``subsets``.
         limit_per_subset: A quick look: only so many examples of each subset, the same ones for the same ``seed``.
         suite_options: Options that the suite itself has, by name, such as RewardBench's ``include-prior-sets``.
@@ -85,9 +85,9 @@ def evaluate(
         dataset,
         dataset_revision,
         split,
-        tuple(subsets),
+        _names(subsets),
         limit,
-        tuple(suite_options),
+        _names(suite_options),
         mapped,
         lists,
         limit_per_subset,
@@ -99,6 +99,11 @@ def evaluate(
         return _evaluate(job)
     with records.output_folder(Path(output_dir), overwrite=overwrite):
         return records.write_run(_evaluate(job), Path(output_dir))
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return several names, or the one that is given as a text."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _evaluate(job: Job) -> RunRecord:

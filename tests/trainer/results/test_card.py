@@ -123,7 +123,8 @@ def test_the_snippet_runs_as_it_stands(tiny_model: Path) -> None:
     names: dict[str, object] = {}
     exec(compile(snippet.replace("THIS-FOLDER", str(tiny_model)), "README.md", "exec"), names)  # noqa: S102
     alone = pipeline("text-classification", model=str(tiny_model))
-    assert names["score"] == pytest.approx(alone(str(names["text"]), function_to_apply="none")[0]["score"], abs=1e-6)
+    expected = alone(str(names["text"]), function_to_apply="none")[0]["score"]
+    assert names["score"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_subset_is_not_told_twice() -> None:

@@ -89,7 +89,7 @@ def rows_in_memory(source: RowsLike) -> Rows:
 
 
 def _is_frame(source: object) -> TypeGuard[pd.DataFrame]:
-    return type(source).__module__.startswith("pandas.") and type(source).__name__ == "DataFrame"
+    return type(source).__module__.partition(".")[0] == "pandas" and type(source).__name__ == "DataFrame"
 
 
 def _frame_rows(frame: pd.DataFrame) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rmeval.errors import RunError, UsageError
 from rmeval.eval.gate.rules import DEFAULT_RULES, GateRule, Mode, matching, parse_rule
@@ -11,7 +12,7 @@ from rmeval.eval.gate.verdicts import Line, judge_accuracy, judge_count, judge_f
 from rmeval.eval.numbers.compare import Comparison, compare
 from rmeval.eval.numbers.differences import ALPHA, Difference, Differences
 from rmeval.eval.numbers.paired import holm
-from rmeval.records import RunRecord
+from rmeval.records import RunRecord, as_run
 from rmeval.run_info import Results
 
 __all__ = ["LEAST_ALPHA", "Gate", "check", "judge_accuracies"]
@@ -41,10 +42,10 @@ class Gate:
 
 
 def check(
-    candidate: RunRecord,
-    baseline: RunRecord | None = None,
+    candidate: RunRecord | str | Path,
+    baseline: RunRecord | str | Path | None = None,
     *,
-    rules: Sequence[GateRule] | None = None,
+    rules: Sequence[GateRule | str] | None = None,
     floors: Sequence[GateRule] = (),
     alpha: float = ALPHA,
     mode: Mode = "regression",
@@ -54,9 +55,9 @@ def check(
     """Judge a candidate against a baseline, against floors, or both.
 
     Args:
-        candidate: The run that may be better or worse.
-        baseline: The run to compare with; None to look at the floors alone.
-        rules: What may drop by how much; None for ``overall:0`` and ``section:*:0``.
+        candidate: The run that may be better or worse, or its folder.
+        baseline: The run to compare with, or its folder; None to look at the floors alone.
+        rules: What may drop by how much, such as ``"overall:1%"``; None for ``overall:0`` and ``section:*:0``.
         floors: Lowest values allowed (of counts, highest).
         alpha: How often the rules together may fail although nothing changed.
         mode: ``noninferiority`` to let only pass what is shown to have dropped by less than its margin.
@@ -71,6 +72,8 @@ def check(
         raise UsageError(f"alpha must lie between 0 and 0.5, not {alpha:g}")
     if alpha < LEAST_ALPHA:
         raise UsageError(f"alpha {alpha:g} is too small: p is computed down to {LEAST_ALPHA:g}")
+    candidate = as_run(candidate, with_text=False)
+    baseline = None if baseline is None else as_run(baseline, with_text=False)
     lines: list[Line] = []
     comparison = None
     warnings: list[str] = []
@@ -78,7 +81,8 @@ def check(
         comparison = compare(baseline, candidate, common_only=common_only)
         if comparison.lost:
             raise RunError(f"subset {comparison.lost[0]} cannot be compared: the candidate has no finite score in it")
-        asked = [parse_rule(text) for text in DEFAULT_RULES] if rules is None else rules
+        given = DEFAULT_RULES if rules is None else rules
+        asked = [parse_rule(rule) if isinstance(rule, str) else rule for rule in given]
         lines = judge_accuracies(asked, comparison, alpha=alpha, mode=mode, margin=margin)
         lines += _others(asked, baseline, candidate, comparison, mode)
         warnings = [*comparison.warnings, *_too_little_data(lines), *_other_machines(lines, baseline, candidate)]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rmeval.errors import RunError, UsageError
 from rmeval.eval.numbers.credits import Judged, judge
 from rmeval.eval.numbers.differences import Differences, PairedOutcome, differences
 from rmeval.eval.suites import Suite, suite_of
-from rmeval.records import RunRecord, scored_examples
+from rmeval.records import RunRecord, as_run, scored_examples
 from rmeval.types import ScoredExample
 
 __all__ = ["Comparison", "Flips", "compare", "pair"]
@@ -47,18 +48,21 @@ class Comparison(Differences):
     """What a reader must know before believing the numbers, a line each."""
 
 
-def compare(baseline: RunRecord, candidate: RunRecord, *, common_only: bool = False) -> Comparison:
+def compare(
+    baseline: RunRecord | str | Path, candidate: RunRecord | str | Path, *, common_only: bool = False
+) -> Comparison:
     """Compare two runs of the same suite on the same examples.
 
     Args:
-        baseline: The run to compare with.
-        candidate: The run that may be better or worse.
+        baseline: The run to compare with, or its folder.
+        candidate: The run that may be better or worse, or its folder.
         common_only: Compare the examples that both runs have, where they are not all the same.
 
     Raises:
         UsageError: if the runs are of different suites or weights, or of different examples without ``common_only``.
-        RunError: if a run's tables do not fit together, or no example is valid in both runs.
+        RunError: if there is no run, its tables do not fit together, or no example is valid in both runs.
     """
+    baseline, candidate = as_run(baseline, with_text=False), as_run(candidate, with_text=False)
     suite = _common_suite(baseline, candidate)
     shared, not_common = pair(baseline, candidate, common_only)
     judged = [judge(suite, run) for run in zip(*shared, strict=True)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from rmeval.errors import UsageError, did_you_mean
 from rmeval.eval.suites import SUITES, Suite, know
 from rmeval.files import OutputFolder
+from rmeval.records import RunRecord
 from rmeval.reports.board.entries import Apart, Entry, Leaderboard
 from rmeval.reports.board.files import board_csv, board_json, board_markdown, suites_csv
 from rmeval.reports.board.imports import read_imports
@@ -22,7 +23,7 @@ __all__ = ["leaderboard"]
 
 
 def leaderboard(
-    runs: Sequence[str | Path],
+    runs: Sequence[RunRecord | str | Path],
     output_dir: str | Path,
     *,
     imports: Sequence[str | Path] = (),
@@ -36,7 +37,7 @@ def leaderboard(
     """Write a leaderboard of runs and of published results.
 
     Args:
-        runs: Folders of runs, or folders that hold them, one or two levels down.
+        runs: Runs on disk, their folders, or folders that hold some, one or two levels down.
         output_dir: Folder for ``index.html``, a page a model, and the same as CSV, JSON and Markdown.
         imports: Published results: per-subset JSON, CSV with a column a section, or folders of those.
         suites: Suites made in Python that runs may be of.
@@ -58,8 +59,17 @@ def leaderboard(
     _check_weights([weights, import_weights], suites)
     if not runs and not imports:
         raise UsageError("nothing to show: pass folders of runs, or published results with --import")
+    places = [_place(run) for run in runs]
     with site_folder(Path(output_dir), overwrite=overwrite) as folder:
-        return _write(folder, runs, imports, weights, import_weights, seed, progress)
+        return _write(folder, places, imports, weights, import_weights, seed, progress)
+
+
+def _place(run: RunRecord | str | Path) -> str | Path:
+    if not isinstance(run, RunRecord):
+        return run
+    if run.path is None:
+        raise UsageError(f"the run of {run.info.model.name} is in memory only: a leaderboard is of runs on disk")
+    return run.path
 
 
 def _write(

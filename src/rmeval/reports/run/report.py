@@ -10,7 +10,7 @@ from rmeval.errors import UsageError
 from rmeval.eval.numbers.views.best_of_n import best_of_n
 from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT, LengthGroup, RightIs, by_length
 from rmeval.eval.suites import Suite, know, suite_of
-from rmeval.records import RunRecord
+from rmeval.records import RunRecord, as_run
 from rmeval.reports.run.arrays import RunArrays, run_arrays
 from rmeval.reports.run.best_of_n import draw_best_of_n
 from rmeval.reports.run.compare_view import compare_views
@@ -23,10 +23,34 @@ from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import Plot
 from rmeval.run_info import Estimate, RunInfo, SubsetResult
 
-__all__ = ["report_page", "write_report"]
+__all__ = ["report", "report_page", "write_report"]
 
 MOST_RUNS = 8
 """Beyond that a leaderboard reads better."""
+
+
+def report(
+    runs: RunRecord | str | Path | Sequence[RunRecord | str | Path],
+    output: str | Path = "report.html",
+    *,
+    common_only: bool = False,
+    suites: Sequence[Suite] = (),
+) -> Path:
+    """Write the report of one run, or of several with the first as the baseline; return where it is.
+
+    Args:
+        runs: A run or its folder, or several.
+        output: The HTML file.
+        common_only: Compare the examples that the runs have in common, where they are not all the same.
+        suites: Suites made in Python that the runs are of.
+
+    Raises:
+        UsageError: if the runs cannot be compared.
+        RunError: if there is no run, its tables do not fit together, or the page cannot be written.
+    """
+    several = [runs] if isinstance(runs, RunRecord | str | Path) else runs
+    write_report([as_run(run) for run in several], Path(output), common_only=common_only, suites=suites)
+    return Path(output)
 
 
 def write_report(
