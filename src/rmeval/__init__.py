@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rmeval.eval.numbers.compare import compare as compare
     from rmeval.eval.scorers.base import Pointwise as Pointwise
     from rmeval.eval.scorers.base import Scorer as Scorer
+    from rmeval.eval.scorers.held import from_model as from_model
     from rmeval.eval.scoring.score import ScoreSummary as ScoreSummary
     from rmeval.eval.scoring.score import score as score
     from rmeval.eval.suites.base import Suite as Suite
@@ -58,6 +59,7 @@ _HOMES = {
     "check": "rmeval.eval.gate.check",
     "compare": "rmeval.eval.numbers.compare",
     "evaluate": "rmeval.eval.evaluate",
+    "from_model": "rmeval.eval.scorers.held",
     "leaderboard": "rmeval.reports.board.leaderboard",
     "load_run": "rmeval.records",
     "prepare": "rmeval.data_prep.prepare",
@@ -88,6 +90,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "from_model",
     "leaderboard",
     "load_run",
     "prepare",

@@ -17,7 +17,8 @@ class ModelInfo:
     kind: str
     """``classifier``, ``baseline`` or the name of a scorer's own kind."""
     fingerprint: str
-    """``hub:<commit>`` for a Hub model, ``sha256:<digest>`` of its files for a folder."""
+    """``hub:<commit>`` for a Hub model, ``sha256:<digest>`` of its files for a folder, ``memory:<digest>`` of its
+    configuration and weights for one that Python handed over."""
     revision: str | None = None
     architecture: str | None = None
     parameters: int | None = None

@@ -11,7 +11,7 @@ import numpy as np
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
-from rmeval.data_prep.text.template import Template, load_template
+from rmeval.data_prep.text.template import load_template
 from rmeval.errors import UsageError
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
@@ -21,6 +21,7 @@ from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
+from rmeval.eval.models.held import Held
 from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, template_day
 from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
@@ -36,7 +37,7 @@ class ClassifierScorer(Pointwise):
     """Scores conversations with a sequence classifier.
 
     Args:
-        name: A folder, a Hub id, ``quickstart``.
+        source: A folder, a Hub id, ``quickstart``, or a model in memory, which is taken as it is.
         options: How to load and run it.
         journal: Where scores are kept; None for nowhere. Whoever opened it closes it.
 
@@ -45,24 +46,15 @@ class ClassifierScorer(Pointwise):
         UsageError: if an option has a value that does not exist.
     """
 
-    def __init__(self, name: str, options: ModelOptions, journal: Journal | None = None) -> None:
+    def __init__(self, source: str | Held, options: ModelOptions, journal: Journal | None = None) -> None:
         _check(options)
         today = template_day(options)
-        device = pick_device(options.device)
-        dtype = pick_dtype(options.dtype, device)
-        if device.type == "cpu":
-            keep_freed_memory()
-        folder = locate(
-            name,
-            revision=options.revision,
-            allow_pickle=options.allow_pickle,
-            trust_remote_code=options.trust_remote_code,
-            journal=journal,
-        )
         self._audit = Audit()
-        tokenizer = load_tokenizer(folder, options)
-        template = load_template(tokenizer, options.chat_template)
-        model, precision, untrained = load_model(folder, options, dtype, device, self._audit)
+        held = _load(source, options, journal, self._audit) if isinstance(source, str) else source
+        self._given = source if isinstance(source, Held) else None
+        if self._given is not None and _name(held.precision.own) != "float32":
+            self._audit.note("no-float32-copy", f"the model in memory is in {_name(held.precision.own)}")
+        model, precision, tokenizer, template = held.model, held.precision, held.tokenizer, held.template
         max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length)
         padding = padding_of(model, tokenizer.pad_token_id)
         if is_decoder(model):
@@ -76,7 +68,7 @@ class ClassifierScorer(Pointwise):
             pad_token_id=padding.fills,
             batch_size=options.batch_size,
             journal=journal,
-            context=_context(folder, model, untrained),
+            context=held.context,
             audit=self._audit,
             # Whoever asks for an attention gets the model's own forward with it.
             fast=options.attn_implementation is None,
@@ -86,8 +78,7 @@ class ClassifierScorer(Pointwise):
         self.own_attention: str | None = getattr(model.config, "_attn_implementation", None)
         """Transformers' name of the attention that the model's own forward uses."""
         self._today = today
-        found = _describe(folder, options, model, template)
-        self._info = replace(found, device=str(device), max_length=max_length, untrained_head=untrained)
+        self._info = replace(_describe(held), max_length=max_length)
         self.lost: str | None = None
         """Why nothing of the last ``score`` is a score of what was asked; None where some is."""
         self.accounting: Accounting | None = None
@@ -157,6 +148,8 @@ class ClassifierScorer(Pointwise):
     def _score(
         self, conversations: Sequence[Conversation], encoded: list[Encoded], progress: Progress | None
     ) -> list[Score]:
+        if self._given is not None:
+            self._given.check()
         self.lost = why_all_lost(conversations, encoded, self._audit)
         see_that_they_fit(conversations, encoded, self._rows, self._tokenizer)
         scored = self._engine.score(encoded, progress)
@@ -225,19 +218,52 @@ def _check(options: ModelOptions) -> None:
         raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
 
 
-def _describe(folder: ModelFolder, options: ModelOptions, model: PreTrainedModel, template: Template) -> ModelInfo:
+def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audit) -> Held:
+    """Load a model from its folder or the Hub."""
+    device = pick_device(options.device)
+    dtype = pick_dtype(options.dtype, device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    folder = locate(
+        name,
+        revision=options.revision,
+        allow_pickle=options.allow_pickle,
+        trust_remote_code=options.trust_remote_code,
+        journal=journal,
+    )
+    tokenizer = load_tokenizer(folder, options)
+    template = load_template(tokenizer, options.chat_template)
+    model, precision, untrained = load_model(folder, options, dtype, device, audit)
+    return Held(
+        model,
+        tokenizer,
+        template,
+        precision,
+        name=folder.name,
+        fingerprint=folder.fingerprint,
+        context=_context(folder, model, untrained),
+        revision=folder.revision,
+        untrained=untrained,
+        tokenizer_name=options.tokenizer,
+        tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
+    )
+
+
+def _describe(held: Held) -> ModelInfo:
     """Return which model, tokenizer and template these are."""
     return ModelInfo(
-        name=folder.name,
+        name=held.name,
         kind="classifier",
-        fingerprint=folder.fingerprint,
-        revision=folder.revision,
-        architecture=type(model).__name__,
-        parameters=model.num_parameters(),
-        template_hash=template.sha256,
-        template_source=template.source,
-        tokenizer=options.tokenizer,
-        tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
+        fingerprint=held.fingerprint,
+        revision=held.revision,
+        architecture=type(held.model).__name__,
+        parameters=held.model.num_parameters(),
+        device=str(held.model.device),
+        template_hash=held.template.sha256,
+        template_source=held.template.source,
+        tokenizer=held.tokenizer_name,
+        tokenizer_fingerprint=held.tokenizer_fingerprint,
+        untrained_head=held.untrained,
     )
 
 
