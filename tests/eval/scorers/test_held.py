@@ -54,7 +54,7 @@ def test_a_scorer_is_of_the_weights_that_it_was_made_of(tiny_model: Path) -> Non
     assert evaluate(scorer, "mini", limit=20).info.results == first.info.results
     model(**tokenizer("What?", return_tensors="pt")).logits.sum().backward()
     torch.optim.SGD(model.parameters(), lr=0.1).step()
-    with pytest.raises(ModelError, match="weights of .* changed since from_model was called: call it again"):
+    with pytest.raises(ModelError, match=r"weights of .* changed since from_model was called: call it again"):
         evaluate(scorer, "mini", limit=20)
     second = evaluate(from_model(model, tokenizer), "mini", limit=20)
     assert second.scores.score.tolist() != first.scores.score.tolist()

@@ -86,7 +86,8 @@ def hold(model: object, tokenizer: object, *, name: str | None = None, chat_temp
         )
     template = load_template(tokenizer, chat_template)
     weights: dict[int, Any] = {id(weight): weight for weight in (*model.parameters(), *model.buffers())}
-    own = copy.deepcopy(model, weights).eval()
+    own: Any = copy.deepcopy(model, weights)
+    own.eval()
     fingerprint = f"memory:{_digest(model)}"
     return Held(
         own,
