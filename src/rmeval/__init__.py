@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rmeval.bench.plan import Sweep as Sweep
     from rmeval.bench.run import run_bench as run_bench
+    __version__: str
     from rmeval.data_prep.prepare import prepare as prepare
     from rmeval.errors import RmevalError as RmevalError
     from rmeval.eval.evaluate import evaluate as evaluate
@@ -103,10 +104,14 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Load a public name from its home."""
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("rmeval")
     if name not in _HOMES:
         raise AttributeError(f"module 'rmeval' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

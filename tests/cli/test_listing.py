@@ -62,3 +62,12 @@ def test_a_name_that_is_none(arguments: list[str], words: str, capsys: pytest.Ca
     assert words in err
     assert err.count("\n") == 1
     assert "rmeval: error: " in err
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_in_a_pipe_a_name_is_a_line(
+    what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    assert _run(["list", what]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == NAMES[what]

@@ -28,13 +28,17 @@ from rmeval.cli import (
     suites,
     train,
 )
+from rmeval.cli.shared.arguments import check_arguments
+from rmeval.cli.shared.help import Command, Group
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
     name="rmeval",
+    cls=Group,
     help="Evaluate reward models: accuracy with intervals, on data you can name, in runs you can repeat.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -51,17 +55,26 @@ check.register(app)
 export.register(app)
 cache.register(app)
 listing.register(app)
+for _each in app.registered_commands:
+    _each.cls = Command
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from importlib import metadata
 
         print(metadata.version("rmeval"))
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Take what stands before the verb."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -76,7 +89,9 @@ def _run(arguments: list[str] | None) -> int:
     if any(argument.encode("utf-8", "replace").decode() != argument for argument in given):
         return _fail("an argument is not valid UTF-8")
     try:
-        code = app(arguments, standalone_mode=False)
+        group = typer.main.get_command(app)
+        check_arguments(group, given)
+        code = group(given, prog_name="rmeval", standalone_mode=False)
     except RmevalError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -86,8 +101,10 @@ def _run(arguments: list[str] | None) -> int:
         if not hasattr(error, "format_message"):
             traceback.print_exc()
             return 70
-        # A bare `rmeval` has printed its help and has nothing to add.
-        return _fail(error.format_message()) if error.format_message() else 2
+        if type(error).__name__ == "NoArgsIsHelpError":  # A bare `rmeval`, or `rmeval cache`: its message is the help.
+            print(error.format_message(), file=sys.stderr)
+            return 2
+        return _fail(error.format_message())
     if code == 130:
         print(f"interrupted: go on with {shlex.join(['rmeval', *given])}", file=sys.stderr)
     return code if isinstance(code, int) else 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _model, _timed, _compare, _output = map(opt.panel, ("Model", "Sweep", "Compare", "Output"))
 _New: TypeAlias = Annotated[
-    Path | None, typer.Argument(metavar="[NEW.json]", help="With --compare: this bench, none is run.")
+    Path | None, typer.Argument(metavar="NEW.json", help="With --compare: this bench, none is run.")
 ]
 _Model: TypeAlias = Annotated[str | None, _model("Any of `rmeval list kinds`, or config:PATH for random weights.")]
 _RandomWeights: TypeAlias = Annotated[bool, _model("Take only the model's configuration.", "--random-weights")]

@@ -16,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 def command(
     what: Annotated[
-        str, typer.Argument(help="suites, kinds, models, baselines, findings, sources, mixtures or recipes.")
+        str,
+        typer.Argument(
+            metavar="WHAT", help="suites, kinds, models, baselines, findings, sources, mixtures or recipes."
+        ),
     ],
 ) -> None:
     """List what there is of a kind: a name a line, with what it means."""

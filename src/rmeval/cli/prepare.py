@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    mixture: Annotated[str, typer.Argument(help="A name of rmeval list mixtures, or a YAML file.")],
+    mixture: Annotated[str, typer.Argument(metavar="MIXTURE", help="A name of rmeval list mixtures, or a YAML file.")],
     output_dir: Annotated[Path, typer.Option(help="Folder for the data set.", rich_help_panel=_OUTPUT)],
     source: Annotated[
         list[str] | None,

@@ -18,7 +18,10 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; the first is the baseline.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of runs; the first is the baseline.", show_default=False),
+    ],
     output: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     common_only: Annotated[
         bool, typer.Option("--common-only", help="Compare only the examples that a run shares with the first.")

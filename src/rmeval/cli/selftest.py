@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -29,7 +30,7 @@ def command(
     trust_remote_code: opt.TrustRemoteCode = False,
     allow_pickle: opt.AllowPickle = False,
     allow_untrained_head: opt.AllowUntrainedHead = False,
-    dataset: opt.DatasetName = None,
+    dataset: Annotated[str | None, opt.data_option("Hub id, file or folder. Default: mini.")] = None,
     split: opt.Split = None,
     as_json: opt.Json = False,
 ) -> None:

@@ -19,7 +19,7 @@ from rmeval.eval.suites import SUITES, Suite
 if TYPE_CHECKING:
     from rmeval.records import RunRecord
 
-_File = Annotated[Path, typer.Argument(help="The suite file.", show_default=False)]
+_File = Annotated[Path, typer.Argument(metavar="FILE", help="The suite file.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -69,6 +69,9 @@ def _options(
 def _own(suite: Suite) -> dict[str, Parameter]:
     """Return the options that only this suite has."""
     found = {}
+    if suite.dataset is None:
+        kind = Annotated[str | None, opt.data_option("Hub id, file or folder of the rows.  [required]")]
+        found["dataset"] = Parameter("dataset", Parameter.KEYWORD_ONLY, default=None, annotation=kind)
     for name, option in suite.options.items():
         flag = Annotated[bool, opt.data_option(option.help, f"--{name}")]
         found[name] = Parameter(_parameter(name), Parameter.KEYWORD_ONLY, default=False, annotation=flag)
@@ -94,17 +97,18 @@ def _command(
     Args:
         run: Takes the context and, by name, what the options say.
         first: Arguments before them.
-        own: Options of this command only, after those of the data.
+        own: Options of this command only: in place of a common one of that name, or after those of the data.
         without: Common options that it does not have.
     """
 
     def called(context: typer.Context, **given: Any) -> None:
         run(context, **given)
 
-    common = [each for each in signature(_options, eval_str=True).parameters.values() if each.name not in without]
+    own, shared = dict(own or {}), signature(_options, eval_str=True).parameters.values()
+    common = [own.pop(each.name, each) for each in shared if each.name not in without]
     place = [each.name for each in common].index("output_dir")
     arguments = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in (first or {}).items()]
-    named = [*common[:place], *(own or {}).values(), *common[place:]]
+    named = [*common[:place], *own.values(), *common[place:]]
     context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     whole = [context, *arguments, *(each.replace(kind=Parameter.KEYWORD_ONLY) for each in named)]
     # Typer reads what a command takes from these two.

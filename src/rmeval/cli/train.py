@@ -39,7 +39,7 @@ def _launch_config(name: str | None) -> None:
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="A .yaml file, or a name: `rmeval list recipes`.")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A .yaml file, or a name: `rmeval list recipes`.")],
     output_dir: Annotated[Path | None, typer.Option(help="The model's folder.")] = None,
     values: Annotated[
         list[str] | None,

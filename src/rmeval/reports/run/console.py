@@ -75,13 +75,19 @@ def print_selftest(found: SelfTest) -> None:
 
 
 def print_names(rows: Iterable[tuple[str, str]]) -> None:
-    """Print names and what they mean."""
+    """Print names and what they mean; a line each, whatever its length, where no terminal is."""
+    rows, console = list(rows), Console(highlight=False)
+    if not console.is_terminal:
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, meaning in rows:
+            print(f"{plain(name).plain:{width}}  {plain(meaning).plain}")
+        return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, meaning in rows:
         table.add_row(plain(name), plain(meaning))
-    Console(highlight=False).print(table)
+    console.print(table)
 
 
 def _table(run: RunRecord) -> Table:
