@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rmeval.errors import RunError
-from rmeval.files import LOCK, OutputFolder, output_folder, replacing, replacing_all, write_text
+from rmeval.files import LOCK, OutputFolder, output_folder, replacing, replacing_all, write_own, write_text
 
 HOLD = """
 import os, sys, time
@@ -280,3 +280,35 @@ def test_a_note_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
         assert folder.owned == {"half"}
         folder.claim(["more"])
         assert json.loads((tmp_path / LOCK).read_bytes().splitlines()[-1]) == {"what": "thing", "files": ["more"]}
+
+
+def test_a_file_by_itself_replaces_only_its_like(tmp_path: Path) -> None:
+    path = tmp_path / "page.txt"
+    write_own(path, "mark one", "mark ")
+    write_own(path, "mark two", "mark ")
+    assert path.read_text() == "mark two"
+    path.write_text("")  # Such as of mktemp.
+    write_own(path, "mark three", "mark ")
+    path.write_text("my notes")
+    with pytest.raises(RunError, match=r"page\.txt is there and rmeval did not write it"):
+        write_own(path, "mark four", "mark ")
+    path.write_text("x" * 10_000 + "mark ")  # Too far down.
+    with pytest.raises(RunError, match="did not write it"):
+        write_own(path, "mark five", "mark ")
+
+
+@pytest.mark.parametrize("name", [".", "..", "there", "there/.."])
+def test_a_folder_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="cannot write .*: it is a folder"):
+        write_text(Path(name), "x")
+    assert names(tmp_path) == []
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(RunError, match="it is no file"):
+        write_text(pipe, "x")
+    assert pipe.is_fifo()

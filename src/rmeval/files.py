@@ -17,11 +17,23 @@ from typing import BinaryIO
 from rmeval.errors import RmevalError, RunError
 from rmeval.locks import LOCK, check_not_held, claims, is_of, lock, note, owner, writing_to
 
-__all__ = ["LOCK", "OutputFolder", "output_folder", "replacing", "replacing_all", "room", "write_text"]
+__all__ = [
+    "LOCK",
+    "OutputFolder",
+    "check_own",
+    "output_folder",
+    "replacing",
+    "replacing_all",
+    "room",
+    "write_own",
+    "write_text",
+]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TORCH = ("PytorchStreamWriter failed writing", "inline_container.cc")
 """What torch says where a file could not be written to its end, whatever the reason."""
+_BEGINNING = 8192
+"""Bytes of a file in which its mark stands."""
 _NAMED = 3
 """Files that a message names."""
 
@@ -34,8 +46,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give the name of a temporary file beside ``path``, which takes its place once the block is through.
 
     Raises:
-        OSError: if it cannot be written; what was at ``path`` is still there then, and the temporary file is gone.
+        OSError: if it cannot be written, or is a folder or a device; what was at ``path`` is still there then, and the
+            temporary file is gone.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_all([path]) as (temporary,):
         yield temporary
@@ -104,6 +121,38 @@ def write_text(path: Path, text: str) -> None:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_own(path: Path, text: str, mark: str) -> None:
+    """Write a file that stands by itself, such as a page of runs; one that is there is replaced if rmeval wrote it.
+
+    Args:
+        path: The file.
+        text: Its content.
+        mark: What stands near the beginning of all files of this kind that rmeval writes, and of no others.
+
+    Raises:
+        RunError: if somebody else's file is there, or it cannot be written.
+    """
+    check_own(path, mark)
+    write_text(path, text)
+
+
+def check_own(path: Path, mark: str) -> None:
+    """See that a file may be written: nothing is there, or an empty file, or one of this kind that rmeval wrote.
+
+    Raises:
+        RunError: if not.
+    """
+    if not path.is_file():  # Not there; or a folder or a pipe, and to write it says so.
+        return
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(_BEGINNING)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+    if beginning and mark.encode() not in beginning:
+        raise RunError(f"{path} is there and rmeval did not write it: move it away, or write to another file")
 
 
 # --- folders ----------------------------------------------------------------------------------------------------

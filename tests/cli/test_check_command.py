@@ -107,6 +107,8 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
     check(*BOTH, "--junit", "out/check.xml", "--markdown", "out/check.md", code=1, capsys=capsys)
     assert (here / "summary.md").read_text() == "before\n"  # Not under GitHub Actions.
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    check(*BOTH, "--junit", "out/check.xml", "--markdown", "out/check.md", "--json", code=1, capsys=capsys)  # Again.
+    (here / "summary.md").write_text("before\n")
     out, err = check(*BOTH, "--json", code=1, capsys=capsys)
     assert json.loads(out)["passed"] is False
     assert err == "::error title=rmeval check::overall dropped by 26.25 points (one-sided p below 0.001)\n"
@@ -141,6 +143,9 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
         ([*BOTH, "--alpha", "often"], "--alpha: 'often' is no number"),
         ([*BOTH, "--alpha", "1"], "alpha must lie between 0 and 0.5"),
         ([*BOTH, "--junit", "rows.jsonl/x.xml"], "cannot write rows.jsonl/x.xml"),
+        ([*BOTH, "--markdown", "."], "cannot write .: it is a folder"),
+        ([*BOTH, "--markdown", "after/run.json"], "after/run.json is there and rmeval did not write it"),
+        ([*BOTH, "--junit", "rows.jsonl"], "rows.jsonl is there and rmeval did not write it"),
         ([*BOTH, "--fail-over", "x"], "No such option"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,4 +57,23 @@ def test_mistakes(runs: list[str], tmp_path: Path) -> None:
     assert "no finished run" in refused(RunError, str(tmp_path / "none"), "--output", str(tmp_path / "x.html"))
     assert "cannot write the page" in refused(RunError, runs[0], "--output", str(tmp_path))
     assert "leaderboard" in refused(UsageError, *[runs[0]] * 9, "--output", str(tmp_path / "x.html"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["run.json", "scores.parquet", "examples.parquet", "notes.html"])
+def test_a_page_replaces_a_page_and_nothing_else(name: str, runs: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(runs[0], folder)
+    (folder / "notes.html").write_text("<!doctype html><title>my notes</title>")
+    before = (folder / name).read_bytes()
+    assert "rmeval did not write it" in refused(RunError, str(folder), "--output", str(folder / name))
+    assert (folder / name).read_bytes() == before
+    assert typed(str(folder), "--output", str(folder / "page.html")).exit_code == 0
+    assert typed(*runs, "--output", str(folder / "page.html")).exit_code == 0
+
+
+@pytest.mark.parametrize("output", [".", "..", "/"])
+def test_a_folder_is_no_page(output: str, runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "it is a folder" in refused(RunError, runs[0], "--output", output)
     assert list(tmp_path.iterdir()) == []

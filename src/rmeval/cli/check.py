@@ -91,13 +91,13 @@ def command(
 
 
 def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | None) -> None:
-    from rmeval.files import write_text
+    from rmeval.files import write_own
     from rmeval.reports.gate import files
 
     if junit is not None:
-        write_text(junit, files.junit(gate))
+        write_own(junit, files.junit(gate), files.JUNIT_MARK)
     if markdown is not None:
-        write_text(markdown, files.markdown(gate, report))
+        write_own(markdown, files.markdown(gate, report), files.MARKDOWN_MARK)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -132,12 +133,31 @@ def test_what_is_wrong_is_said_before_the_model_is_loaded(source: str, tmp_path:
 
 def test_overwrite_replaces_the_whole_file_at_the_end(source: str, tmp_path: Path) -> None:
     output = tmp_path / "o.jsonl"
-    output.write_text("old")
+    old = json.dumps({"messages": [], "score": 0.5}) + "\n"
+    output.write_text(old)
     with pytest.raises(KeyboardInterrupt):
         score(Fake(stop="40"), source, output, overwrite=True)
-    assert output.read_text() == "old"
+    assert output.read_text() == old
     score(Fake(), source, output, overwrite=True)
     assert len(lines(output)) == 40
+
+
+@pytest.mark.parametrize("name", ["o.jsonl", "o.jsonl.gz", "o.parquet"])
+def test_overwrite_replaces_no_file_of_somebody_elses(name: str, source: str, tmp_path: Path) -> None:
+    output = tmp_path / name
+    if name == "o.parquet":  # Such as the scores of a run.
+        table = {"example_id": ["a"], "role": ["chosen"], "score": [0.5]}
+        pq.write_table(pa.table(table), output)
+    else:
+        output.write_text('{"prompt": "mine"}\n')
+    before = output.read_bytes()
+    assert "did not write it" in refused(RunError, "/no/model", source, output, overwrite=True)
+    assert output.read_bytes() == before
+    output.unlink()
+    score(Fake(), source, output)
+    written = output.read_bytes()
+    score(Fake(), source, output, overwrite=True)  # Its own is replaced.
+    assert output.read_bytes() == written
 
 
 # --- rows without end -------------------------------------------------------------------------------------------

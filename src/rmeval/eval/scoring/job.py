@@ -10,11 +10,11 @@ from pathlib import Path
 from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.scorable import ScorableRow, scorable_rows
 from rmeval.data_prep.rows.stream import RowSource, open_source
-from rmeval.errors import UsageError
+from rmeval.errors import RunError, UsageError
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import Scorer
-from rmeval.eval.scoring.sinks import OUTPUT_SUFFIXES
+from rmeval.eval.scoring.sinks import OUTPUT_SUFFIXES, holds_scores
 from rmeval.eval.suites.mini import MINI, mini_path
 from rmeval.types import Progress
 
@@ -58,10 +58,14 @@ class ScoreJob:
 
         Raises:
             UsageError: if it is what is written.
+            RunError: if what would be replaced is nothing that ``rmeval score`` wrote.
         """
         source = open_source(str(mini_path()) if self.dataset == MINI.dataset else self.dataset, split=self.split)
         if any(path.exists() and path.samefile(file) for path in self.paths for _, file in source.files):
             raise UsageError("--output and --best cannot be a file of the data set")
+        for path in self.paths:
+            if path.exists() and not holds_scores(path):
+                raise RunError(f"{path} is there and rmeval score did not write it: move it away, or write elsewhere")
         return source
 
     def rows(self, source: RowSource) -> Iterator[ScorableRow]:

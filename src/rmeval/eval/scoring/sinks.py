@@ -20,7 +20,7 @@ from rmeval.locks import let_go, note, owner, take
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["OUTPUT_SUFFIXES", "Sink", "open_sink", "writing"]
+__all__ = ["OUTPUT_SUFFIXES", "Sink", "holds_scores", "open_sink", "writing"]
 
 OUTPUT_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
@@ -28,6 +28,22 @@ OUTPUT_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 def open_sink(path: Path) -> Sink:
     """Return what writes a file of one of ``OUTPUT_SUFFIXES``; nothing is opened yet."""
     return Parquet(path) if path.suffix.lower() == ".parquet" else JsonLines(path)
+
+
+def holds_scores(path: Path) -> bool:
+    """Return whether a finished file may be one that ``rmeval score`` wrote: empty, or with scores beside the rows."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow.parquet as pq
+
+            names = set(pq.read_schema(path).names)
+        else:
+            with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+                names = set(json.loads(stream.readline() or b'{"score": 0}'))
+    except (OSError, EOFError, ValueError, TypeError):
+        return False
+    of_a_run = {"example_id", "role"} <= names
+    return bool(names & {"score", "scores", "score_chosen"}) and not of_a_run
 
 
 @contextmanager

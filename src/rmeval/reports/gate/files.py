@@ -16,8 +16,10 @@ from rmeval.eval.gate.check import Gate
 from rmeval.reports.gate.console import COULD_SHOW, cells, columns, headline, meaning_of_p, where
 from rmeval.reports.shell.names import printable
 
-__all__ = ["append_file", "junit", "markdown", "workflow_commands"]
+__all__ = ["JUNIT_MARK", "MARKDOWN_MARK", "append_file", "junit", "markdown", "workflow_commands"]
 
+JUNIT_MARK, MARKDOWN_MARK = '<testsuite name="rmeval check"', "### rmeval check: "
+"""What stands near the beginning of each of these files."""
 _MARKS = {"pass": "✅", "improvement": "⬆️", "cannot tell": "❔", "regression": "❌"}
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
@@ -30,7 +32,7 @@ def markdown(gate: Gate, report: str | None = None) -> str:
         gate: What came of the check.
         report: Path or address of the HTML comparison, to link to.
     """
-    lines = [f"### rmeval check: {headline(gate)}", ""]
+    lines = [f"{MARKDOWN_MARK}{headline(gate)}", ""]
     if gate.baseline is not None:
         lines.append(f"- baseline: {code(where(gate.baseline))}")
     lines.append(f"- candidate: {code(where(gate.candidate))}")

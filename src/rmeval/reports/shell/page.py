@@ -49,7 +49,7 @@ import jinja2
 from markupsafe import Markup
 
 from rmeval.errors import RunError
-from rmeval.files import replacing
+from rmeval.files import check_own, replacing
 
 __all__ = ["count", "decimal", "interval", "pack", "percent", "points", "render_page", "visible", "write_page"]
 
@@ -219,12 +219,18 @@ def render_page(
     )
 
 
+_MARK = '<meta name="generator" content="rmeval '
+"""Stands in every page, from ``base.html``."""
+
+
 def write_page(path: Path, html: str) -> int:
     """Write a page; return its size in bytes.
 
     Raises:
-        RunError: if it cannot be written; a page that was there before is then still whole.
+        RunError: if it cannot be written, or a file is there that is no page of rmeval's; what was there before is then
+            still whole.
     """
+    check_own(path, _MARK)
     raw = html.encode()
     try:
         with replacing(path) as temporary:
