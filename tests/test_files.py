@@ -301,7 +301,7 @@ def test_a_file_by_itself_replaces_only_its_like(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RunError, match="cannot write .*: it is a folder"):
+    with pytest.raises(RunError, match=r"cannot write .*: it is a folder"):
         write_text(Path(name), "x")
     assert names(tmp_path) == []
 

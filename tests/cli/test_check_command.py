@@ -92,6 +92,16 @@ def test_settings_of_the_folder_and_of_the_command_line(here: Path, capsys: pyte
     assert json.loads(out)["alpha"] == 0.01
 
 
+def test_the_baseline_and_the_floors_may_stand_in_the_settings(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "rmeval.toml").write_text('[check]\nbaseline = "before"\nthresholds = "floors.yaml"\n')
+    (here / "floors.yaml").write_text("overall: 70%\n")
+    out, _ = check("check", "--candidate", "after", "--json", code=1, capsys=capsys)
+    assert [line["verdict"] for line in json.loads(out)["lines"]] == ["regression", "pass"]
+    check("check", "--candidate", "after", "--baseline", "after", code=0, capsys=capsys)
+    (here / "rmeval.toml").write_text("[chekc]\nbaseline = 'before'\n")
+    assert "did you mean 'check'" in refused("check", "--candidate", "after", "--baseline", "after", capsys=capsys)
+
+
 def test_floors(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "floors.yaml").write_text("overall: 80%\nsubsets: {b: 0.9}\n")
     out, _ = check("check", "--candidate", "after", "--thresholds", "floors.yaml", code=1, capsys=capsys)

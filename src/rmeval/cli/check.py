@@ -69,11 +69,12 @@ def command(
     from rmeval.eval.numbers.differences import ALPHA
     from rmeval.records import load_run
 
+    found = find_settings(Path())
+    baseline, thresholds = baseline or found.baseline, thresholds or found.thresholds
     if baseline is None and thresholds is None:
         raise UsageError("nothing to compare with: pass --baseline RUN, --thresholds FILE, or both")
     if baseline is None and any(value is not None for value in (fail_on, mode, margin)):
         raise UsageError("--fail-on, --mode and --margin compare with a baseline: pass --baseline RUN")
-    found = find_settings(Path())
     gate = check(
         load_run(candidate),
         None if baseline is None else load_run(baseline),

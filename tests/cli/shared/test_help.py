@@ -1,4 +1,4 @@
-"""``--help`` in a terminal of 80 columns: every name whole, types that people read, and no default that is not there."""
+"""``--help`` at 80 columns: every name whole, types that people read, and no default that is not there."""
 
 from __future__ import annotations
 

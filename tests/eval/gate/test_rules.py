@@ -152,6 +152,11 @@ def test_settings_of_both_files(tmp_path: Path) -> None:
         ('[check]\nalpha = "often"', "'often' is no number"),
         ("[check]\nmargin = true", "'True' is no number"),
         ("check = 3", "[check] is no table"),
+        ("[chekc]", "no key 'chekc'; did you mean 'check'?"),
+        ("[other]\n[check]", "no key 'other'"),
+        ("[tool.rmeval.check]\nalpha = 0.1", "write [check] there"),
+        ("[check]\nbaseline = 3", "[check] baseline: write a path"),
+        ('[check]\nthresholds = ""', "[check] thresholds: write a path"),
         ("[check", "cannot read rmeval.toml: "),
         ("\xff", "cannot read rmeval.toml: "),
     ],
@@ -162,6 +167,29 @@ def test_settings_that_are_none(tmp_path: Path, text: str, words: str) -> None:
         find_settings(tmp_path)
     assert words in str(caught.value)
     assert "rmeval.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tool.rmeval.chekc]", "[tool.rmeval]: no key 'chekc'; did you mean 'check'?"),
+        ("[tool.rmeval]\nalpha = 0.1", "[tool.rmeval]: no key 'alpha'"),
+        ("[tool]\nrmeval = 3", "[tool.rmeval] is no table"),
+    ],
+)
+def test_settings_that_are_none_in_a_project(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        find_settings(tmp_path)
+    assert words in str(caught.value)
+    (tmp_path / "pyproject.toml").write_text("[tool.other.chekc]\nx = 1\n")  # Another tool's.
+    assert find_settings(tmp_path) == Settings()
+
+
+def test_paths_in_settings_are_relative_to_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "rmeval.toml").write_text('[check]\nbaseline = "runs/before"\nthresholds = "/floors.yaml"\n')
+    found = find_settings(tmp_path)
+    assert (found.baseline, found.thresholds) == (tmp_path / "runs" / "before", Path("/floors.yaml"))
 
 
 def floors_of(tmp_path: Path, text: str) -> list[GateRule]:

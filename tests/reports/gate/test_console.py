@@ -99,3 +99,35 @@ def test_the_headline_counts(tmp_path: Path) -> None:
     data = write_rows(tmp_path / "rows.jsonl", ["a"] * 4)
     rules = [parse_rule(rule) for rule in ("overall:0", "invalid:0")]
     assert headline(check(run_of(data, "++++"), run_of(data, "++++"), rules=rules)) == "PASS: 2 checks"
+
+
+LONG = "llmbar-adver-neighbor"
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 100, 130])
+@pytest.mark.parametrize("name", ["a", LONG])
+def test_it_fits_any_terminal_with_every_number(
+    columns: int, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    found = gate(tmp_path, name=name)
+    print_gate(found)
+    shown = capsys.readouterr().out.partition("\n\n")[2].partition("\n\n")[0]
+    assert max(map(len, shown.splitlines())) <= columns
+    assert "…" not in shown
+    words = shown.split()
+    for line in found.lines:
+        assert {*" ".join(cells(line, found.mode)).replace("–", "").split(), *line.verdict.split()} <= {
+            word.strip(";") for word in words
+        }
+
+
+def test_an_improvement_shows_the_p_of_a_rise(tmp_path: Path) -> None:
+    """Twelve flips, all up: 2**-12; a drop like this has p 1."""
+    data = write_rows(tmp_path / "rows.jsonl", ["a"] * 40)
+    found = check(run_of(data, "+" * 40), run_of(data, "-" * 12 + "+" * 28), rules=[parse_rule("overall:0")])
+    (line,) = found.lines
+    assert (line.verdict, line.p, line.p_rise) == ("improvement", 1, 2**-12)
+    assert cells(line, found.mode)[4] == "<0.001"
+    assert "1.000" not in as_text(found)
+    assert as_json(found)["lines"][0]["p_rise"] == 2**-12

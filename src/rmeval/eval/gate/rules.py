@@ -47,7 +47,7 @@ COUNTS = ("invalid", "truncated")
 DEFAULT_RULES = ("overall:0", "section:*:0")
 _NAMED = ("section", "subset")
 _Kind = TypeVar("_Kind", bound=str)
-_KEYS = ("alpha", "fail-on", "margin", "mode")
+_KEYS = ("alpha", "baseline", "fail-on", "margin", "mode", "thresholds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +180,31 @@ class Settings:
     alpha: float | None = None
     mode: Mode | None = None
     margin: float | None = None
+    baseline: Path | None = None
+    thresholds: Path | None = None
 
 
 def find_settings(folder: Path) -> Settings:
     """Read ``[check]`` of ``rmeval.toml``, else ``[tool.rmeval.check]`` of ``pyproject.toml``; both may be absent.
 
+    Paths in them are relative to the folder.
+
     Raises:
-        UsageError: if a file cannot be read or holds what is no setting.
+        UsageError: if a file cannot be read or holds what is no setting: a table or key that is not known is an error,
+            for a gate whose rules were passed over would pass.
     """
-    for name, path in (("rmeval.toml", ("check",)), ("pyproject.toml", ("tool", "rmeval", "check"))):
-        found: object = _read_toml(folder / name)
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        if found is not None:
-            return _settings(found, f"{name}: [{'.'.join(path)}]")
-    return Settings()
+    own = _read_toml(folder / "rmeval.toml")
+    if "tool" in own:
+        raise UsageError("rmeval.toml: no table [tool]; write [check] there, [tool.rmeval.check] is for pyproject.toml")
+    _known(own, ("check",), "rmeval.toml")
+    if "check" in own:
+        return _settings(own["check"], "rmeval.toml: [check]", folder)
+    tools = _read_toml(folder / "pyproject.toml").get("tool", {})
+    table = tools.get("rmeval", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageError("pyproject.toml: [tool.rmeval] is no table")
+    _known(table, ("check",), "pyproject.toml: [tool.rmeval]")
+    return _settings(table["check"], "pyproject.toml: [tool.rmeval.check]", folder) if "check" in table else Settings()
 
 
 def _read_toml(path: Path) -> Mapping[str, object]:
@@ -207,7 +217,7 @@ def _read_toml(path: Path) -> Mapping[str, object]:
         raise UsageError(f"cannot read {path.name}: {error}") from None
 
 
-def _settings(table: object, where: str) -> Settings:
+def _settings(table: object, where: str, folder: Path) -> Settings:
     if not isinstance(table, dict):
         raise UsageError(f"{where} is no table")
     _known(table, _KEYS, where)
@@ -220,7 +230,15 @@ def _settings(table: object, where: str) -> Settings:
         alpha=None if "alpha" not in table else parse_share(table["alpha"], f"{where} alpha"),
         mode=None if mode is None else parse_mode(mode, f"{where} mode"),
         margin=None if "margin" not in table else parse_share(table["margin"], f"{where} margin"),
+        baseline=_path(table.get("baseline"), f"{where} baseline", folder),
+        thresholds=_path(table.get("thresholds"), f"{where} thresholds", folder),
     )
+
+
+def _path(value: object, where: str, folder: Path) -> Path | None:
+    if value is None or (isinstance(value, str) and value):
+        return None if value is None else folder / value
+    raise UsageError(f'{where}: write a path, such as "runs/baseline"')
 
 
 def parse_mode(value: object, where: str) -> Mode:

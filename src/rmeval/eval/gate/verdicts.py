@@ -52,11 +52,18 @@ class Line:
     """For accuracies that were compared."""
     p: float | None = None
     """One-sided p of a drop, adjusted for all rules that were tested; in a test of non-inferiority, its p."""
+    p_rise: float | None = None
+    """One-sided p of a rise, adjusted for all rules that were tested."""
     bound: float | None = None
     """The one-sided bound of the difference at the confidence 1 - alpha, of this number alone: by how much it dropped
     at least (the upper bound, below 0 where it surely dropped); in a test of non-inferiority, at most (the lower)."""
     smallest_detectable: float | None = None
     """The smallest true drop that this rule would have found four times in five; None where it could find none."""
+
+    @property
+    def shown_p(self) -> float | None:
+        """The p of what the verdict says: of a rise for an improvement, else ``p``."""
+        return self.p_rise if self.verdict == "improvement" else self.p
 
     @property
     def target(self) -> str:
@@ -111,7 +118,7 @@ def judge_accuracy(
     least = smallest_detectable(found.sample, level)
     failed = _fails(verdict, mode)
     bound = low if mode == "noninferiority" else high
-    return Line(rule, name, verdict, failed, reason, found.baseline, found.candidate, found, p, bound, least)
+    return Line(rule, name, verdict, failed, reason, found.baseline, found.candidate, found, p, rise, bound, least)
 
 
 def exact_limit(rule: GateRule) -> Fraction:

@@ -6,14 +6,16 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rmeval.eval.gate.check import Gate
 from rmeval.eval.gate.rules import Mode
 from rmeval.eval.gate.verdicts import Line, Verdict
 from rmeval.records import RunRecord
-from rmeval.reports.shell.console import plain, print_whole
+from rmeval.reports.shell.console import plain
 from rmeval.reports.shell.names import short
 
 __all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "columns", "headline", "print_gate"]
@@ -42,12 +44,12 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
     for warning in gate.warnings:
         console.print(plain(f"warning    {warning}", "yellow"))
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", *columns(gate), "verdict"):
-        table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
-    for line in gate.lines:
-        table.add_row(plain(short(line.target)), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
-    print_whole(table, console)
+    for table in (_table(gate), _two_lines(gate)):
+        if Console(width=10_000).measure(table).maximum <= console.width:
+            console.print(table)
+            break
+    else:
+        _print_paragraphs(gate, console)
     console.print()
     for line in gate.lines:
         if line.verdict != "pass" or line.failed:
@@ -59,6 +61,48 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
     if report:
         console.print(plain(f"HTML comparison: {report}"), soft_wrap=True)
     console.print(headline(gate), style="bold green" if gate.passed else "bold red")
+
+
+def _table(gate: Gate) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", *columns(gate), "verdict"):
+        table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
+    for line in gate.lines:
+        table.add_row(plain(short(line.target)), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
+    return table
+
+
+def _two_lines(gate: Gate) -> Table:
+    """Return the table with two lines for one, for a terminal of 80 columns."""
+
+    def stacked(values: list[str], verdict: str) -> list[Text]:
+        baseline, candidate, difference, bound, p, could_show, flips = values
+        pairs = ((baseline, p), (candidate, could_show), (difference, bound), (verdict, flips))
+        return [Text(f"{upper}\n{'' if lower == '–' else lower}".rstrip()) for upper, lower in pairs]
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", *stacked(columns(gate), "verdict")):
+        table.add_column(name, justify="left" if name == "" or "verdict" in name else "right", no_wrap=True)
+    for line in gate.lines:
+        *numbers, verdict = stacked(cells(line, gate.mode), line.verdict)
+        table.add_row(plain(short(line.target)), *numbers, verdict)
+        verdict.stylize(_STYLES[line.verdict], 0, len(line.verdict))
+    return table
+
+
+def _print_paragraphs(gate: Gate, console: Console) -> None:
+    """Print what the table holds, a paragraph for a line, where no table fits."""
+    for line in gate.lines:
+        heading = plain(short(line.target), "bold")
+        console.print(heading.append("  ").append(plain(line.verdict, _STYLES[line.verdict])))
+        shown = " "
+        for title, cell in zip(columns(gate), cells(line, gate.mode), strict=True):
+            number = f" {title} {cell};"
+            if cell != "–" and cell_len(shown + number) > console.width:
+                console.print(plain(shown))
+                shown = " "
+            shown += number if cell != "–" else ""
+        console.print(plain(shown.rstrip(";")))
 
 
 def as_text(gate: Gate) -> str:
@@ -89,6 +133,7 @@ class LineDocument(TypedDict):
     flipped_to_wrong: int | None
     bound: float | None
     p: float | None
+    p_rise: float | None
     smallest_detectable: float | None
 
 
@@ -144,7 +189,7 @@ def cells(line: Line, mode: Mode) -> list[str]:
         str(after),
         f"{100 * found.difference:+.2f}",
         _bound(line.bound, mode),
-        "–" if line.p is None else "<0.001" if line.p < 0.001 else f"{line.p:.3f}",
+        "–" if line.shown_p is None else "<0.001" if line.shown_p < 0.001 else f"{line.shown_p:.3f}",
         "nothing" if least is None else f"{100 * least:.2f}",
         f"+{found.flipped_to_right:,} -{found.flipped_to_wrong:,}",
     ]
@@ -165,7 +210,9 @@ def meaning_of_p(gate: Gate) -> str:
     if gate.mode == "noninferiority":
         return f"one-sided p: of data like this if it had dropped by the margin (passes at {gate.alpha:g})"
     adjusted = f", adjusted for {tests} tests, which the bound is not" if tests > 1 else ""
-    return f"one-sided p: of a drop like this if nothing had changed{adjusted} (fails at {gate.alpha:g})"
+    rises = any(line.verdict == "improvement" for line in gate.lines)
+    drop = "a drop (for an improvement, a rise)" if rises else "a drop"
+    return f"one-sided p: of {drop} like this if nothing had changed{adjusted} (fails at {gate.alpha:g})"
 
 
 def where(run: RunRecord) -> str:
@@ -201,6 +248,7 @@ def _line(line: Line) -> LineDocument:
         "flipped_to_wrong": found.flipped_to_wrong if found else None,
         "bound": line.bound,
         "p": line.p,
+        "p_rise": line.p_rise,
         "smallest_detectable": line.smallest_detectable,
     }
 
