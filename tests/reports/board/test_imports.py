@@ -113,9 +113,10 @@ def test_other_files_in_a_folder_are_passed_over_and_named(tmp_path: Path) -> No
     folder = tmp_path / "published"
     write(folder / "m.json", {"model": "m", **EVAL})
     strays = [write(folder / "list.json", []), write(folder / "table.csv", "Model Name,Overall\nm,80\n")]
+    strays += [write(folder / "cut.json", '{"model": "x", "al'), write(folder / "lines.json", "{}\n{}\n")]
     board = leaderboard([], tmp_path / "site", imports=[folder])
     assert [row.entry.model for table in board.tables for row in table.rows] == ["m"]
-    assert {Path(name).name for name in board.ignored} == {"list.json", "table.csv"}
+    assert {Path(name).name for name in board.ignored} == {"list.json", "table.csv", "cut.json", "lines.json"}
     for stray in strays:
         assert "no" in refused(stray)
     (folder / "m.json").unlink()

@@ -135,6 +135,17 @@ def test_what_may_not_be_ranked_stands_apart_with_its_reason(board: Leaderboard)
     assert {each.label for each in board.apart if each.row is None} == {"changed", "stopped", "damaged"}
 
 
+def test_a_reference_line_is_no_model(data: Path, tmp_path: Path) -> None:
+    run = whole_run(tmp_path / "runs" / "model", data, decisions(0.9, 240, 1), "m", "rewardbench")
+    line = replace(run.info.model, name="baseline:shortest", kind="baseline")
+    whole_run(tmp_path / "runs" / "line", data, decisions(0.95, 240, 2), "x", "rewardbench", model=line)
+    board = leaderboard([tmp_path / "runs"], tmp_path / "site")
+    assert shown(board) == {"m": (1, 1)}
+    assert [(each.label, each.reasons) for each in board.apart] == [
+        ("baseline:shortest", ("a reference line, not a model",))
+    ]
+
+
 def test_a_table_a_suite(board: Leaderboard) -> None:
     assert [(table.suite.name, table.weights, len(table.rows)) for table in board.tables] == [
         ("rewardbench", "today", 7),

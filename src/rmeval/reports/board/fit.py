@@ -38,6 +38,8 @@ def _reasons(entry: Entry, suite: Suite, weights: str | None) -> tuple[str, ...]
     found = [*info.partial_reasons]
     if info.partial:
         found[:1] = [f"partial: {found[0]}" if found else "partial"]
+    if info.model.kind == "baseline":
+        found.append("a reference line, not a model")
     invalid = int((~entry.measured.decisions.valid).sum())
     if invalid and not any("finite score" in reason for reason in found):
         found.append(f"{invalid:,} examples have no finite score")

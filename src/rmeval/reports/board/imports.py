@@ -29,7 +29,7 @@ _SLACK = 1e-9
 
 
 class _OtherKindError(DataError):
-    """A whole file, of something else than published results."""
+    """A whole file, of something else than published results: in a folder it is passed over and named."""
 
 
 def read_imports(paths: Iterable[Path], weights: str | None, csv_weights: str | None) -> tuple[list[Entry], list[str]]:
@@ -44,7 +44,8 @@ def read_imports(paths: Iterable[Path], weights: str | None, csv_weights: str | 
         The entries, in the order of the files, and the files in folders that are no results.
 
     Raises:
-        DataError: if a file is missing, damaged, or not what it should be; in a folder, other files may lie about.
+        DataError: if a file is missing, or holds results that are not what they should be; in a folder, other files may
+            lie about, such as JSON that cannot be read.
     """
     paths = list(paths)
     files, ignored = _files(paths)
@@ -120,7 +121,7 @@ def _read_json(file: Path) -> _PerSubset:
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: not JSON that can be imported ({reason(error)})") from None
+        raise _OtherKindError(f"{file}: not JSON that can be imported ({reason(error)})") from None
     if not isinstance(value, dict) or not isinstance(value.get("model"), str) or not value["model"].strip():
         raise _OtherKindError(f'{file}: not a file of published results: it names no "model"')
     suite = _likeliest({suite.name: suite.homes(suite.default_weights) for suite in SUITES.values()}, value)
