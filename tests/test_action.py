@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from rmeval.cli import check
+from tests.comparing import run_of, write_rows
 from tests.conftest import REPOSITORY
 
 INPUTS = {"candidate", "baseline", "fail-on", "alpha", "mode", "margin", "thresholds", "common-only", "report", "junit"}
@@ -94,3 +98,91 @@ def test_the_workflow_to_copy_is_valid_and_knows_the_actions_inputs() -> None:
     (step,) = [step for step in workflow["jobs"]["check"]["steps"] if "rmeval@" in step.get("uses", "")]
     assert set(step["with"]) <= set(load("action.yml")["inputs"])
     assert not re.search(r"run:.*\$\{\{", (REPOSITORY / "docs" / "rmeval-check.yml").read_text())
+
+
+# --- the steps, as they stand, from a wheel -----------------------------------------------------------------------
+
+STEP = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``bin/python``, into which the first step has installed a wheel of rmeval; no other rmeval there.
+
+    Its dependencies are those of the tests: there is no network.
+    """
+    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
+    folder = tmp_path_factory.mktemp("action")
+    python = folder / "bin" / "python"
+    python.parent.mkdir()
+    fake = f"""#!/bin/bash
+case " $* " in *" pip install numpy "*) printf "%s\\n" "$PIP_CONSTRAINT" "$@" >{folder}/dependencies; exit 0;; esac
+exec {sys.executable} "$@"
+"""
+    python.write_text(fake)
+    python.chmod(0o755)
+    offline = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_TARGET": str(folder / "site")}
+    path = f"{python.parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "GITHUB_ACTION_PATH": str(REPOSITORY), **offline}
+    done = subprocess.run([*STEP, steps()[0]["run"]], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_dependencies_are_pinned(installed: Path) -> None:
+    constraints, *arguments = (installed / "dependencies").read_text().splitlines()
+    pinned = {line.partition("==")[0].lower() for line in Path(constraints).read_text().splitlines() if "==" in line}
+    asked = arguments[arguments.index("install") + 1 :]
+    assert set(asked) <= pinned
+    assert "hatchling" in pinned  # What the wheel is built with.
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    data = write_rows(folder / "rows.jsonl", ["a"] * 60)
+    decided = {"before": "+" * 60, "same": "+" * 60, "worse": "-" * 20 + "+" * 40, "hardly": "-" + "+" * 59}
+    for name, decisions in decided.items():
+        run_of(data, decisions, output=folder / name)
+    shutil.copytree(folder / "same", folder / "damaged")
+    (folder / "damaged" / "run.json").write_text("{")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("candidate", "code", "outputs"),
+    [
+        ("same", 0, {"result": "pass", "failed": "0", "exit-code": "0"}),
+        ("worse", 1, {"result": "regression", "failed": "1", "exit-code": "1"}),
+        ("hardly", 0, {"result": "cannot tell", "failed": "0", "exit-code": "0"}),
+        ("damaged", 2, {"result": "error", "exit-code": "2"}),
+        ("crash", 70, {"result": "error", "exit-code": "70"}),
+        ("absent rmeval", 70, {"result": "error", "exit-code": "70"}),
+    ],
+)
+def test_the_step_as_it_stands(
+    candidate: str, code: int, outputs: dict[str, str], installed: Path, runs: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    named = dict.fromkeys(steps()[-1]["env"], "")
+    named |= {"INPUT_CANDIDATE": "same" if " " in candidate else candidate, "INPUT_BASELINE": "before"}
+    site = [str(installed / "site")]
+    if candidate == "crash":  # A fault of our own, in what the verb loads first.
+        named["INPUT_CANDIDATE"] = "same"
+        (tmp_path / "sitecustomize.py").write_text(
+            "import rmeval.records\ndef fail(path):\n    raise ZeroDivisionError\nrmeval.records.load_run = fail\n"
+        )
+        site.append(str(tmp_path))
+    if " " in candidate:
+        (tmp_path / "rmeval").mkdir()
+        (tmp_path / "rmeval" / "__init__.py").write_text("raise ImportError\n")
+        site.insert(0, str(tmp_path))
+    environment = {**os.environ, **named, "PYTHONPATH": ":".join(site), "GITHUB_ACTIONS": "true"}
+    environment |= {"PATH": f"{installed / 'bin'}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(output)}
+    environment.pop("GITHUB_STEP_SUMMARY", None)
+    done = subprocess.run(
+        [*STEP, steps()[-1]["run"]], env=environment, cwd=runs, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert dict(line.split("=", 1) for line in output.read_text().splitlines()) == outputs
+    assert ("ZeroDivisionError" in done.stderr) == (candidate == "crash")

@@ -22,7 +22,7 @@ BOTH = ["check", "--baseline", "before", "--candidate", "after"]
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to be in, with three runs: ``after`` is worse than ``before``, ``same`` is not."""
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     data = write_rows(tmp_path / "rows.jsonl", ["a"] * 60 + ["b"] * 20)

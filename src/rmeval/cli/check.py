@@ -103,6 +103,9 @@ def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | 
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
             files.append_file(Path(summary), files.markdown(gate, report))
+        outputs = os.environ.get("GITHUB_OUTPUT")
+        if outputs:
+            files.append_file(Path(outputs), files.step_outputs(gate))
         for line in files.workflow_commands(gate):
             print(line, file=sys.stderr)
 

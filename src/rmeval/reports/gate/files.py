@@ -16,7 +16,7 @@ from rmeval.eval.gate.check import Gate
 from rmeval.reports.gate.console import COULD_SHOW, cells, columns, headline, meaning_of_p, where
 from rmeval.reports.shell.names import printable
 
-__all__ = ["JUNIT_MARK", "MARKDOWN_MARK", "append_file", "junit", "markdown", "workflow_commands"]
+__all__ = ["JUNIT_MARK", "MARKDOWN_MARK", "append_file", "junit", "markdown", "step_outputs", "workflow_commands"]
 
 JUNIT_MARK, MARKDOWN_MARK = '<testsuite name="rmeval check"', "### rmeval check: "
 """What stands near the beginning of each of these files."""
@@ -110,6 +110,13 @@ def workflow_commands(gate: Gate) -> Iterator[str]:
             yield f"::notice title=rmeval check::{_command(f'{line.target} {line.reason}')}"
     for warning in gate.warnings:
         yield f"::warning title=rmeval check::{_command(warning)}"
+
+
+def step_outputs(gate: Gate) -> str:
+    """Return what a later step of GitHub Actions can ask for: ``result`` and ``failed``."""
+    verdicts = {line.verdict for line in gate.lines}
+    result = next((each for each in ("regression", "cannot tell") if each in verdicts), "pass")
+    return f"result={result}\nfailed={sum(line.failed for line in gate.lines)}\n"
 
 
 def _command(text: str) -> str:
