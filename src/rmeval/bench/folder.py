@@ -17,7 +17,7 @@ from rmeval.errors import RunError
 from rmeval.eval.environment import own_version
 from rmeval.files import output_folder
 
-__all__ = ["default_folder", "hold"]
+__all__ = ["check_free", "default_folder", "hold"]
 
 
 @contextmanager
@@ -45,6 +45,16 @@ def hold(
         output.claim(files)
         document["rmeval"]["files"] = sorted({*files, *output.owned} & {*storage.FILES})
         yield document
+
+
+def check_free(folder: Path, sweep: Sweep) -> None:
+    """See that a folder holds no other bench and no finished one, before anything is loaded.
+
+    Raises:
+        RunError: if it does.
+    """
+    if (folder / storage.JSON).exists():
+        _open(folder, sweep, (), overwrite=False)
 
 
 def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -> storage.Document:

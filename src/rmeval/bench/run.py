@@ -120,6 +120,10 @@ def _plan(
 ) -> Cells:
     """Measure the machine, and say which cells are to be measured and what they will take."""
     own = document["rmeval"]
+    # What the model cannot take is known before the machine is measured, which takes its time.
+    planned = make_plan(sweep, source.shape, {}, {})
+    if all(each.reason is not None for each in planned):
+        raise UsageError(f"nothing to measure: {planned[0].cell.name}: {planned[0].reason}")
     ceiling = Ceiling(**own["ceiling"], longest=min(LONGEST, sweep.max_time / 100))
     unusable = _measure_ceiling(ceiling, sweep, device)
     rates = {dtype: max(values) for dtype, values in ceiling.rates.items()}

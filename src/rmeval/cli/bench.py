@@ -123,6 +123,12 @@ def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequ
     """Measure, and say where the files are."""
     from rmeval.bench import storage
     from rmeval.bench.compare import compare
+    from rmeval.bench.folder import check_free
+    from rmeval.eval.scorers import kind_of
+
+    folder, overwrite = context.params["output_dir"], context.params["overwrite"]
+    if folder is not None and not overwrite and "dtype" in kind_of(sweep.model).options:
+        check_free(folder, sweep)
     from rmeval.bench.run import bench
     from rmeval.reports.bench.page import write_bench_page
 
@@ -138,8 +144,8 @@ def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequ
 
     return bench(
         sweep,
-        context.params["output_dir"],
-        overwrite=context.params["overwrite"],
+        folder,
+        overwrite=overwrite,
         command=["rmeval", *sys.argv[1:]],
         announce=_announce,
         note=_note,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, TypeAlias, get_args
+
+from rmeval.errors import UsageError, did_you_mean
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[str, ...] = get_args(CompileMode)
@@ -48,3 +51,24 @@ class ModelOptions:
     """Go on with a randomly initialised head; the run says so."""
     steps: Steps | None = None
     """Of scores that are lists, one number a step: what makes one of them."""
+
+    def __post_init__(self) -> None:
+        """Check what can be known without the model: before data are read and torch is imported.
+
+        Raises:
+            UsageError: if an option has a value that does not exist.
+        """
+        if self.dtype not in ("auto", *DTYPES):
+            known = f"(known: auto, {', '.join(DTYPES)})"
+            raise UsageError(f"unknown dtype {self.dtype!r}{did_you_mean(self.dtype, DTYPES)} {known}")
+        for name, value in (("--batch-size", self.batch_size), ("--max-length", self.max_length)):
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1, not {value}")
+        if self.compile not in COMPILE_MODES:
+            raise UsageError(f"--compile is auto, on or off, not {self.compile!r}")
+        if self.template_date is not None:
+            try:
+                date.fromisoformat(self.template_date)
+            except ValueError:
+                given = repr(self.template_date)
+                raise UsageError(f"--template-date takes a date such as 2024-07-26, not {given}") from None

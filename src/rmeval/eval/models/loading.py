@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.template import TEMPLATE_DATE
-from rmeval.errors import ModelError, UsageError
+from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.adapter import adapter_weights, merge_adapter
@@ -46,17 +46,8 @@ def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedToke
 
 
 def template_day(options: ModelOptions) -> date:
-    """Return what a chat template that asks for today's date is told.
-
-    Raises:
-        UsageError: if it is no date.
-    """
-    if options.template_date is None:
-        return TEMPLATE_DATE
-    try:
-        return date.fromisoformat(options.template_date)
-    except ValueError:
-        raise UsageError(f"--template-date takes a date such as 2024-07-26, not {options.template_date!r}") from None
+    """Return what a chat template that asks for today's date is told."""
+    return TEMPLATE_DATE if options.template_date is None else date.fromisoformat(options.template_date)
 
 
 def load_model(

@@ -12,13 +12,12 @@ import numpy as np
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
 from rmeval.data_prep.text.template import load_template
-from rmeval.errors import UsageError
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.kernels.allocator import keep_freed_memory
 from rmeval.eval.engine.packed import Values
 from rmeval.eval.journal.journal import Journal
-from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
+from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
 from rmeval.eval.models.held import Held
@@ -47,7 +46,6 @@ class ClassifierScorer(Pointwise):
     """
 
     def __init__(self, source: str | Held, options: ModelOptions, journal: Journal | None = None) -> None:
-        _check(options)
         today = template_day(options)
         self._audit = Audit()
         held = _load(source, options, journal, self._audit) if isinstance(source, str) else source
@@ -208,14 +206,6 @@ class ClassifierScorer(Pointwise):
     def findings(self) -> Sequence[Finding]:
         """What the audit noticed up to now."""
         return self._audit.findings()
-
-
-def _check(options: ModelOptions) -> None:
-    """Refuse values that do not exist."""
-    if options.batch_size is not None and options.batch_size < 1:
-        raise UsageError(f"--batch-size must be at least 1, not {options.batch_size}")
-    if options.compile not in COMPILE_MODES:
-        raise UsageError(f"--compile is auto, on or off, not {options.compile!r}")
 
 
 def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audit) -> Held:
