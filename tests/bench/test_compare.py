@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,11 +54,24 @@ def test_without_a_roof_it_is_absolute_and_says_so() -> None:
 
 def test_a_difference_inside_the_noise_is_none() -> None:
     """Each number may be off by its own noise; 0.25 is more than either of them and less than both."""
-    line = judged("throughput:10%", {"noise": 0.15}, {"share_of_roof": 0.15, "noise": 0.15})
+    line = judged("throughput:30.1%", {"noise": 0.15}, {"share_of_roof": 0.15, "noise": 0.15})
     assert line.noise == pytest.approx(0.3)
     assert (line.verdict, line.failed) == ("inside the noise", False)
     line = judged("throughput:10%", {"noise": 0.12}, {"share_of_roof": 0.15, "noise": 0.12})
     assert (line.verdict, line.failed) == ("worse", True)
+
+
+def test_noise_larger_than_the_limit_can_tell_nothing() -> None:
+    """23.6% slower with a noise of 274% does not pass a limit of 10%; whether that fails is the user's choice."""
+    before: dict[str, Any] = {"noise": 1.37}
+    after: dict[str, Any] = {"share_of_roof": 0.2 * (1 - 0.236), "noise": 1.37}
+    line = judged("throughput:10%", before, after)
+    assert (line.verdict, line.failed) == ("cannot tell", False)
+    rule = replace(parse_rule("throughput:10%"), fail_on_noise=True)
+    (line,) = compare(document(measured(**before)), document(measured(**after)), [rule]).lines
+    assert (line.verdict, line.failed) == ("cannot tell", True)
+    within = judged("throughput:30.1%", {"noise": 0.15}, {"share_of_roof": 0.15, "noise": 0.15})
+    assert within.verdict == "inside the noise"
 
 
 def test_a_drop_within_the_limit_passes() -> None:

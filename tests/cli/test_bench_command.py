@@ -80,6 +80,17 @@ def test_two_files_are_compared(command: Callable[..., object], capsys: pytest.C
     assert printed["lines"][0]["worse_by"] == pytest.approx(0.25)
 
 
+def test_noise_larger_than_the_limit(command: Callable[..., object], capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = files(share_of_roof=0.15, noise=0.5)
+    compared = ["--compare", old, new, "--fail-on", "throughput:10%"]
+    assert command(*compared) == 0
+    out = capsys.readouterr().out
+    assert "cannot tell" in out
+    assert out.splitlines()[-1].startswith("CANNOT TELL: 1 of 1 comparisons: the noise is larger than the limit")
+    assert command(*compared, "--fail-on-noise") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "FAIL: 1 of 1 comparisons"
+
+
 @pytest.fixture(scope="module")
 def rmeval() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The whole command line with ``bench`` in it, as a program."""

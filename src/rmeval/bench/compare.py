@@ -15,7 +15,7 @@ from rmeval.errors import UsageError
 from rmeval.eval.gate.rules import parse_limit, split_rule
 
 Kind: TypeAlias = Literal["throughput", "latency", "memory", "flips"]
-Verdict: TypeAlias = Literal["worse", "better", "same", "inside the noise"]
+Verdict: TypeAlias = Literal["worse", "better", "same", "inside the noise", "cannot tell"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -26,6 +26,8 @@ class BenchRule:
     kind: Kind
     limit: float | None
     """A share of the old value; for flips, how many more. None: shown, never failed."""
+    fail_on_noise: bool = False
+    """Fail where the noise is larger than the limit, so that nothing can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,12 @@ def _judge(rule: BenchRule, before: CellRow, after: CellRow) -> BenchLine:
     noise = _noise(before, after) if rule.kind in ("throughput", "latency") else 0.0
     beyond = worse_by > (rule.limit or 0.0) + 1e-9  # The last digit of a quotient is no change.
     quiet = noise is not None and abs(worse_by) <= noise and worse_by != 0
-    verdict: Verdict = "inside the noise" if quiet else "worse" if beyond else "better" if worse_by < 0 else "same"
-    failed = rule.limit is not None and verdict == "worse"
+    verdict: Verdict = "worse" if beyond else "better" if worse_by < 0 else "same"
+    if quiet:
+        # Noise larger than the limit hides what the rule asks about: to pass would be a claim.
+        hidden = rule.limit is not None and noise is not None and noise > rule.limit
+        verdict = "cannot tell" if hidden else "inside the noise"
+    failed = rule.limit is not None and (verdict == "worse" or (verdict == "cannot tell" and rule.fail_on_noise))
     return BenchLine(cell, rule.kind, basis, old, new, worse_by, noise, rule.limit, verdict, failed)
 
 

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
@@ -49,6 +49,9 @@ _Old: TypeAlias = Annotated[
 _FailOn: TypeAlias = Annotated[
     list[str] | None, _compare("Exit 1 for throughput:10%, latency:20%, memory:5% or flips:0; may be repeated.")
 ]
+_FailOnNoise: TypeAlias = Annotated[
+    bool, _compare("Exit 1 also where the noise is larger than the limit.", "--fail-on-noise")
+]
 _OutputDir: TypeAlias = Annotated[Path | None, _output("Folder of the files. Default: runs/bench-MODEL-TIME.")]
 _Overwrite: TypeAlias = Annotated[bool, _output("Replace another bench there.", "--overwrite")]
 _HELP = """Time a model over batch sizes and dtypes: throughput, latency, memory, and the decisions that flip.
@@ -86,6 +89,7 @@ def command(
     against: _Against = None,
     compare: _Old = None,
     fail_on: _FailOn = None,
+    fail_on_noise: _FailOnNoise = False,
     output_dir: _OutputDir = None,
     overwrite: _Overwrite = False,
     as_json: opt.Json = False,
@@ -97,9 +101,11 @@ def command(
 
     if compare is None and (fail_on or new is not None):
         raise UsageError("--fail-on and NEW.json need a bench to hold against: pass --compare OLD.json")
+    if fail_on_noise and not fail_on:
+        raise UsageError("--fail-on-noise is about the limits of --fail-on: pass that too, such as throughput:10%")
     if new is not None and model is not None:
         raise UsageError("NEW.json is compared as it is; leave --model out, or leave NEW.json out to run a bench")
-    rules = [parse_rule(rule) for rule in fail_on or ()]
+    rules = [replace(parse_rule(rule), fail_on_noise=fail_on_noise) for rule in fail_on or ()]
     old = None if compare is None else storage.read(compare)
     if new is not None and old is not None:
         judged = compare_benches(old, storage.read(new), rules)

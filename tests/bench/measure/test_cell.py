@@ -132,3 +132,12 @@ def test_a_sample_is_a_power_of_two_within_its_tokens(texts: Texts) -> None:
     assert [row.conversation.example_id for rows in sample.rows for row in rows[:1] if row.conversation] == [
         example.id for example in sample.examples
     ]
+
+
+def test_a_cell_faster_than_its_roof_has_none() -> None:
+    """153% of what is possible is a wrong ceiling, such as that of float16 on a CPU."""
+    found = complete(measured(), Ceiling({"float32": [1e10]}, [1e12]), None)
+    share = found["share_of_roof"]
+    assert isinstance(share, float)
+    too_low = complete(measured(), Ceiling({"float32": [1e10 * share / 1.53]}, [1e12]), None)
+    assert (too_low["share_of_roof"], too_low["roof_seconds"], too_low["mfu"]) == (None, None, None)

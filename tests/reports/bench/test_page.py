@@ -54,6 +54,16 @@ def test_a_plot_for_each_question_and_the_roof_in_it() -> None:
     assert [plot.id for plot in draw(without)] == ["throughput-64", "latency-64", "memory-64"]
 
 
+def test_a_plot_of_single_dots_is_left_out() -> None:
+    one: list[Any] = [row for row in two_dtypes() if row["batch_size"] == 1]
+    assert [plot.id for plot in draw(one)] == ["flips"]  # Two settings.
+    assert draw(one[:1]) == []
+    page = bench_page(document(*one[:1]))
+    assert 'href="#plots"' not in page
+    assert '<svg class="plot"' not in page
+    assert "<bdi>float32-1x64</bdi>" in page
+
+
 def test_text_from_outside_is_data(capsys: pytest.CaptureFixture[str]) -> None:
     content = document(
         measured(), measured(status="skipped", reason=EVIL, batch_size=2), sweep={"model": EVIL}, device=EVIL

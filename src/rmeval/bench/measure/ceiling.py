@@ -79,6 +79,8 @@ def roof(flops: float, moved: float, rate: float, bandwidth: float) -> Roof:
 def matrix_rate(dtype: str, device: torch.device, longest: float = LONGEST) -> float:
     """Return the best rate of square matrix products in operations a second: 2 n³ over the shortest time.
 
+    A plain product, and a linear layer, which a processor may compute in another way: in float16 a CPU may be much faster
+    at it.
     Sizes double from 128 while a product is expected to take less than ``longest`` seconds; ``int8`` is int8 times
     int8 with sums in int32.
 
@@ -90,9 +92,9 @@ def matrix_rate(dtype: str, device: torch.device, longest: float = LONGEST) -> f
         flops = 2.0 * size**3
         if size > _SURE and flops / best > longest:
             break
-        multiply = _product(dtype, size, device)
-        multiply()
-        best = max(best, flops / _shortest(multiply, device, longest))
+        for multiply in _products(dtype, size, device):
+            multiply()
+            best = max(best, flops / _shortest(multiply, device, longest))
     return best
 
 
@@ -104,13 +106,14 @@ def _shortest(work: Callable[[], object], device: torch.device, longest: float) 
     return min(times)
 
 
-def _product(dtype: str, size: int, device: torch.device) -> Callable[[], object]:
+def _products(dtype: str, size: int, device: torch.device) -> list[Callable[[], object]]:
     if dtype == "int8":
         low, other = (torch.randint(-127, 128, (size, size), dtype=torch.int8, device=device) for _ in range(2))
         integers: Callable[[Tensor, Tensor], Tensor] = torch._int_mm
-        return lambda: integers(low, other.t())  # Column-major, as cuBLAS wants it.
+        return [lambda: integers(low, other.t())]  # Column-major, as cuBLAS wants it.
     left, right = (torch.randn(size, size, device=device).to(getattr(torch, dtype)) for _ in range(2))
-    return lambda: left @ right
+    bias = torch.zeros(size, device=device, dtype=left.dtype)
+    return [lambda: left @ right, lambda: torch.nn.functional.linear(left, right, bias)]
 
 
 def memory_bandwidth(device: torch.device) -> float:

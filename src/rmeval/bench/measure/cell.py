@@ -208,6 +208,8 @@ def complete(row: CellRow, ceiling: Ceiling, fidelity: Mapping[str, Value] | Non
     if known is None or not isinstance(flops, float) or not isinstance(moved, float) or not isinstance(median, float):
         return row
     best = roof(flops, moved, *known)
+    if best.seconds > median:  # Faster than can be: what was measured of the machine is not what binds this cell.
+        return row | dict.fromkeys(("mfu", "roof_seconds", "share_of_roof", "bound"))
     return row | {
         "intensity": best.intensity,
         "flops_per_second": flops / median,

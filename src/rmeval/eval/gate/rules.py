@@ -290,7 +290,7 @@ def _floors(key: str, value: object, path: Path) -> list[GateRule]:
     return [GateRule(f"{key} ≥ {value}", "overall", None, parse_share(value, where))]
 
 
-def _known(table: Mapping[object, object], keys: Iterable[str], where: str) -> None:
+def _known(table: Iterable[object], keys: Iterable[str], where: str) -> None:
     keys = list(keys)
     for key in table:
         if key not in keys:

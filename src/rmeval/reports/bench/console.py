@@ -25,7 +25,7 @@ from rmeval.reports.shell.console import plain, print_whole
 
 __all__ = ["print_bench", "print_comparison", "print_note", "print_plan"]
 
-_STYLES = {"worse": "bold red", "better": "green", "inside the noise": "dim", "same": ""}
+_STYLES = {"worse": "bold red", "better": "green", "inside the noise": "dim", "cannot tell": "yellow", "same": ""}
 
 
 def print_plan(planned: Sequence[PlannedRow], seconds: float, done: int, console: Console | None = None) -> None:
@@ -108,10 +108,14 @@ def print_comparison(
     if left_out:
         console.print(plain(f"in one of the two only: {', '.join(left_out)}"), soft_wrap=True)
     failed = sum(line["failed"] for line in lines)
-    console.print(
-        f"PASS: {len(lines)} comparisons" if passed else f"FAIL: {failed} of {len(lines)} comparisons",
-        style="bold green" if passed else "bold red",
-    )
+    unsure = sum(line["verdict"] == "cannot tell" for line in lines)
+    if not passed:
+        console.print(f"FAIL: {failed} of {len(lines)} comparisons", style="bold red")
+    elif unsure:
+        hint = "the noise is larger than the limit (--fail-on-noise fails them; a longer --max-time has less of it)"
+        console.print(f"CANNOT TELL: {unsure} of {len(lines)} comparisons: {hint}", style="bold yellow", soft_wrap=True)
+    else:
+        console.print(f"PASS: {len(lines)} comparisons", style="bold green")
 
 
 def print_note(line: str) -> None:

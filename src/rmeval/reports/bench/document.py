@@ -35,6 +35,8 @@ class CellRow(TypedDict):
     host_peak_bytes: int | None
     host_peak_exact: bool | None
     device_peak_bytes: int | None
+    flops: float | None
+    bytes: float | None
     mfu: float | None
     roof_seconds: float | None
     share_of_roof: float | None

@@ -83,11 +83,12 @@ def bench_page(document: BenchDocument, comparison: Compared | None = None) -> s
         for row in own["cells"]
         if row["status"] != "measured"
     )
+    plots = draw(measured)
     nav = [("cells", "Cells"), ("fidelity", "Fidelity"), ("machine", "Machine")]
     return render_page(
         "bench.html",
         title=f"Bench of {own['sweep']['model']}",
-        nav=[*([("plots", "Plots")] if measured else []), *nav, *([("compared", "Compared")] if comparison else [])],
+        nav=[*([("plots", "Plots")] if plots else []), *nav, *([("compared", "Compared")] if comparison else [])],
         context={
             "own": own,
             "machine": own.get("environment", {}),
@@ -96,7 +97,7 @@ def bench_page(document: BenchDocument, comparison: Compared | None = None) -> s
             "rest": rest,
             "against": against_lines(own),
             "ceiling": ceiling_lines(own),
-            "plots": draw(measured),
+            "plots": plots,
             "columns": [(label, title, name in ("bound", "path")) for name, label, title in _COLUMNS],
             "rows": [(row["name"], [_cell(row, name) for name, _, _ in _COLUMNS]) for row in measured],
             "comparison": comparison,
@@ -107,14 +108,19 @@ def bench_page(document: BenchDocument, comparison: Compared | None = None) -> s
 
 
 def draw(measured: Sequence[CellRow]) -> list[Plot]:
-    """Draw the plots: for each length throughput and latency by batch size, memory; then speed against flips."""
+    """Draw the plots: for each length throughput and latency by batch size, memory; then speed against flips.
+
+    A plot that would be of single dots is left out: the table says it all.
+    """
     plots = []
     for length in dict.fromkeys(str(row["length"]) for row in measured):
         rows = [row for row in measured if str(row["length"]) == length]
+        if len({row["batch_size"] for row in rows}) < 2:
+            continue
         where = "rows of the data set" if length == "rows" else f"{length} tokens"
         plots += [_throughput(rows, length, where), _latency(rows, length, where), _memory(rows, length, where)]
     flips = [row for row in measured if row["flips"] is not None]
-    return [*plots, _flips(flips)] if flips else plots
+    return [*plots, _flips(flips)] if len(curves(flips)) > 1 else plots
 
 
 def _throughput(rows: Sequence[CellRow], length: str, where: str) -> Plot:

@@ -85,6 +85,7 @@ def against_lines(own: BenchRecord) -> list[str]:
 def notes(own: BenchRecord) -> list[str]:
     """Say what a reader of the numbers should know: where larger batches do not pay, and where rounds were few."""
     found = []
+    rates = own["ceiling"]["rates"]
     measured = [row for row in own["cells"] if row["status"] == "measured"]
     for group in curves(measured).values():
         first, last = group[0], group[-1]
@@ -94,6 +95,10 @@ def notes(own: BenchRecord) -> list[str]:
                 f"{last['name']} is slower a conversation than {first['name']} ({rate(speeds[1])} and"
                 f" {rate(speeds[0])} conversations/s): {_why_slower(first, last)}"
             )
+    faster = [row["name"] for row in measured if row["flops"] and row["bytes"] and row["share_of_roof"] is None]
+    faster = [name for name in faster if rates.get(name.partition("-")[0])]
+    if faster:
+        found.append(f"faster than the products measured of the machine, so no roof: {', '.join(faster)}")
     few = [row["name"] for row in measured if row["rounds"] < 5]
     if few:
         found.append(f"fewer than 5 rounds, so take the noise with care: {', '.join(few)}")

@@ -81,8 +81,11 @@ def _two_lines(gate: Gate) -> Table:
         return [Text(f"{upper}\n{'' if lower == '–' else lower}".rstrip()) for upper, lower in pairs]
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", *stacked(columns(gate), "verdict")):
-        table.add_column(name, justify="left" if name == "" or "verdict" in name else "right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    *numbers, verdict = stacked(columns(gate), "verdict")
+    for title in numbers:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(verdict, no_wrap=True)
     for line in gate.lines:
         *numbers, verdict = stacked(cells(line, gate.mode), line.verdict)
         table.add_row(plain(short(line.target)), *numbers, verdict)
