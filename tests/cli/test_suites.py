@@ -61,7 +61,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
         }  # fmt: skip
         assert item["n"] == 32
     (folder,) = (tmp_path / "runs").iterdir()
-    assert folder.name.startswith("rewardbench-baseline-longest-")
+    assert folder.name.startswith("mini-baseline-longest-")  # What it is of, whichever command scored it.
     assert done.stderr == f"run written to runs/{folder.name}\n"
     run = load_run(folder)
     assert run.info.command[:2] == ("rmeval", "rewardbench")
@@ -212,3 +212,45 @@ def test_ctrl_c_while_scoring(tmp_path: Path, tiny_model: Path) -> None:
     assert last == f"interrupted: go on with rmeval {' '.join([*command, '--output-dir', 'run'])}"
     assert len(last.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_ends_with_its_page_and_says_what_came_from_the_journal(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RMEVAL_CACHE", str(tmp_path / "journal.sqlite"))
+    command = ["mini", "--model", str(tiny_model), "--limit", "3", "--dtype", "float32", "--output-dir"]
+    assert _run([*command, "a"]) == 0
+    out = capsys.readouterr().out
+    assert "came from the journal" not in out
+    assert out.splitlines()[-1] == "open a/report.html, or beside another run: rmeval report OTHER_RUN a"
+    assert Path("a/report.html").exists()
+    assert _run([*command, "b"]) == 0
+    assert "6 of 6 scores came from the journal" in capsys.readouterr().out
+
+
+def test_no_overall_number_that_lacks_sections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first 40 rows of the mini set are of Chat alone."""
+    command = ["mini", "--model", "baseline:longest", "--limit", "40", "--output-dir"]
+    assert _run([*command, str(tmp_path / "a")]) == 0
+    out = capsys.readouterr().out
+    assert not re.search(r"^overall ", out, re.MULTILINE)
+    assert "no overall number: no rows of Chat Hard, Safety, Reasoning\n" in out
+    assert "No overall number: no rows of Chat Hard, Safety, Reasoning." in (tmp_path / "a" / "report.html").read_text()
+    assert _run([*command, str(tmp_path / "b"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["overall"] is None
+    assert list(found["sections"]) == ["Chat"]
+
+
+def test_a_file_that_has_nothing_to_do_with_the_benchmark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.jsonl").write_text(json.dumps({"prompt": "p", "chosen": "c", "rejected": "r"}) + "\n")
+    for suite in ("rewardbench", "mini"):
+        assert _run([suite, "--model", "baseline:longest", "--dataset", "mine.jsonl", "--output-dir", suite]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert f"mine.jsonl has no subset of {suite} (its subsets: all); use `rmeval pairs`" in err
+    assert not list(Path().rglob("run.json"))

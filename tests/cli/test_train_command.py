@@ -43,8 +43,9 @@ def test_a_model_is_trained_and_nothing_but_json_is_on_stdout(
     assert record["recipe"]["max_steps"] == 4
     lines = err.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        "step 2 of 4", "step 4 of 4", "held-out", "model written to 'a model'"
+        "step 2 of 4", "step 4 of 4", "held-out", "model written to 'a model'", "score it"
     ]  # fmt: skip
+    assert lines[-1] == "score it: rmeval rewardbench --model 'a model'"
     page = Path("a model/curves.html").read_text()
     assert "<svg" in page
     assert "base · training" in page

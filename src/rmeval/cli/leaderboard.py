@@ -47,7 +47,7 @@ def command(
     from rmeval.reports.board.files import board_json
     from rmeval.reports.board.leaderboard import leaderboard
 
-    with progress_bar("reading runs") as progress:
+    with progress_bar("reading", "runs") as progress:
         board = leaderboard(
             runs or [],
             output_dir,

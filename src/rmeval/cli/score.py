@@ -67,7 +67,7 @@ def command(
     from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.scoring.score import score
 
-    with progress_bar("scoring rows") as progress:
+    with progress_bar("scoring", "rows") as progress:
         done = score(
             model,
             dataset,

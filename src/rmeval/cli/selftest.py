@@ -39,7 +39,7 @@ def command(
     from rmeval.eval.selftest import selftest
     from rmeval.reports.run.console import print_selftest
 
-    with progress_bar("self-test") as progress:
+    with progress_bar("self-test", "ways") as progress:
         found = selftest(model, dataset, split=split, model_options=opt.model_options(context), progress=progress)
     if as_json:
         print(json.dumps(asdict(found)))

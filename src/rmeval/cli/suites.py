@@ -14,6 +14,7 @@ import typer
 
 from rmeval.cli.shared import options as opt
 from rmeval.errors import RmevalError
+from rmeval.eval.scorers import kind_of
 from rmeval.eval.suites import SUITES, Suite
 
 if TYPE_CHECKING:
@@ -147,11 +148,12 @@ def _score(
     """Score a suite, write the run and its page, and print it."""
     from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir, evaluate
+    from rmeval.eval.suites.data import suite_of_rows
     from rmeval.reports.run.console import print_run
     from rmeval.reports.run.summary import summary
 
     columns, how = opt.columns(map or ()), opt.lists(lists)
-    with progress_bar("scoring") as progress:
+    with progress_bar("scoring", _unit(model)) as progress:
         run = evaluate(
             model,
             suite,
@@ -166,7 +168,7 @@ def _score(
             lists=how,
             weights=weights,
             model_options=opt.model_options(context),
-            output_dir=output_dir or default_output_dir(suite.name, model),
+            output_dir=output_dir or default_output_dir(suite_of_rows(suite, given["dataset"]).name, model),
             overwrite=given["overwrite"],
             keep_text=given["text"],
             seed=given["seed"],
@@ -178,15 +180,24 @@ def _score(
         print(f"run written to {shlex.quote(str(run.path))}", file=sys.stderr)
     else:
         print_run(run)
-    _write_page(run)
+    _write_page(run, quiet=as_json)
 
 
-def _write_page(run: RunRecord) -> None:
-    """Write the run's page beside it; the run is safe by now, whatever happens here."""
+def _unit(model: str) -> str:
+    """Return what a kind of model counts its work in: an engine of our own tokens, the others what they are asked."""
+    return "tokens" if "batch_size" in kind_of(model).options else "items"
+
+
+def _write_page(run: RunRecord, *, quiet: bool) -> None:
+    """Write the run's page beside it, and say so; the run is safe by now, whatever happens here."""
     from rmeval.reports.run.report import write_report
 
     if run.path is not None:
         try:
-            write_report([run], run.path / "report.html")
+            page = run.path / "report.html"
+            write_report([run], page)
+            if not quiet:
+                folder = shlex.quote(str(run.path))
+                print(f"open {shlex.quote(str(page))}, or beside another run: rmeval report OTHER_RUN {folder}")
         except (RmevalError, OSError) as error:
             print(f"no report: {error}", file=sys.stderr)

@@ -87,7 +87,9 @@ def command(
     write_training_page(cast("TrainingDocument", done.record), done.path / "curves.html")
     if as_json:
         print(json.dumps(done.record, ensure_ascii=False))
-    print(f"model written to {shlex.quote(str(done.path))}", file=sys.stderr)
+    folder = shlex.quote(str(done.path))
+    print(f"model written to {folder}", file=sys.stderr)
+    print(f"score it: rmeval rewardbench --model {folder}", file=sys.stderr)
 
 
 def _note(line: str) -> None:

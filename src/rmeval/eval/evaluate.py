@@ -18,7 +18,7 @@ from rmeval.eval.scorers import kind_of, load_scorer
 from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.scorers.kept import opened
 from rmeval.eval.suites import Suite, get_suite, know
-from rmeval.eval.suites.data import DataOptions, load_dataset
+from rmeval.eval.suites.data import DataOptions, load_dataset, suite_of_rows
 from rmeval.records import RunRecord
 from rmeval.types import Lists, Progress
 
@@ -108,8 +108,9 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
 
 def _evaluate(job: Job) -> RunRecord:
     start = time.perf_counter()
+    # A name that does not exist is told before the rows and the model are loaded.
+    pick_weights(suite_of_rows(job.suite, job.data.dataset), job.weights)
     data = load_dataset(job.suite, job.data)
-    pick_weights(data.suite, job.weights)  # A name that does not exist is told before the model is loaded.
     with opened(job.model, job.options) as journal:
         scorer = load_scorer(job.model, job.options, job.seed, journal) if isinstance(job.model, str) else job.model
         return run_job(job, data, scorer, journal, start, time.perf_counter() - start)

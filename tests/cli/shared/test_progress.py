@@ -55,3 +55,11 @@ def test_a_total_that_is_not_known(clock: list[float], capsys: pytest.CaptureFix
         clock[0] += 61
         report(7000, 0)
     assert capsys.readouterr().err == "reading: 7,000\n"
+
+
+def test_what_is_counted_is_named(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("scoring", "tokens") as report:
+        report(0, 1000)
+        clock[0] += 60
+        report(500, 1000)
+    assert capsys.readouterr().err == "scoring: 500 of 1,000 tokens, about 1 min left\n"

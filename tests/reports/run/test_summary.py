@@ -69,7 +69,7 @@ def test_warnings_leave_out_what_is_only_information(run: RunRecord) -> None:
     info = run.with_info(audit=audit, partial=True, partial_reasons=("only the first 3 examples asked for",))
     first, second, third = warnings(info)
     assert first == "partial: only the first 3 examples asked for"
-    assert second.startswith("truncated × 3: longer than the maximum length")
+    assert second.startswith("truncated × 3: completions longer than the maximum length")
     assert second.endswith("(such as a, b, c)")
     assert third.startswith("untrained-head × 1: ")
     assert "such as" not in third

@@ -79,9 +79,8 @@ def roof(flops: float, moved: float, rate: float, bandwidth: float) -> Roof:
 def matrix_rate(dtype: str, device: torch.device, longest: float = LONGEST) -> float:
     """Return the best rate of square matrix products in operations a second: 2 n³ over the shortest time.
 
-    A plain product, and a linear layer, which a processor may compute in another way: in float16 a CPU may be much faster
-    at it.
-    Sizes double from 128 while a product is expected to take less than ``longest`` seconds; ``int8`` is int8 times
+    A plain product, and a linear layer, which a processor may compute in another way, and faster. Sizes double from 128
+    while a product is expected to take less than ``longest`` seconds; ``int8`` is int8 times
     int8 with sums in int32.
 
     Raises:

@@ -1,1 +1,1 @@
-"""What several verbs share."""
+"""What several verbs share: options, what a parser lets pass, help that can be typed, progress."""

@@ -26,8 +26,13 @@ from rmeval.types import Progress
 class _Rate(ProgressColumn):
     """Work done a second."""
 
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+        unit = f" {self._unit}" if self._unit else ""
+        return Text(f"{task.speed:,.0f}{unit}/s" if task.speed else "", style="progress.data.speed")
 
 
 LINE_SECONDS = 60.0
@@ -35,18 +40,23 @@ LINE_SECONDS = 60.0
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """Show a spinner until the first report, then a bar; it is gone afterwards and leaves stdout alone."""
+def progress_bar(what: str, unit: str = "") -> Iterator[Progress]:
+    """Show a spinner until the first report, then a bar; it is gone afterwards and leaves stdout alone.
+
+    Args:
+        what: What is being done.
+        unit: What is counted, in the plural; empty where it is no one thing.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(console, what)
+        yield _Lines(console, what, unit)
         return
     bar = Bar(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _Rate(),
+        _Rate(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -64,8 +74,8 @@ def progress_bar(what: str) -> Iterator[Progress]:
 class _Lines:
     """Prints a line at most every so many seconds, and none for short work."""
 
-    def __init__(self, console: Console, what: str) -> None:
-        self._console, self._what = console, what
+    def __init__(self, console: Console, what: str, unit: str) -> None:
+        self._console, self._what, self._unit = console, what, f" {unit}" if unit else ""
         self._total = -1
         self._first = 0
         self._began = self._last = 0.0
@@ -80,5 +90,6 @@ class _Lines:
         self._last = now
         left = (now - self._began) / (done - self._first) * max(0, total - done)
         # A total of 0 stands for one that is not known.
-        rest = f" of {total:,}, about {max(1, round(left / 60)):,} min left" if total else ""
+        known = f" of {total:,}{self._unit}, about {max(1, round(left / 60)):,} min left"
+        rest = known if total else self._unit
         self._console.print(f"{self._what}: {done:,}{rest}", highlight=False)

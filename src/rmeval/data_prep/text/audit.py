@@ -28,7 +28,10 @@ CODES: dict[str, tuple[Severity, str]] = {
     ),
     "unread-columns": ("warning", "columns or keys of messages that belong to the conversation were not read"),
     # Encoding.
-    "truncated": ("warning", "longer than the maximum length: the beginning of the conversation was cut off"),
+    "truncated": (
+        "warning",
+        "completions longer than the maximum length: the beginning of the conversation was truncated",
+    ),
     "system-folded": ("info", "the chat template takes no system message: it was put before the first user message"),
     "content-as-parts": ("info", "the chat template wants content as a list of parts: it was given one"),
     "text-dropped": (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 from rmeval.eval.suites import Section, Suite
 
-__all__ = ["overall_mean", "shares", "weighted_mean"]
+__all__ = ["lacking_sections", "overall_mean", "shares", "weighted_mean"]
 
 
 def weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
@@ -33,6 +33,22 @@ def overall_mean(
     sections = {name: weighted_mean(subsets, section.subsets) for name, section in table.items()}
     present = {name: value for name, value in sections.items() if value is not None}
     return weighted_mean(present, {name: section.weight for name, section in table.items()})
+
+
+def lacking_sections(suite: Suite, weights: str | None, present: Collection[str]) -> list[str]:
+    """Return the sections that a suite's overall number counts and that have no row.
+
+    Args:
+        suite: The suite; of one without sections nothing is lacking.
+        weights: Name of the suite's weight table.
+        present: The sections with rows.
+    """
+    if not suite.by_sections:
+        return []
+    # A section of optional subsets alone, such as RewardBench's prior sets, need not be there.
+    counted = {name: set(each.subsets) for name, each in suite.sections(weights).items() if each.weight}
+    known = set(suite.expected)
+    return [name for name, own in counted.items() if name not in present and (not known or own & known)]
 
 
 def shares(

@@ -10,12 +10,15 @@ from pathlib import Path
 from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.examples import fingerprint, unroll
 from rmeval.data_prep.rows.in_memory import Rows, RowsLike, load_rows, rows_in_memory
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.errors import DataError, UsageError, did_you_mean
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.eval.suites.draw import check_limits, draw
 from rmeval.eval.suites.patterns import named
 from rmeval.run_info import DataInfo
 from rmeval.types import Example, Finding, Lists
+
+_NAMED = 5
+"""Subsets that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
     examples, findings = suite.read(rows)
     examples = unroll(examples, options.lists)
     findings = [*noticed, *findings]
+    _check_related(suite, rows, examples)
     own = _is_own(suite, rows, fingerprint(examples) if suite.fingerprint else None)
     added = {}
     for name in options.suite_options:
@@ -98,6 +102,25 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
     )
 
 
+def suite_of_rows(suite: Suite, dataset: object) -> Suite:
+    """Return the suite that will be scored: rows that ship with rmeval are of their own, whichever suite was asked for."""
+    return (_packaged(dataset) if SUITES.get(suite.name) is suite else None) or suite
+
+
+def _packaged(source: object) -> Suite | None:
+    return next((each for each in SUITES.values() if each.packaged is not None and each.name == source), None)
+
+
+def _check_related(suite: Suite, rows: Rows, examples: Sequence[Example]) -> None:
+    """Refuse rows that have nothing to do with a benchmark: all of its subsets would be missing."""
+    found = list(dict.fromkeys(example.subset for example in examples))
+    if suite.expected and SUITES.get(suite.name) is suite and found and not set(found) & set(suite.expected):
+        names = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
+        raise DataError(
+            f"{rows.name} has no subset of {suite.name} (its subsets: {names}); use `rmeval pairs` for pairs of your own"
+        )
+
+
 def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
     """Return the rows, and the suite that they are of: packaged ones always are of their own."""
     source = options.dataset if options.dataset is not None else suite.dataset
@@ -109,7 +132,7 @@ def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
         if options.split is not None or options.revision is not None:
             raise UsageError("rows in memory have no splits and no revisions")
         return suite, rows_in_memory(source)
-    packaged = next((each for each in SUITES.values() if each.packaged is not None and each.name == source), None)
+    packaged = _packaged(source)
     if packaged is not None and SUITES.get(suite.name) is not suite:
         return suite, replace(load_rows(str(packaged.packaged)), name=source)  # The rows alone: it says what they mean.
     if packaged is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rmeval.eval.field import Entry
 from rmeval.eval.suites import suite_of
-from rmeval.reports.run.summary import info_title
+from rmeval.reports.run.summary import info_title, shown_overall
 from rmeval.reports.shell.page import NONE, interval, percent
 from rmeval.run_info import RunInfo
 
@@ -42,7 +42,7 @@ def row_of(entry: Entry) -> FieldRow:
     if info is None:
         return FieldRow(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), entry.error, None)
     suite, results = suite_of(info), info.results
-    overall = results.overall
+    overall = shown_overall(info)
     found = [(line.overall, name) for name, line in results.reference_lines.items() if line.overall is not None]
     best = max(found) if found and overall else None
     convention = "mean of sections" if suite.by_sections else "mean of examples"

@@ -11,7 +11,7 @@ from rich.text import Text
 from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
-from rmeval.reports.run.summary import describe, right_means, title
+from rmeval.reports.run.summary import describe, lacking, right_means, shown_overall, title
 from rmeval.reports.shell.console import plain, print_whole
 from rmeval.reports.shell.names import short
 from rmeval.reports.shell.page import interval, percent
@@ -23,7 +23,7 @@ _COUNTS: dict[str, Callable[[SubsetResult], int]] = {
     "part": lambda item: item.partial,
     "unparsed": lambda item: item.unparsed,
     "invalid": lambda item: item.invalid,
-    "cut": lambda item: item.truncated,
+    "truncated": lambda item: item.truncated,
     "undecided": lambda item: item.undecided,
 }
 """Columns that are shown only where one of them is not zero."""
@@ -47,13 +47,19 @@ def print_run(run: RunRecord) -> None:
         )
     console.print()
     print_whole(_table(run), console)
-    results = info.results
-    if results.lowest is not None and results.highest is not None and results.lowest < results.highest:
+    results, missing = info.results, lacking(info)
+    if missing:
+        console.print(plain(f"no overall number: no rows of {', '.join(missing)}", "yellow"))
+    elif results.lowest is not None and results.highest is not None and results.lowest < results.highest:
         console.print(
             f"float32 could make the overall number {interval(results.lowest, results.highest)}", style="yellow"
         )
     seconds = info.timing.total_seconds
     console.print(f"{seconds:,.1f} s in all; longest and random are reference lines, which read nothing", style="dim")
+    accounting = info.accounting
+    if accounting is not None and accounting.recalled:
+        scores = run.scores_table.num_rows
+        console.print(f"{accounting.recalled:,} of {scores:,} scores came from the journal", style="dim")
     if run.path is not None:
         console.print(plain(f"run written to {run.path}"), soft_wrap=True)
 
@@ -113,8 +119,7 @@ def _table(run: RunRecord) -> Table:
         table.add_row(Text("other subsets", style="bold"))
     for subset in rest:
         _subset_row(table, subset, results, counts)
-    if results.overall is not None:
-        whole = results.overall
+    if (whole := shown_overall(run.info)) is not None:
         reference_lines = [percent(results.reference_lines[name].overall) for name in ("longest", "random")]
         _bold_row(
             table, "overall", percent(whole.accuracy), interval(whole.low, whole.high), len(counts), reference_lines

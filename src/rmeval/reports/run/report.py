@@ -17,7 +17,7 @@ from rmeval.reports.run.compare_view import compare_views
 from rmeval.reports.run.examples_data import examples_index, examples_text
 from rmeval.reports.run.plots import draw_plots
 from rmeval.reports.run.provenance import Group, command_line, provenance
-from rmeval.reports.run.summary import describe, right_means, title
+from rmeval.reports.run.summary import describe, lacking, right_means, shown_overall, title
 from rmeval.reports.shell.bar import Bar
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import Plot
@@ -157,6 +157,8 @@ class RunView:
     right_means: str
     """What makes an example right where it has several chosen or rejected completions; else empty."""
     info: RunInfo
+    lacking: Sequence[str]
+    """Sections without a row, for which there is no overall number."""
     overall: Bar | None
     sections: Sequence[Bar]
     subsets: Sequence[SubsetRow]
@@ -172,7 +174,7 @@ class RunView:
 def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several: bool) -> RunView:
     info, results = run.info, run.info.results
     reference_lines = results.reference_lines
-    overall = results.overall
+    overall = shown_overall(info)
     is_line = info.model.kind == "baseline"
     key = f"-{place}" if several else ""
     curve = best_of_n(suite_of(info), info.weights, arrays.scored)
@@ -183,6 +185,7 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         title=title(run),
         right_means=right_means(run),
         info=info,
+        lacking=lacking(info),
         overall=_bar("Overall", overall, {name: each.overall for name, each in reference_lines.items()})
         if overall
         else None,

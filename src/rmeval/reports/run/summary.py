@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from rmeval.data_prep.text.audit import CODES
 from rmeval.eval.numbers.views.best_of_n import best_of_n
 from rmeval.eval.numbers.views.lengths import RightIs, by_length
+from rmeval.eval.numbers.weights import lacking_sections
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
-from rmeval.run_info import RunInfo
+from rmeval.run_info import Estimate, RunInfo
 
 
 class RunSummary(TypedDict):
@@ -24,7 +25,7 @@ class RunSummary(TypedDict):
     model: str
     partial: bool
     overall: Mapping[str, float] | None
-    """None where the suite's sections have no row."""
+    """None where one of the suite's sections has no row."""
     sections: Mapping[str, Mapping[str, float]]
     subsets: Mapping[str, Mapping[str, float | None]]
     lengths: Mapping[RightIs, Mapping[str, float | None]]
@@ -35,16 +36,26 @@ class RunSummary(TypedDict):
     path: str | None
 
 
+def lacking(info: RunInfo) -> list[str]:
+    """Return the sections without a row, for which a run has no overall number that could be told as the suite's."""
+    return lacking_sections(suite_of(info), info.weights, info.results.sections)
+
+
+def shown_overall(info: RunInfo) -> Estimate | None:
+    """Return the overall number; None where it lacks a section, as after ``--limit``."""
+    return None if lacking(info) else info.results.overall
+
+
 def summary(run: RunRecord) -> RunSummary:
     """Return the results of a run as plain JSON types."""
-    results = run.info.results
+    results, overall = run.info.results, shown_overall(run.info)
     suite, scored = suite_of(run.info), scored_examples(run)
     keys = ("n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated")
     return {
         "suite": run.info.suite,
         "model": run.info.model.name,
         "partial": run.info.partial,
-        "overall": asdict(results.overall) if results.overall else None,
+        "overall": asdict(overall) if overall else None,
         "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
         "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
         "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
