@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rmeval.bench.plan import Sweep as Sweep
     from rmeval.bench.run import run_bench as run_bench
+
     __version__: str
     from rmeval.data_prep.prepare import prepare as prepare
     from rmeval.errors import RmevalError as RmevalError

@@ -103,7 +103,7 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
 
 
 def suite_of_rows(suite: Suite, dataset: object) -> Suite:
-    """Return the suite that will be scored: rows that ship with rmeval are of their own, whichever suite was asked for."""
+    """Return the suite that will be scored: rows that ship with rmeval are of their own, whichever was asked for."""
     return (_packaged(dataset) if SUITES.get(suite.name) is suite else None) or suite
 
 
@@ -117,7 +117,8 @@ def _check_related(suite: Suite, rows: Rows, examples: Sequence[Example]) -> Non
     if suite.expected and SUITES.get(suite.name) is suite and found and not set(found) & set(suite.expected):
         names = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
         raise DataError(
-            f"{rows.name} has no subset of {suite.name} (its subsets: {names}); use `rmeval pairs` for pairs of your own"
+            f"{rows.name} has no subset of {suite.name} (its subsets: {names});"
+            " use `rmeval pairs` for pairs of your own"
         )
 
 
