@@ -34,12 +34,12 @@ def test_the_audit_page_has_the_table_of_codes() -> None:
 
 
 def test_every_command_is_in_the_docs() -> None:
-    text = "\n".join(page.read_text() for page in [REPOSITORY / "README.md", *DOCS.glob("*.md")])
+    text = "\n".join(page.read_text() for page in [REPOSITORY / "README.md", *DOCS.rglob("*.md")])
     for command in app.registered_commands:
         assert f"rmeval {command.name}" in text, f"{command.name} is not documented"
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
-    for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *DOCS.glob("*.md")]:
+    for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

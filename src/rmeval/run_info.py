@@ -118,6 +118,10 @@ class Results:
     sections: Mapping[str, Estimate]
     subsets: Mapping[str, SubsetResult]
     reference_lines: Mapping[str, ReferenceResult] = field(default_factory=dict)
+    rules: Mapping[str, Estimate] = field(default_factory=dict)
+    """The overall number by other rules that the suite knows, such as another worth of a tie."""
+    views: Mapping[str, SubsetResult] = field(default_factory=dict)
+    """Numbers of groups of examples across the subsets, which the suite names."""
     lowest: float | None = None
     """The overall accuracy if float32 found every undecided example wrong; None where there is no overall number."""
     highest: float | None = None

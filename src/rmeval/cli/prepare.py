@@ -113,7 +113,9 @@ def _benchmarks(names: Sequence[str]) -> dict[str, Sequence[Example]]:
         suite = SUITES.get(name, SUITES["pairs"])
         if name not in SUITES and "/" not in name and not Path(name).exists() and did_you_mean(name, SUITES):
             raise UsageError(f"--against: no suite, file or folder {name!r}{did_you_mean(name, SUITES)}")
-        found[name] = load_dataset(suite, DataOptions(None if suite.name == name else name)).examples
+        found[name] = load_dataset(
+            suite, DataOptions(None if suite.name == name else name, of_any_benchmark=True)
+        ).examples
     return found
 
 

@@ -18,7 +18,7 @@ from rmeval.eval.suites.rules import TIES
 from rmeval.reports.run.report import write_report
 
 JUDGEBENCH = """
-name: judgebench-claude
+name: own-judgebench-claude
 title: JudgeBench, claude
 dataset: judgebench-claude.jsonl
 map:

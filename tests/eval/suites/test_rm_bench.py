@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,3 +122,50 @@ def test_the_published_board_obeys_the_same_means(shared_data: Path) -> None:
         for name, value in zip(("Easy", "Normal", "Hard"), levels, strict=True):
             assert weighted_mean(subsets, table[name].subsets) == pytest.approx(value, abs=0.16)
     assert consistent == 32
+
+
+def test_every_reference_line_of_the_real_rows(shared_data: Path) -> None:
+    """Chat and safety-response, each cell of the nine counted by other code."""
+    import hashlib
+
+    score: dict[str, Callable[..., Any]] = {
+        "longest": lambda example, place, text: len(text),
+        "shortest": lambda example, place, text: -len(text),
+        "random": lambda example, place, text: hashlib.sha256(f"0\x1f{example}\x1f{place}".encode()).digest()[:8],
+    }
+    for name, domain in (("rm-bench-chat", "chat"), ("rm-bench-safety-response", "safety")):
+        file = shared_data / "suites" / f"{name}.json"
+        for line, of in score.items():
+            run = evaluate(f"baseline:{line}", "rm-bench", dataset=str(file))
+            ids = iter(run.examples_table.column("example_id").to_pylist())
+            cells = dict.fromkeys(LEVELS, 0)
+            rows = json.loads(file.read_text())
+            for each in rows:
+                for i, right in enumerate(each["chosen"]):
+                    for j, wrong in enumerate(each["rejected"]):
+                        example = next(ids)
+                        cells[LEVELS[1 if i == j else 0 if i > j else 2]] += of(example, 0, right) > of(
+                            example, 1, wrong
+                        )
+            results = run.info.results
+            assert {k: each.right for k, each in results.subsets.items()} == {
+                f"{domain}-{k}": n for k, n in cells.items()
+            }
+            assert results.sections[domain.capitalize()].accuracy == pytest.approx(sum(cells.values()) / 9 / len(rows))
+            assert results.reference_lines[line].overall == pytest.approx(sum(cells.values()) / 9 / len(rows))
+
+
+def test_the_folder_of_the_repository(tmp_path: Path) -> None:
+    """The files of the domains, whose names say it where no column does; one file of all takes their place."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for file, subset in (("chat", "alpacaeval"), ("code", None), ("math", None), ("safety-refuse", "donotanswer")):
+        own = {key: value for key, value in row(file).items() if key != "domain"}
+        (data / f"{file}_filtered.json").write_text(json.dumps([own | ({"subset": subset} if subset else {})]))
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "config.json").write_text("{}")
+    for folder in (tmp_path, data):
+        found = evaluate("baseline:longest", "rm-bench", dataset=str(folder)).info.results
+        assert {name.split("-")[0]: each.n for name, each in found.subsets.items()} == dict.fromkeys(DOMAINS, 3)
+    (data / "total_dataset.json").write_text(json.dumps([row("math")]))
+    assert len(evaluate("baseline:longest", "rm-bench", dataset=str(tmp_path)).info.results.subsets) == 3

@@ -4,6 +4,7 @@ A map says ``field=path`` for each field. A *path* is a column, keys of nested o
 of a list, ``[0]`` for one and ``[1:]`` for some: ``chosen.answer``, ``losers[].answer``. A column whose own name has a
 dot or a bracket is taken before that is read as a path. Of several paths with ``|`` between them a row has the
 first that is there. ``~`` and a regular expression after a path keep what its first group, or all of it, matches.
+``*`` is every value of an object, ``.`` the row itself, ``@file`` the path of the row's file, in lower case.
 
 ======================  ========================================================================================
 field                   what it is
@@ -15,6 +16,7 @@ subset, id              as in ``rmeval.data_prep.rows.examples``
 a, b, label             two answers, and which of them is better; in place of chosen and rejected
 chosen-when             the label's value where ``a`` is better
 rejected-when           the label's value where ``b`` is; may be left out where only one other value is no tie
+tie-when                the label's value where neither is, if the label's words do not say so
 rows                    where the rows are, if each line or file holds several: a path to a list
 ======================  ========================================================================================
 """
@@ -28,7 +30,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rmeval.data_prep.rows.files import PlacedRow, Row
-from rmeval.data_prep.rows.in_memory import Rows
+from rmeval.data_prep.rows.in_memory import Rows, file_of
 from rmeval.data_prep.rows.row_path import RowPath
 from rmeval.data_prep.text.audit import finding
 from rmeval.errors import DataError, UsageError, did_you_mean
@@ -37,7 +39,8 @@ from rmeval.types import Finding
 __all__ = ["FIELDS", "ColumnMap"]
 
 _ROLES = ("chosen", "rejected")
-_CONSTANTS = ("chosen-when", "rejected-when")
+_CONSTANTS = ("chosen-when", "rejected-when", "tie-when")
+_FILE = "@file"
 FIELDS = (
     "prompt",
     *_ROLES,
@@ -84,6 +87,8 @@ class _Field:
             DataError: if only some items of a list have one.
         """
         for path in self.paths:
+            if path.text == _FILE:
+                return self._matched(file_of(place).lower())
             try:
                 found = path.values(row)
             except ValueError as error:
@@ -139,7 +144,7 @@ class ColumnMap:
         fields = [each for each in self._fields if each.name != "rows"]
         mapped = [{f.name: f.value(row, rows.locate(n)) for f in fields} for n, row in enumerate(rows.rows)]
         for each in fields:
-            if all(row[each.name] is None for row in mapped):
+            if each.paths[-1].text != _FILE and all(row[each.name] is None for row in mapped):
                 raise DataError(f"{rows.name}: {_nothing(each, rows)}")
         rows = replace(rows, rows=[self._merged(*pair) for pair in zip(rows.rows, mapped, strict=True)])
         return self._by_label(rows) if "label" in self.text else (rows, [])
@@ -173,6 +178,8 @@ class ColumnMap:
 
     def _items(self, field: _Field, place: str, row: Row) -> list[PlacedRow]:
         items = field.value(row, place)
+        if isinstance(items, Mapping):
+            return [(place, items)]
         if not isinstance(items, list) or not all(isinstance(each, Mapping) for each in items):
             raise DataError(f"{place}: rows={self.text['rows']} leads to no list of objects")
         return [(f"{place} item {number}", each) for number, each in enumerate(items, start=1)]
@@ -180,6 +187,7 @@ class ColumnMap:
     def _by_label(self, rows: Rows) -> tuple[Rows, list[Finding]]:
         """Return ``a`` and ``b`` as chosen and rejected; rows whose label says that they are equal are left out."""
         labels = [_label(row.get("label")) for row in rows.rows]
+        labels = ["" if label == self.text.get("tie-when") else label for label in labels]
         better, worse = self.text["chosen-when"], self._other(rows, labels)
         kept: list[Row] = []
         places: list[str] = []
@@ -205,7 +213,7 @@ class ColumnMap:
             DataError: if there are several that may be it, or one that is neither it nor a tie.
         """
         better, said = self.text["chosen-when"], self.text.get("rejected-when")
-        if better not in labels:
+        if better not in labels and said not in labels:
             raise DataError(f"{rows.name}: no label is {better!r}; there are {_several(labels)}")
         left = [each for each in dict.fromkeys(labels) if each not in (better, said) and not _TIE.search(each)]
         if said is not None and left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     import datasets
     import pandas as pd
 
-__all__ = ["IN_MEMORY", "Rows", "RowsLike", "load_rows", "rows_in_memory"]
+__all__ = ["IN_MEMORY", "Rows", "RowsLike", "file_of", "load_rows", "rows_in_memory"]
 
 RowsLike: TypeAlias = Union[Iterable[Mapping[str, object]], "pd.DataFrame", "datasets.Dataset"]
 """Rows that a Python program has at hand."""
 IN_MEMORY = "rows in memory"
 """What such rows are called."""
+_ROW = re.compile(r"(?: (?:line|row|item) \d+)+\Z")
+"""Where in its file a row is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,27 @@ class Rows:
         """The names of all columns, in order of first appearance."""
         return tuple(dict.fromkeys(column for row in self.rows for column in row))
 
+    def file(self, index: int) -> str:
+        """Return what messages call the file of row ``index``: its path; rows made in memory have the data's name."""
+        return file_of(self.locate(index))
+
     def locate(self, index: int) -> str:
         """Return where row ``index`` (from 0) stands, for messages: ``pairs.jsonl line 18``."""
         return self.places[index] if self.places else f"{self.name} row {index + 1}"
 
 
+def file_of(place: str) -> str:
+    """Return what messages call the file of a row that stands at a place."""
+    return _ROW.sub("", place)
+
+
 def load_rows(
-    source: str, *, split: str | None = None, revision: str | None = None, default_split: str | None = None
+    source: str,
+    *,
+    split: str | None = None,
+    revision: str | None = None,
+    default_split: str | None = None,
+    layout: Sequence[Sequence[str]] = (),
 ) -> Rows:
     """Read a data set.
 
@@ -57,12 +74,14 @@ def load_rows(
         split: the split to read; it must exist. Files have none.
         revision: branch, tag or commit of a Hub data set.
         default_split: the split to read where there are several and ``split`` is None.
+        layout: which files of a folder are the rows, where no split is asked for: patterns (``fnmatch``) of their paths
+            in it; other ones where no file fits the first, and so on. Where none fits any, the folder's split is read.
 
     Raises:
         DataError: if there is no such data set or split, or if a file or row cannot be read.
         UsageError: if a split is asked of a file, or a revision of a local path.
     """
-    found = open_source(source, split=split, revision=revision, default_split=default_split)
+    found = open_source(source, split=split, revision=revision, default_split=default_split, layout=layout)
     rows: list[Row] = []
     places: list[str] = []
     for place, row in found.rows():

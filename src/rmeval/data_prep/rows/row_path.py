@@ -1,4 +1,4 @@
-"""A path into a row, as a column map has it: ``chosen.answer``, ``losers[].answer``, ``turns[1:]``."""
+"""A path into a row, as a column map has it: ``chosen.answer``, ``losers[].answer``, ``turns[1:]``, ``*[]``, ``.``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class RowPath:
         Raises:
             UsageError: if it is none.
         """
+        if text == ".":
+            return RowPath(text, ())
         steps: list[str | int | slice] = []
         end = 0
         for match in _STEP.finditer(text):
@@ -54,7 +56,9 @@ class RowPath:
         found: list[object] = [row]
         for step in self.steps:
             if isinstance(step, slice):
-                found = [item for each in found if isinstance(each, list) for item in each[step]]
+                found = [item for each in found for item in _listed(each)[step]]
+            elif step == "*":
+                found = [value for each in found if isinstance(each, Mapping) for value in each.values()]
             else:
                 found = [_inner(each, step) for each in found]
         there = [each for each in found if each is not None]
@@ -65,7 +69,12 @@ class RowPath:
     @property
     def several(self) -> bool:
         """True where it leads to a list of values."""
-        return any(isinstance(step, slice) for step in self.steps)
+        return any(isinstance(step, slice) or step == "*" for step in self.steps)
+
+
+def _listed(value: object) -> list[object]:
+    """Return a list's items; one object need not be in a list."""
+    return value if isinstance(value, list) else [value] if isinstance(value, Mapping) else []
 
 
 def _inner(value: object, step: str | int) -> object:

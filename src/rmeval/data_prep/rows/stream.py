@@ -85,6 +85,7 @@ def open_source(
     revision: str | None = None,
     default_split: str | None = None,
     files: Sequence[str] = (),
+    layout: Sequence[Sequence[str]] = (),
 ) -> RowSource:
     """Find the files of a data set; the other arguments are those of ``rmeval.data_prep.rows.in_memory.load_rows``.
 
@@ -100,7 +101,8 @@ def open_source(
         if revision is not None:
             raise UsageError(f"{source} is a local path, which has no revision: leave the revision out")
         if os.path.isdir(path):
-            return _open_folder(Path(path), source, split, default_split, files)
+            found = None if split is not None else _laid_out(Path(path), source, default_split, layout)
+            return found or _open_folder(Path(path), source, split, default_split, files)
         if split is not None:
             raise UsageError(f"{source} is a file, which has no splits: leave the split out")
         return RowSource(source, ((source, Path(path)),))
@@ -110,7 +112,8 @@ def open_source(
         raise DataError(f"no such file or folder, and not the name of a Hub data set: {source!r}")
     wanted = [*files, *_ABOUT] if files else _HUB_FILES
     folder, commit = snapshot(source, kind="dataset", revision=revision, allow_patterns=wanted)
-    return replace(_open_folder(folder, source, split, default_split, files), revision=commit)
+    found = None if split is not None else _laid_out(folder, source, default_split, layout)
+    return replace(found or _open_folder(folder, source, split, default_split, files), revision=commit)
 
 
 # --- folders ----------------------------------------------------------------------------------------------------
@@ -128,6 +131,17 @@ def _open_folder(folder: Path, name: str, split: str | None, default: str | None
     if not matching:
         raise DataError(f"{name} has no file in split {chosen!r} whose path matches {' or '.join(patterns)}")
     return RowSource(name, tuple((f"{name.rstrip('/')}/{label}", path) for label, path in matching), chosen)
+
+
+def _laid_out(folder: Path, name: str, split: str | None, layout: Sequence[Sequence[str]]) -> RowSource | None:
+    """Open the files that the first patterns of a layout fit; None where none fits any."""
+    paths = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(DATA_SUFFIXES)) if layout else []
+    labels = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
+    for patterns in layout:
+        if fitting := [label for label in labels if _matches(label, patterns)]:
+            files = tuple((f"{name.rstrip('/')}/{label}", labels[label]) for label in fitting)
+            return RowSource(name, files, split)
+    return None
 
 
 def _matches(label: str, patterns: Sequence[str]) -> bool:

@@ -59,9 +59,33 @@ def compute_results(
         sections,
         subsets,
         _reference_lines(suite, table, groups),
+        rules={name: each for name in suite.rules if (each := _by_rule(suite, name, weights, groups)) is not None},
+        views=_views(suite, groups, drift),
         lowest=overall_mean(suite, table, _bound(subsets, "lowest"), sizes),
         highest=overall_mean(suite, table, _bound(subsets, "highest"), sizes),
     )
+
+
+def _by_rule(suite: Suite, name: str, weights: str | None, groups: Mapping[str, Sequence[Judged]]) -> Estimate | None:
+    """Return the overall number by another rule of the suite's; None where there is none."""
+    scored = [each.example for own in groups.values() for each in own]
+    other = by_subset(judge(replace(suite, rule=suite.rules[name]), scored))
+    prompts = _prompts(other)
+    sizes = {} if prompts is None else {each: float(sum(one.valid for one in other[each])) for each in prompts.subsets}
+    whole = shares(suite, weights, sizes)[1]
+    return None if prompts is None or not whole else _estimate(prompts, whole)
+
+
+def _views(suite: Suite, groups: Mapping[str, Sequence[Judged]], drift: float | None) -> dict[str, SubsetResult]:
+    """Return the numbers of the groups that examples' tags name, in the suite's order."""
+    found = {}
+    for name in suite.views:
+        group = [each for own in groups.values() for each in own if name in each.example.tag.splitlines()]
+        if group:
+            prompts = _prompts({name: group})
+            own = None if prompts is None else _estimate(prompts, {name: Fraction(1)})
+            found[name] = _subset(group, own, drift, None, formula=False)
+    return found
 
 
 def _bound(subsets: Mapping[str, SubsetResult], name: str) -> dict[str, float]:
@@ -138,9 +162,9 @@ def _reference_lines(
             subset: math.fsum(each.counted for each in group) / len(group)
             for subset, group in by_subset(judge(suite, ruled)).items()
         }
-        sections = {key: weighted_mean(subsets, section.subsets) for key, section in table.items()}
-        present = {key: value for key, value in sections.items() if value is not None}
         sizes = {subset: float(len(group)) for subset, group in groups.items()}
+        sections = {key: weighted_mean(subsets, section.of(sizes)) for key, section in table.items()}
+        present = {key: value for key, value in sections.items() if value is not None}
         found[name] = ReferenceResult(overall_mean(suite, table, subsets, sizes), present, subsets)
     return found
 

@@ -30,7 +30,8 @@ def overall_mean(
     """
     if not suite.by_sections:
         return weighted_mean(subsets, sizes)
-    sections = {name: weighted_mean(subsets, section.subsets) for name, section in table.items()}
+    there = {name: sizes.get(name, 1.0) for name in subsets}
+    sections = {name: weighted_mean(subsets, section.of(there)) for name, section in table.items()}
     present = {name: value for name, value in sections.items() if value is not None}
     return weighted_mean(present, {name: section.weight for name, section in table.items()})
 
@@ -62,7 +63,7 @@ def shares(
         sizes: Examples of each subset that there is; others are left out.
     """
     table = suite.sections(weights)
-    present = {key: {name: w for name, w in each.subsets.items() if name in sizes} for key, each in table.items()}
+    present = {key: each.of(sizes) for key, each in table.items()}
     sections = {key: _normal(own) for key, own in present.items() if own}
     if not suite.by_sections:
         return sections, _normal(sizes)

@@ -1,11 +1,17 @@
-"""The benchmarks. A new one is a file here and a line in ``SUITES``; or a file of the user's, read by ``file``."""
+"""The benchmarks. A new one is a file here and a line in ``SUITES``, or a YAML file in ``files``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from rmeval.errors import RunError, UsageError, did_you_mean
-from rmeval.eval.suites.base import Formula, Option, Section, Suite
+from rmeval.eval.suites.base import About, Formula, Option, Part, Section, Suite
+from rmeval.eval.suites.benchmarks.judgebench import JUDGEBENCH, JUDGEBENCH_CLAUDE
+from rmeval.eval.suites.benchmarks.m_rewardbench import M_REWARDBENCH
+from rmeval.eval.suites.benchmarks.ppe import PPE_CORRECTNESS, PPE_PREFERENCE
+from rmeval.eval.suites.benchmarks.rewardmath import REWARDMATH
+from rmeval.eval.suites.benchmarks.rmb import RMB
+from rmeval.eval.suites.file import shipped_suites
 from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.eval.suites.rewardbench import REWARDBENCH
@@ -13,9 +19,24 @@ from rmeval.eval.suites.rewardbench2 import REWARDBENCH2
 from rmeval.eval.suites.rm_bench import RM_BENCH
 from rmeval.run_info import RunInfo
 
-__all__ = ["SUITES", "Formula", "Option", "Section", "Suite", "get_suite", "know", "suite_of"]
+__all__ = ["SUITES", "About", "Formula", "Option", "Part", "Section", "Suite", "get_suite", "know", "suite_of"]
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in (REWARDBENCH, REWARDBENCH2, RM_BENCH, PAIRS, MINI)}
+_SUITES = (
+    REWARDBENCH,
+    REWARDBENCH2,
+    RM_BENCH,
+    JUDGEBENCH,
+    JUDGEBENCH_CLAUDE,
+    RMB,
+    PPE_PREFERENCE,
+    PPE_CORRECTNESS,
+    M_REWARDBENCH,
+    REWARDMATH,
+    *shipped_suites(),
+    PAIRS,
+    MINI,
+)
+SUITES: dict[str, Suite] = {suite.name: suite for suite in _SUITES}
 
 
 def get_suite(name: str) -> Suite:

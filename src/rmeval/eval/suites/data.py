@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.examples import fingerprint, unroll
+from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.rows.in_memory import Rows, RowsLike, load_rows, rows_in_memory
 from rmeval.errors import DataError, UsageError, did_you_mean
 from rmeval.eval.suites import SUITES, Suite
+from rmeval.eval.suites.base import Having
 from rmeval.eval.suites.draw import check_limits, draw
 from rmeval.eval.suites.patterns import named
 from rmeval.run_info import DataInfo
@@ -43,6 +45,8 @@ class DataOptions:
     limit_per_subset: int | None = None
     """At most so many examples of each subset, after ``subsets``, drawn by ``seed``."""
     seed: int = 0
+    of_any_benchmark: bool = False
+    """Take the rows of another benchmark as they are, where only their texts matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,10 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
     """
     check_limits(options.limit, options.limit_per_subset)
     suite, rows = _rows(suite, options)
+    if suite.sibling is not None and options.columns is None and (other := suite.sibling(rows)) is not None:
+        suite = SUITES[other]
+    if options.columns is None and options.lists == "all" and not options.of_any_benchmark:
+        _refuse_others(suite, rows)
     for name in options.suite_options:
         if name not in suite.options:
             there = ", ".join(f"--{each}" for each in suite.options) or "none"
@@ -125,6 +133,8 @@ def _check_related(suite: Suite, rows: Rows, examples: Sequence[Example]) -> Non
 def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
     """Return the rows, and the suite that they are of: packaged ones always are of their own."""
     source = options.dataset if options.dataset is not None else suite.dataset
+    if source is None and suite.parts:
+        return suite, _parts(suite, options)
     if source is None:
         raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset")
     if isinstance(source, Path):
@@ -138,11 +148,57 @@ def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
         return suite, replace(load_rows(str(packaged.packaged)), name=source)  # The rows alone: it says what they mean.
     if packaged is None:
         revision = options.revision or (suite.revision if options.dataset is None else None)
-        rows = load_rows(source, split=options.split, revision=revision, default_split=suite.split)
+        rows = load_rows(source, split=options.split, revision=revision, default_split=suite.split, layout=suite.layout)
         return suite, rows
     if options.split is not None or options.revision is not None:
         raise UsageError(f"the {source} set has no splits and no revisions; leave --split and --dataset-revision out")
     return packaged, replace(load_rows(str(packaged.packaged)), name=source)
+
+
+def _parts(suite: Suite, options: DataOptions) -> Rows:
+    """Return the rows of all of the suite's data sets, each with the name of its own."""
+    if options.split is not None or options.revision is not None:
+        raise UsageError(f"{suite.name} is several data sets, whose splits and revisions are fixed: leave them out")
+    parts = {name: load_rows(e.dataset, split=e.split, revision=e.revision) for name, e in suite.parts.items()}
+    revisions = [each.revision for each in parts.values()]
+    return Rows(
+        " + ".join(each.dataset for each in suite.parts.values()),
+        [{**row, "part": name} for name, each in parts.items() for row in each.rows],
+        revision=" ".join(filter(None, revisions)) if all(revisions) else None,
+        places=[place for each in parts.values() for place in each.places],
+    )
+
+
+def _first(row: Row) -> Row:
+    """Return a row, or the first of the rows that one object holds by their kind."""
+    for value in row.values():
+        inner = value[0] if isinstance(value, list) and value else value
+        return inner if isinstance(inner, Mapping) and "role" not in inner else row
+    return row
+
+
+def _refuse_others(suite: Suite, rows: Rows) -> None:
+    """Refuse the rows of another benchmark that rmeval knows, and those that lack a column.
+
+    Raises:
+        DataError: if they are; it names the command, or the column.
+    """
+    first = _first(rows.rows[0])
+    if SUITES.get(suite.name) is not suite or (suite.is_row is not None and suite.is_row(first)):
+        return
+    for other in SUITES.values():
+        if other.is_row is not None and other.is_row(first):
+            raise DataError(
+                f"{rows.name} has rows of {other.title}: score them with rmeval {other.name} --dataset {rows.name}"
+                f" (or say with --map what {suite.name} is to read)"
+            )
+    if isinstance(suite.is_row, Having):
+        columns = ", ".join(map(repr, first)) or "none"
+        missing = next(name for name in suite.is_row.columns if name not in first)
+        raise DataError(
+            f"{rows.locate(0)}: no column {missing!r} (it has: {columns}){did_you_mean(missing, first)}; a row of"
+            f" {suite.title} has {', '.join(suite.is_row.columns)}"
+        )
 
 
 def _filter(examples: Sequence[Example], options: DataOptions) -> list[Example]:
@@ -177,28 +233,43 @@ def _partial_reasons(
         reasons.append(f"only the first {info.limit} examples asked for")
     if info.limit_per_subset is not None:
         reasons.append(f"a quick look: only {info.limit_per_subset} examples of each subset asked for")
-    if suite.expected:
-        counts = Counter(example.subset for example in examples)
-        for added in info.added:  # Their whole size is not part of the suite's table.
-            for name in suite.options[added].subsets:
-                counts.pop(name, None)
-        missing = [name for name in suite.expected if name not in counts]
-        if missing:
-            reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(missing)})")
-        for name, expected in suite.expected.items():
-            if name in counts and counts[name] != min(expected, info.limit_per_subset or expected):
-                reasons.append(f"{name} has {counts[name]} rows, not {expected}")
-        other = [name for name in counts if name not in suite.expected]
-        if other:
-            reasons.append(f"{len(other)} subsets that {suite.name} does not have ({', '.join(other[:5])})")
+    counts = Counter(example.subset for example in examples)
+    for added in info.added:  # Their whole size is not part of the suite's table.
+        for name in suite.options[added].subsets:
+            counts.pop(name, None)
+    reasons += _not_whole(suite, counts, info.limit_per_subset)
     if suite.dataset is not None and suite.fingerprint is None and read_otherwise:
         reasons.append(f"its rows were not read as the benchmark's: {read_otherwise}")
-    if suite.dataset is not None and not own:
+    if (suite.dataset is not None or suite.parts or suite.fingerprint is not None) and not own:
         split = f" (split {suite.split})" if suite.split else ""
-        known = info.dataset == suite.dataset
-        which = "that are not the examples of old" if known else f"not of {suite.dataset}{split}"
+        home = suite.dataset or " + ".join(each.dataset for each in suite.parts.values()) or suite.title
+        which = "that are not the examples of old" if info.dataset == suite.dataset else f"not of {home}{split}"
         reasons.append(f"rows of {info.dataset}, {which}: a stand-in")
     return tuple(reasons)
+
+
+def _not_whole(suite: Suite, counts: Mapping[str, int], at_most: int | None) -> list[str]:
+    """Say which of the suite's examples are missing, or too many; ``at_most`` of a subset were asked for."""
+    if not suite.expected:
+        there = {name: float(count) for name, count in counts.items()}
+        table = {} if suite.file is not None else suite.sections(suite.default_weights)
+        empty = [name for name, section in table.items() if not section.of(there)]
+        return [f"{len(empty)} sections without a row ({', '.join(empty[:5])})"] if empty else []
+    reasons = []
+    fitting = {name: named(name, list(counts)) for name in suite.expected}
+    missing = [name for name, own in fitting.items() if not own]
+    if missing:
+        reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(missing)})")
+    for name, expected in suite.expected.items():
+        found = sum(counts[each] for each in fitting[name])
+        wanted = min(expected, len(fitting[name]) * at_most) if at_most else expected
+        if fitting[name] and found != wanted and not (at_most and len(fitting[name]) > 1):
+            reasons.append(f"{name} has {found} rows, not {expected}")
+    known = {each for own in fitting.values() for each in own}
+    other = [name for name in counts if name not in known]
+    if other:
+        reasons.append(f"{len(other)} subsets that {suite.name} does not have ({', '.join(other[:5])})")
+    return reasons
 
 
 def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
@@ -212,6 +283,8 @@ def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
     """
     if suite.fingerprint is not None:
         return whole == suite.fingerprint
+    if suite.parts:
+        return rows.revision is not None
     if suite.packaged is not None or suite.file is not None:
         return rows.name == suite.dataset and rows.split in (None, suite.split)
     return (rows.name, rows.split) == (suite.dataset, suite.split) and rows.revision is not None

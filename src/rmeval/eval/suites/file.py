@@ -21,6 +21,9 @@
     overall: sections                 # the mean of sections, or of all examples
     expected: {greetings: 40}         # examples of each subset of the whole set
     fingerprint: sha256:…             # of the whole set's examples: a copy elsewhere that has it is the benchmark
+    layout: [["data/*.jsonl"]]        # which files of a folder are the rows, or other ones where there is none of these
+    columns: [ticket, answer_1]       # what only rows of this benchmark have
+    about: {…}                        # what its page says: rmeval.eval.suites.base.About
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,12 +45,13 @@ from rmeval.data_prep.rows.examples import to_examples, unroll
 from rmeval.data_prep.rows.files import DATA_SUFFIXES
 from rmeval.data_prep.rows.in_memory import Rows
 from rmeval.errors import DataError, UsageError, did_you_mean
-from rmeval.eval.suites.base import Read, Section, Suite
+from rmeval.eval.suites.base import About, Having, Read, Section, Suite
+from rmeval.eval.suites.patterns import named
 from rmeval.eval.suites.rules import TIES, Ties
 from rmeval.types import Finding, Lists
 from rmeval.yaml_files import explain, read_yaml
 
-__all__ = ["SuiteFile", "load_suite", "read_text"]
+__all__ = ["SuiteFile", "load_suite", "read_text", "shipped_suites"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TABLE = "file"
@@ -73,6 +78,9 @@ class SuiteFile(BaseModel):
     overall: Literal["sections", "examples"] = "sections"
     expected: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     fingerprint: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    layout: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[str, ...] = ()
+    about: About | None = None
 
     @field_validator("name")
     @classmethod
@@ -112,7 +120,7 @@ class SuiteFile(BaseModel):
             ColumnMap.parse(self.map)
         except UsageError as error:
             raise ValueError(error) from None
-        named = [subset for section in self.sections.values() for subset in section]
+        counted = [subset for section in self.sections.values() for subset in section]
         for name, section in self.sections.items():
             if not section:
                 raise ValueError(f"section {name} has no subset")
@@ -126,7 +134,7 @@ class SuiteFile(BaseModel):
                 raise ValueError(f"weights: that of {name} is {weight:g}, not 0 or more")
         if self.sections and not any(self.weights.get(name, 1) for name in self.sections):
             raise ValueError("weights: no section has one above 0")
-        for subset in named if self.expected else ():
+        for subset in counted if self.expected else ():
             if subset not in self.expected:
                 raise ValueError(f"sections: {subset!r} is not in expected{did_you_mean(subset, self.expected)}")
         return self
@@ -153,6 +161,12 @@ def load_suite(path: str | Path, known: Mapping[str, Suite]) -> Suite:
     beside = path.parent / Path(suite.dataset).expanduser()
     local = suite.dataset.startswith((".", "/", "~")) or suite.dataset.lower().endswith(DATA_SUFFIXES)
     return replace(suite, dataset=os.path.normpath(beside)) if local or beside.exists() else suite
+
+
+def shipped_suites() -> list[Suite]:
+    """Return the suites of the files that ship with rmeval; their runs know them by name, as those made in Python."""
+    folder = Path(str(files("rmeval.eval.suites"))) / "files"
+    return [replace(load_suite(path, {}), file=None) for path in sorted(folder.glob("*.yaml"))]
 
 
 @lru_cache(maxsize=64)
@@ -193,7 +207,10 @@ def _suite(parsed: SuiteFile) -> Suite:
         overall=parsed.overall,
         expected=parsed.expected,
         fingerprint=parsed.fingerprint,
-        file=parsed.model_dump_json(exclude_defaults=True),
+        file=parsed.model_dump_json(exclude_defaults=True, exclude={"about"}),
+        layout=parsed.layout,
+        is_row=Having(parsed.columns) if parsed.columns else None,
+        about=parsed.about,
     )
 
 
@@ -210,7 +227,7 @@ def _read(parsed: SuiteFile, rows: Rows) -> Read:
     there = dict.fromkeys(example.subset for example in examples)
     for name, section in parsed.sections.items():
         for subset in section:
-            if subset not in there and subset not in parsed.expected:
+            if not named(subset, list(there)) and subset not in parsed.expected:
                 known = f"{did_you_mean(subset, there)} (it has: {', '.join(there)})"
                 raise DataError(f"section {name} counts the subset {subset!r}, of which {rows.name} has no row{known}")
     return unroll(examples, parsed.lists), [*noticed, *findings]

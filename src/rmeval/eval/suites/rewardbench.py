@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rmeval.errors import UsageError
-from rmeval.eval.suites.base import Option, Section, Suite
+from rmeval.eval.suites.base import About, Option, Section, Suite
 from rmeval.types import Example, Finding
 
 PRIOR_SETS = "allenai/preference-test-sets"
@@ -85,5 +85,25 @@ REWARDBENCH = Suite(
     expected={**_CHAT, **_CHAT_HARD, **_SAFETY, "math-prm": 447, **_CODE},
     dataset="allenai/reward-bench",
     split="filtered",
+    about=About(
+        measures=(
+            "Whether a model prefers the better of two answers, in 23 subsets of chat, hard chat, safety and reasoning."
+        ),
+        reading=(
+            "A section weights its subsets by their rows, but math-prm counts as much as all code. The overall"
+            " number is the mean of the four sections. Many models are above 90%: RewardBench 2 tells them apart"
+            " better."
+        ),
+        ties="A tie is wrong, in the source and here, and counted apart.",
+        licence="ODC-BY",
+        paper="https://arxiv.org/abs/2403.13787",
+        source="https://github.com/allenai/reward-bench (05a9005); the data is on the Hub alone",
+        problems=(
+            "Before 10 September 2024 the weights of two subsets of Safety were swapped: `--weights 2024-05` has them.",
+            "In math-prm the right answers are people's and the wrong ones a model's: style alone can tell them apart.",
+            "It has been in use since 2024: models may have been trained on its prompts or answers.",
+        ),
+        unverified=("the licence, here from memory",),
+    ),
     options={"include-prior-sets": Option(f"Score {PRIOR_SETS} too.", _PRIOR_SUBSETS, _prior_sets)},
 )

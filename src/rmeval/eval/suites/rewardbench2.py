@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rmeval.errors import DataError
-from rmeval.eval.suites.base import Formula, Read, Section, Suite
+from rmeval.eval.suites.base import About, Formula, Having, Read, Section, Suite
 from rmeval.eval.suites.rules import ALL_BEAT_ALL, FIRST_IS_BEST, Rule
 from rmeval.types import Example, Outcome, ScoredExample
 
@@ -133,9 +133,41 @@ REWARDBENCH2 = Suite(
     description="best of four in five subsets, and answers that tie (allenai/reward-bench-2)",
     dataset="allenai/reward-bench-2",
     split="test",
+    revision="7ff08853b0d5686e79b13fda8677024f566a104a",
+    is_row=Having(("chosen", "rejected", "num_correct", "total_completions", "subset")),
     read=_read,
     rule=Rule(_credit, FIRST_IS_BEST.hangs_on, FIRST_IS_BEST.meaning),
     formulas={_TIES: Formula(ties, _number)},
     weights={"equal": {name: Section(1, {name: n}) for name, n in _SUBSETS.items()}},
     expected=_SUBSETS,
+    about=About(
+        measures=(
+            "Whether a model finds the one right answer among four, to new prompts of factuality, precise"
+            " instructions, mathematics, safety and focus; and whether it scores several right answers (Ties) closer"
+            " to each other than to wrong ones."
+        ),
+        reading=(
+            "A subset is the share of prompts whose right answer has the highest score, a quarter by chance; Ties"
+            " has a formula of its own, whose greatest value is 1.01 (`rmeval.eval.suites.rewardbench2`). The overall"
+            " number is the plain mean of the six."
+        ),
+        ties=(
+            "The right answer gets 1/k if k answers share the highest score and it is one of them, in the source and"
+            " here. In Ties a right answer that scores as high as a wrong one does not beat it."
+        ),
+        licence="ODC-BY",
+        paper="https://arxiv.org/abs/2506.01937",
+        source="https://github.com/allenai/reward-bench (05a9005); the data is on the Hub alone",
+        problems=(
+            "The authors' script cuts at 2,048 tokens on the right and computes in float16 by default; some owners"
+            " ask for 16,384 tokens.",
+            "In the files of published results the rows of Ties have best-of-n credits, whose mean is not the number"
+            " of Ties.",
+            "In 179 of 188 files of published scores the first ten ids of Factuality are shifted: join them by"
+            " position.",
+            "Published numbers of judges cannot be repeated: six times the same command, up to 4 points apart a"
+            " subset.",
+        ),
+        unverified=("the rows, which could not be had when the suite was written",),
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rmeval.eval.suites import Suite
+from rmeval.eval.suites.patterns import named
 from rmeval.reports.board.entries import Apart, Entry, Measured, Row
 
 __all__ = ["among_themselves", "split"]
@@ -57,7 +58,7 @@ def _missing(entry: Entry, suite: Suite) -> tuple[str, ...]:
     for name, section in table.items():
         optional = not set(section.subsets) <= set(suite.expected)
         if entry.subsets:
-            absent = [subset for subset in section.subsets if subset not in entry.subsets]
+            absent = [subset for subset in section.subsets if not named(subset, list(entry.subsets))]
             if absent and not (optional and len(absent) == len(section.subsets)):
                 lacking += absent
         elif name not in entry.sections and not optional:

@@ -174,7 +174,8 @@ def _entry(files: Sequence[_PerSubset], asked: str | None) -> Entry:
             raise DataError(f"{files[0].file} and {each.file} both have {twice} of {each.model!r}: import one of them")
         accuracy |= each.accuracy
     table = suite.sections(weights)
-    sections = {name: weighted_mean(accuracy, section.subsets) for name, section in table.items()}
+    there = dict.fromkeys(accuracy, 1.0)
+    sections = {name: weighted_mean(accuracy, section.of(there)) for name, section in table.items()}
     overall = overall_mean(suite, table, accuracy, {})
     others = [name for each in files for name in each.others]
     return Entry(

@@ -189,7 +189,7 @@ def _bar(name: str, figure: Figure | None, reference_lines: Mapping[str, float |
 def _subsets(entry: Entry, info: RunInfo | None) -> list[ModelSubset]:
     """Return the subsets in the order of the sections, those in none of them last."""
     suite = entry.suite
-    home = suite.homes(entry.weights)
+    home = suite.homes(entry.weights, entry.subsets)
     longest = _reference_lines(info)["longest"].subsets if "longest" in _reference_lines(info) else {}
     order = [*(name for name in home if name in entry.subsets), *(n for n in entry.subsets if n not in home)]
     return [

@@ -63,7 +63,7 @@ def compare_views(runs: Sequence[RunRecord], *, common_only: bool) -> list[Compa
 
 
 def _view(comparison: Comparison, run: RunRecord, place: int) -> CompareView:
-    home = suite_of(run.info).homes(run.info.weights)
+    home = suite_of(run.info).homes(run.info.weights, comparison.subsets)
     numbers = {} if comparison.overall is None else {"Overall": comparison.overall}
     rows = [
         DifferenceRow(name, "", each, each.limits(1 - 2 * ALPHA))

@@ -110,8 +110,8 @@ def _table(run: RunRecord) -> Table:
         _bold_row(
             table, name, percent(estimate.accuracy), limits, len(counts), _reference_lines(results, "sections", name)
         )
-        for subset in sections[name].subsets:
-            if subset in results.subsets and subset not in shown:
+        for subset in sections[name].of({name: float(each.n) for name, each in results.subsets.items()}):
+            if subset not in shown:
                 _subset_row(table, subset, results, counts)
                 shown.add(subset)
     rest = [name for name in results.subsets if name not in shown]
@@ -124,6 +124,14 @@ def _table(run: RunRecord) -> Table:
         _bold_row(
             table, "overall", percent(whole.accuracy), interval(whole.low, whole.high), len(counts), reference_lines
         )
+    for name, each in results.rules.items():
+        cells = ("", percent(each.accuracy), interval(each.low, each.high))
+        table.add_row(plain(f"overall, {short(name)}"), *cells, *[""] * len(counts), "", "")
+    if results.views:
+        table.add_row(Text("groups across the subsets", style="bold"))
+    for name, view in results.views.items():
+        cells = (f"{view.n:,}", percent(view.accuracy), interval(view.low, view.high))
+        table.add_row(plain(f"  {short(name)}"), *cells, *(_count(_COUNTS[count](view)) for count in counts), "", "")
     return table
 
 

@@ -213,7 +213,7 @@ def _bar(name: str, estimate: Estimate, reference_lines: Mapping[str, float | No
 def _subsets(info: RunInfo) -> list[SubsetRow]:
     """Return the subsets in the order of the sections, those in none of them last."""
     results = info.results
-    home = suite_of(info).homes(info.weights)
+    home = suite_of(info).homes(info.weights, results.subsets)
     order = [*(name for name in home if name in results.subsets), *(n for n in results.subsets if n not in home)]
 
     def line(name: str, subset: str) -> float | None:

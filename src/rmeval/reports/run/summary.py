@@ -32,6 +32,10 @@ class RunSummary(TypedDict):
     """By what the right answer is, beside the wrong one: ``n``, ``accuracy``, ``low``, ``high``."""
     best_of_n: Sequence[Mapping[str, float]]
     """A point for each n; empty where no example has more than two answers."""
+    rules: Mapping[str, Mapping[str, float]]
+    """The overall number by other rules that the suite knows."""
+    views: Mapping[str, Mapping[str, float | None]]
+    """Groups of examples across the subsets."""
     warnings: Sequence[str]
     path: str | None
 
@@ -60,6 +64,8 @@ def summary(run: RunRecord) -> RunSummary:
         "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
         "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
         "best_of_n": [asdict(point) for point in best_of_n(suite, run.info.weights, scored)],
+        "rules": {name: asdict(estimate) for name, estimate in results.rules.items()},
+        "views": {name: {key: getattr(item, key) for key in keys} for name, item in results.views.items()},
         "warnings": warnings(run),
         "path": str(run.path) if run.path else None,
     }
