@@ -136,7 +136,8 @@ def _rows(suite: Suite, options: DataOptions) -> tuple[Suite, Rows]:
     if source is None and suite.parts:
         return suite, _parts(suite, options)
     if source is None:
-        raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset")
+        where = f": {suite.about.source}" if suite.about is not None else ""
+        raise UsageError(f"{suite.name} has no data set of its own; give one with --dataset{where}")
     if isinstance(source, Path):
         source = str(source)
     if not isinstance(source, str):

@@ -9,6 +9,7 @@ a view of the same subsets, so that the mean of the levels is the overall number
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -60,7 +61,8 @@ def _read(rows: Rows) -> Read:
 def _domain(row: Mapping[str, object], file: str, place: str) -> str:
     """Return a row's domain; of the files of one domain, the name says it where no column does."""
     stem = file.replace("\\", "/").rpartition("/")[2].lower()
-    of_file = next((domain for domain in _ROWS if "domain" not in row and stem.startswith(domain)), None)
+    words = re.split(r"[^a-z]+", stem) if "domain" not in row else []
+    of_file = next((domain for domain in _ROWS if domain in words), None)
     if (found := _told(row) or of_file) is None:
         name, known = row.get("domain", row.get("subset")), ", ".join(_ROWS)
         raise DataError(f"{place}: its domain cannot be told by {name!r}; the column 'domain' is one of {known}")

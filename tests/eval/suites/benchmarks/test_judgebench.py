@@ -58,12 +58,12 @@ def test_every_reference_line_of_the_real_claude_split(shared_data: Path) -> Non
 
 
 def test_a_tie_counts_as_b_beside_the_number() -> None:
-    """Four pairs that tie: two whose right answer is B; the strict number has none of them, and one pair more."""
-    rows = [row(label, "xx", "yy", f"mmlu-pro-{n}") for n, label in enumerate(("A>B", "B>A", "A>B", "B>A"))]
+    """Four pairs that tie: three whose right answer is B; the strict number has none of them, and one pair more."""
+    rows = [row(label, "xx", "yy", f"mmlu-pro-{n}") for n, label in enumerate(("A>B", "B>A", "B>A", "B>A"))]
     results = evaluate("baseline:longest", "judgebench", dataset=[*rows, row("A>B", "xxx", "y")]).info.results
     assert results.overall is not None
     assert results.overall.accuracy == 1 / 5
-    assert results.rules["ties-as-b"].accuracy == 3 / 5
+    assert results.rules["ties-as-b"].accuracy == 4 / 5
     assert results.subsets["mmlu-pro"].ties == 4
 
 
