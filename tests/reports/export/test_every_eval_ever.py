@@ -38,10 +38,8 @@ def test_it_is_valid(which: str, shared_data: Path, whole: RunRecord, stand_in: 
         json.loads((folder / f"{name}.schema.json").read_text()) for name in ("eval", "instance_level_eval")
     )
     assert record_schema["version"] == sample_schema["version"] == VERSION
-    rows = [
-        {"id": f"{place}", "prompt": f"Q{place}", "chosen": ["right"], "rejected": ["a", "b", "c"], "subset": "Math"}
-        for place in range(9)
-    ]
+    row = {"chosen": ["right"], "rejected": ["a", "b", "c"], "num_correct": 1, "total_completions": 4, "subset": "Math"}
+    rows = [{"id": f"{place}", "prompt": f"Q{place}", **row} for place in range(9)]
     run = {
         "whole": lambda: whole,
         "stand_in": lambda: stand_in,

@@ -116,6 +116,8 @@ def suite_of_rows(suite: Suite, dataset: object) -> Suite:
 
 
 def _packaged(source: object) -> Suite | None:
+    if not isinstance(source, str):  # A DataFrame compares cell by cell.
+        return None
     return next((each for each in SUITES.values() if each.packaged is not None and each.name == source), None)
 
 
