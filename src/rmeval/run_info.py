@@ -48,6 +48,8 @@ class ModelInfo:
     tokenizer_fingerprint: str | None = None
     """``hub:<commit>`` or ``sha256:<digest>`` of that one's files."""
     untrained_head: bool = False
+    outputs: Mapping[str, float] = field(default_factory=dict)
+    """Of a model with several outputs: those that make the score, ``INDEX LABEL``, and their weights."""
     scale: Scale = "pointwise"
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Of each of several models that a kind needs, such as a policy and its reference."""

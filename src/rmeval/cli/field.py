@@ -44,6 +44,9 @@ def command(
     trust_remote_code: opt.TrustRemoteCode = False,
     allow_pickle: opt.AllowPickle = False,
     allow_untrained_head: opt.AllowUntrainedHead = False,
+    output_index: opt.OutputIndex = None,
+    output_name: opt.OutputName = None,
+    output_weights: opt.OutputWeights = None,
     suites: Annotated[
         str | None, opt.data_option("Suites, such as rewardbench,judgebench. Default: those of the field.")
     ] = None,

@@ -49,6 +49,12 @@ class ModelOptions:
     """Load pickled weights, which can run code, where there are no safetensors."""
     allow_untrained_head: bool = False
     """Go on with a randomly initialised head; the run says so."""
+    output_index: int | None = None
+    """Of several outputs: which is the score, counted from 0."""
+    output_name: str | None = None
+    """Of several outputs: the label of the one that is the score."""
+    output_weights: str | None = None
+    """Of several outputs: ``NAME=WEIGHT,…``, a sum that is the score."""
     steps: Steps | None = None
     """Of scores that are lists, one number a step: what makes one of them."""
 

@@ -42,7 +42,11 @@ Cache: TypeAlias = Annotated[bool, _option(_MODEL, "Keep scores in the journal."
 TrustRemoteCode: TypeAlias = Annotated[bool, _option(_MODEL, "Run the model's own code.", "--trust-remote-code")]
 AllowPickle: TypeAlias = Annotated[bool, _option(_MODEL, "Load pickled weights, which can run code.", "--allow-pickle")]
 AllowUntrainedHead: TypeAlias = Annotated[bool, _option(_MODEL, "Go on with a random head.", "--allow-untrained-head")]
-
+OutputIndex: TypeAlias = Annotated[int | None, _option(_MODEL, "Which of several outputs is the score, from 0.")]
+OutputName: TypeAlias = Annotated[str | None, _option(_MODEL, "Which of several outputs is the score, by its label.")]
+OutputWeights: TypeAlias = Annotated[
+    str | None, _option(_MODEL, "The score as a sum of outputs, such as helpfulness=1,verbosity=-0.5.")
+]
 StepsOption: TypeAlias = Annotated[
     str | None,
     _option(_MODEL, "scores:FILE where each is a list: min, max, prod, mean or last of it.", "--steps"),

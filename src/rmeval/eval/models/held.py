@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,6 +42,8 @@ class Held:
     tokenizer_name: str | None = None
     """As given, where it is not the model's own."""
     tokenizer_fingerprint: str | None = None
+    outputs: Mapping[str, float] = field(default_factory=dict)
+    """Of a classifier with several, those that make the score, and their weights."""
     writes: int = 0
     """What ``count_writes`` said when the fingerprint was made."""
 

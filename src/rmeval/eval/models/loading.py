@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from rmeval.eval.models.adapter import adapter_weights, merge_adapter
 from rmeval.eval.models.device import free_bytes
 from rmeval.eval.models.folder import ModelFolder, locate_tokenizer, needs_own_code
 from rmeval.eval.models.hushed import hushed
+from rmeval.eval.models.outputs import choose_outputs, labels_of, read_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -59,10 +60,13 @@ def load_model(
     layers is not rounded, and a close decision can be looked at again.
 
     Raises:
-        ModelError: if it is not a classifier with one output, or its weights do not fit or are not all there.
+        ModelError: if it is not a classifier, none of several outputs was chosen, or its weights do not fit or are not
+            all there.
+        UsageError: if an output was chosen that it has not.
     """
     if folder.adapter is None:
         _check_head(folder, options.allow_untrained_head)
+    chosen = outputs_of(folder, options)
     why_low = None if dtype == torch.float32 else _why_no_float32(folder, options, dtype, device)
     own = torch.float32 if why_low is None else dtype
     extra: dict[str, Any] = {}
@@ -73,7 +77,7 @@ def load_model(
         with _without_adapter(folder) as path, hushed():
             model, report = _CLASSIFIER.from_pretrained(
                 path,
-                num_labels=1,
+                num_labels=len(_labels(folder)),
                 dtype=own,
                 use_safetensors=None if options.allow_pickle else True,
                 trust_remote_code=options.trust_remote_code and needs_own_code(folder.config),
@@ -98,7 +102,33 @@ def load_model(
     for head in model.children():
         if head is not model.base_model:  # An encoder's pooler may hand it low precision.
             head.register_forward_pre_hook(_in_own_dtype)
+    read_only(model, chosen)
     return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
+
+
+def outputs_of(folder: ModelFolder, options: ModelOptions) -> dict[int, float]:
+    """Return the outputs of a classifier that make its score, and their weights.
+
+    Raises:
+        ModelError: if there are several and none was chosen.
+        UsageError: if what was chosen is not there.
+    """
+    return choose_outputs(folder.name, _labels(folder), options)
+
+
+def output_names(folder: ModelFolder, chosen: Mapping[int, float]) -> dict[str, float]:
+    """Return what a run says of the outputs that make the score; nothing where there is one and it is the score."""
+    labels = _labels(folder)
+    if len(labels) == 1 and chosen == {0: 1.0}:
+        return {}
+    return {f"{place} {labels[place]}": weight for place, weight in chosen.items()}
+
+
+def _labels(folder: ModelFolder) -> tuple[str, ...]:
+    """Return the names of the outputs; what adapts a model has one, whatever the model has."""
+    architectures = folder.config.get("architectures") or []
+    classifier = any(str(name).endswith("ForSequenceClassification") for name in architectures)
+    return labels_of(folder.config) if folder.adapter is None and classifier else ("LABEL_0",)
 
 
 def skeleton(name: str, config: Any) -> PreTrainedModel:
@@ -188,21 +218,14 @@ def _why_no_float32(folder: ModelFolder, options: ModelOptions, dtype: torch.dty
 
 
 def _check_head(folder: ModelFolder, allow_untrained: bool) -> None:
-    """Refuse what is not a classifier with one output, before its weights are read."""
+    """Refuse what is not a classifier, before its weights are read."""
     architectures = folder.config.get("architectures") or ["model of unknown architecture"]
     if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
         if allow_untrained:
             return
         raise ModelError(
-            f"{folder.name} is a {architectures[0]}, which has no reward head (needed: …ForSequenceClassification "
-            "with one output); --allow-untrained-head scores it with a random one"
-        )
-    # transformers writes no num_labels; two labels are its default.
-    labels = folder.config.get("num_labels", len(folder.config.get("id2label") or ("", "")))
-    if labels != 1:
-        raise ModelError(
-            f"{folder.name} has {labels} outputs and a reward model has one (num_labels=1): train it with one "
-            "output, or pick another model"
+            f"{folder.name} is a {architectures[0]}, which has no reward head (needed: …ForSequenceClassification"
+            "); --allow-untrained-head scores it with a random one"
         )
 
 

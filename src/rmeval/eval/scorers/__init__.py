@@ -92,7 +92,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "classifier",
         "a folder, a Hub id, quickstart",
-        "a sequence classifier with one output",
+        "a sequence classifier: one output of it, or a sum of several",
         lambda name: True,
         _classifier,
         frozenset(field.name for field in fields(ModelOptions)) - {"steps"},

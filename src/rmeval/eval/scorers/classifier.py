@@ -1,9 +1,9 @@
-"""Sequence classifiers with one output: ``AutoModelForSequenceClassification`` with ``num_labels=1``."""
+"""Sequence classifiers: ``AutoModelForSequenceClassification``, one output of it or a sum of several."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,14 @@ from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
 from rmeval.eval.models.held import Held
-from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, template_day
+from rmeval.eval.models.loading import (
+    load_model,
+    load_tokenizer,
+    output_names,
+    outputs_of,
+    position_limit,
+    template_day,
+)
 from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.encoded import encode, see_that_they_fit, why_all_lost
@@ -224,6 +231,7 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
     tokenizer = load_tokenizer(folder, options)
     template = load_template(tokenizer, options.chat_template)
     model, precision, untrained = load_model(folder, options, dtype, device, audit)
+    outputs = output_names(folder, outputs_of(folder, options))
     return Held(
         model,
         tokenizer,
@@ -231,7 +239,8 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
         precision,
         name=folder.name,
         fingerprint=folder.fingerprint,
-        context=_context(folder, model, untrained),
+        context=_context(folder, model, untrained, outputs),
+        outputs=outputs,
         revision=folder.revision,
         untrained=untrained,
         tokenizer_name=options.tokenizer,
@@ -254,6 +263,7 @@ def _describe(held: Held) -> ModelInfo:
         tokenizer=held.tokenizer_name,
         tokenizer_fingerprint=held.tokenizer_fingerprint,
         untrained_head=held.untrained,
+        outputs=held.outputs,
     )
 
 
@@ -265,9 +275,11 @@ def _note_pad(pad: int | None, eos: int | None, audit: Audit) -> None:
         audit.note("pad-is-eos")
 
 
-def _context(folder: ModelFolder, model: PreTrainedModel, untrained: bool) -> str:
+def _context(folder: ModelFolder, model: PreTrainedModel, untrained: bool, outputs: Mapping[str, float]) -> str:
     """Return what decides a score beside what the engine knows of: part of the journal's keys."""
     parts = [folder.fingerprint, model.device.type, getattr(model.config, "_attn_implementation", None), untrained]
+    if outputs:
+        parts.append(f"outputs {dict(outputs)}")
     if folder.adapter is not None:
         import peft
 

@@ -76,6 +76,10 @@ def provenance(info: RunInfo, path: Path | None) -> list[Group]:
                 "chat template": model.template_source,
                 "date for the template": model.template_date,
                 "sha256 of the template": model.template_hash,
+                "outputs that make the score": ", ".join(
+                    f"{weight:g} × {name}" for name, weight in model.outputs.items()
+                )
+                or None,
                 "head": "untrained" if model.untrained_head else None,
                 "drift": None if info.drift is None else f"{decimal(info.drift, 4)}: margins within it are undecided",
             },
