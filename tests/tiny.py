@@ -8,7 +8,12 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
 
 SPECIAL = ("<bos>", "<eos>", "<pad>", "<|im_start|>", "<|im_end|>")
 
@@ -92,6 +97,29 @@ def save_tiny_model(
     model = AutoModelForSequenceClassification.from_config(tiny_config(model_type, **changes), dtype=torch.float32)
     with torch.no_grad():
         for parameter in model.parameters():  # Default weights are so small that all scores are nearly equal.
+            if parameter.dim() > 1:
+                parameter.normal_(0, 0.2)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_tiny_language_model(
+    folder: Path,
+    *,
+    model_type: str = "llama",
+    template: str | None = CHATML,
+    add_bos: bool = False,
+    seed: int = 0,
+    **changes: Any,
+) -> Path:
+    """Write a tiny language model with its tokenizer; the weights depend on the seed alone."""
+    tokenizer = tiny_tokenizer(template=template, add_bos=add_bos)
+    torch.manual_seed(seed)
+    config = tiny_config(model_type, **changes)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    with torch.no_grad():  # As above.
+        for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(0, 0.2)
     model.save_pretrained(folder)

@@ -12,6 +12,8 @@ CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[str, ...] = get_args(CompileMode)
 Steps: TypeAlias = Literal["min", "max", "prod", "mean", "last"]
 """How the scores of steps become one."""
+LogProbs: TypeAlias = Literal["sum", "mean", "norm"]
+"""How the log-probabilities of an answer's tokens become one."""
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -57,6 +59,12 @@ class ModelOptions:
     """Of several outputs: ``NAME=WEIGHT,…``, a sum that is the score."""
     steps: Steps | None = None
     """Of scores that are lists, one number a step: what makes one of them."""
+    reference: str | None = None
+    """Of ``dpo:POLICY``: the model that the policy started from, or ``none``."""
+    log_probs: LogProbs | None = None
+    """Of ``dpo:POLICY``: what of an answer's log-probabilities counts; None for the sum, without reference the mean."""
+    sequential: bool = False
+    """Of ``dpo:POLICY``: hold one of the two models in memory at a time."""
 
     def __post_init__(self) -> None:
         """Check what can be known without the model: before data are read and torch is imported.

@@ -28,8 +28,8 @@ __all__ = ["AskedModel", "AskedSubjects", "as_asked", "is_asked"]
 
 
 def is_asked(model: str) -> bool:
-    """Return whether a model of that name is one of these kinds: it has no dtype."""
-    return "dtype" not in kind_of(model).options
+    """Return whether a model of that name is one of these kinds: all but classifiers."""
+    return kind_of(model).name != "classifier"
 
 
 def as_asked(sweep: Sweep) -> Sweep:

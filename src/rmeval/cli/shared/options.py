@@ -51,6 +51,15 @@ StepsOption: TypeAlias = Annotated[
     str | None,
     _option(_MODEL, "scores:FILE where each is a list: min, max, prod, mean or last of it.", "--steps"),
 ]
+Reference: TypeAlias = Annotated[
+    str | None, _option(_MODEL, "Of dpo:POLICY: the model that the policy started from, or none.", "--reference")
+]
+LogProbsOption: TypeAlias = Annotated[
+    str | None, _option(_MODEL, "Of dpo:POLICY: sum (the default), mean (without reference), or norm.", "--log-probs")
+]
+Sequential: TypeAlias = Annotated[
+    bool, _option(_MODEL, "Of dpo:POLICY: hold one model in memory at a time.", "--sequential")
+]
 
 DatasetName: TypeAlias = Annotated[str | None, _option(_DATA, "Hub id, file, folder or mini. Default: the suite's.")]
 DatasetRevision: TypeAlias = Annotated[str | None, _option(_DATA, "Branch, tag or commit of a Hub data set.")]

@@ -67,6 +67,16 @@ CODES: dict[str, tuple[Severity, str]] = {
         "warning",
         "the score is read before the last token, because that is the model's pad token",
     ),
+    "header-apart": (
+        "info",
+        "one token would hold the end of a header and the beginning of its answer: they were tokenized apart, as a "
+        "model writes that goes on from the header",
+    ),
+    "answer-cut": (
+        "error",
+        "the answer alone is longer than the maximum length, so that it has no probability: the example is invalid",
+    ),
+    "no-answer": ("error", "nothing of a completion is the assistant's: the example is invalid"),
     # Model.
     "pad-is-eos": (
         "info",

@@ -33,7 +33,12 @@ class Drift:
 
     def bound(self, sample: Sequence[Encoded], values: Values) -> float:
         """Bound the drift by that of a sample, all of it remembered: see ``margin_bound``."""
-        return margin_bound(values - [self._exact[item.ids.tobytes()] for item in sample])
+        return margin_bound(self.moved(sample, values))
+
+    def moved(self, sample: Sequence[Encoded], values: Values) -> Values:
+        """Return how far scores of a sample, all of it remembered, are from float32's."""
+        exact: Values = np.array([self._exact[item.ids.tobytes()] for item in sample], dtype=np.float64)
+        return values - exact
 
 
 def spread_rows(count: int, without: Collection[int]) -> list[int]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rmeval.eval.engine.body import text_model
 from rmeval.eval.engine.kernels import attention
 from rmeval.eval.engine.kernels.compiled import CompiledLayers
-from rmeval.eval.engine.kernels.layout import current_layout, in_flight
+from rmeval.eval.engine.kernels.layout import Layout, current_layout, in_flight
 from rmeval.eval.engine.kernels.processor import cpu_has
 from rmeval.eval.engine.plan import Pack
 from rmeval.eval.engine.precision import Precision
@@ -58,6 +58,8 @@ class PackedExecutor:
 
     shares_prefixes = True
     pads = True
+    reads_last_only = True
+    """Scores hang on the last row of each sequence alone: most of the last layer is not computed elsewhere."""
 
     def __init__(
         self,
@@ -93,9 +95,10 @@ class PackedExecutor:
         if body is None:
             raise TypeError(f"{type(model).__name__} has no text model with layers")
         self._body: nn.Module = body
-        last = list(self._body.get_submodule("layers").children())[-1]
-        setattr(last.get_submodule("self_attn"), attention.LAST, True)
-        last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
+        if self.reads_last_only:
+            last = list(self._body.get_submodule("layers").children())[-1]
+            setattr(last.get_submodule("self_attn"), attention.LAST, True)
+            last.mlp = _LastRowsOnly(last.get_submodule("mlp"))
         self._layers: CompiledLayers | None = None
         self.compiled = False
         """True while packs run through compiled layers; the model's own forward never does."""
@@ -130,21 +133,30 @@ class PackedExecutor:
             with compiled, flight as layout:
                 ids = torch.from_numpy(pack.ids).to(device, torch.long)[None]
                 hidden = self._body(input_ids=ids, position_ids=layout.positions[None], use_cache=False)
-                logits: Tensor = model.get_submodule("score")(hidden.last_hidden_state[0, layout.last_rows])
+                return self._read(hidden.last_hidden_state[0], pack, layout)
         finally:
             model.set_attn_implementation(self._own_attention)
-        return to_values(logits)
+
+    def _read(self, states: Tensor, pack: Pack, layout: Layout) -> Values:
+        """Return the scores of a pack's sequences; ``states`` has shape (rows, hidden size)."""
+        return to_values(self._model.get_submodule("score")(states[layout.last_rows]))
 
 
 def why_not_packable(model: PreTrainedModel) -> str | None:
     """Say why a model must be scored with its own padded forward; None if the fast path is proved for its kind."""
     config = model.config.get_text_config()
+    if config.model_type in PACKABLE and not isinstance(getattr(model, "score", None), nn.Linear):
+        return "its head is not a linear layer called score"
+    return why_body_not_packable(model)
+
+
+def why_body_not_packable(model: PreTrainedModel) -> str | None:
+    """Say why a model's layers cannot run over packs, whatever reads their output; None if they can."""
+    config = model.config.get_text_config()
     if config.model_type not in PACKABLE or not type(model).__module__.startswith("transformers."):
         return f"the fast path is not proved for {type(model).__name__}"
     if text_model(model) is None:
         return "its text model was not found"
-    if not isinstance(getattr(model, "score", None), nn.Linear):
-        return "its head is not a linear layer called score"
     if getattr(config, "use_bidirectional_attention", None) or not getattr(config, "is_causal", True):
         return "its attention is not causal"
     ropes = _rope_types(getattr(config, "rope_parameters", None) or {}) & _LENGTH_DEPENDENT_ROPE

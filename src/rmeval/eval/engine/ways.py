@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+NOT_ASKED = "it was not asked for"
+"""Why the fast path is not used where somebody wants another."""
+_NOT_LINEAR = "its linear layers are not what computes in low precision"
+
+
 class Ways:
     """Up to three: packs of the fast path, padded batches, one sequence at a time; and up to three precisions.
 
@@ -48,10 +53,10 @@ class Ways:
         self._model = model
         self._precision = precision
         self._audit = audit
-        self.why_plain = why_not_packable(model) if fast else "it was not asked for"
+        self.why_plain = why_not_packable(model) if fast else NOT_ASKED
         """Why the fast path is not used; None where it is."""
         if self.why_plain is None and precision.copy is not None:
-            self.why_plain = "its linear layers are not what computes in low precision"
+            self.why_plain = _NOT_LINEAR
         if self.why_plain and fast:
             audit.note("slow-path", self.why_plain)
         self.single = PlainExecutor(model, precision, pad_token_id=pad_token_id, pads=False)
@@ -59,6 +64,19 @@ class Ways:
         padded = PlainExecutor(model, precision, pad_token_id=pad_token_id)
         packed = [] if self.why_plain else [PackedExecutor(model, precision, flex=flex, compile_flex=flex)]
         self._left: list[Executor] = [*packed, *([] if one_by_one else [padded]), self.single]
+
+    def use(
+        self, *, single: PlainExecutor, padded: Executor, packed: PackedExecutor | None, why_plain: str | None
+    ) -> None:
+        """Compute something else than a classifier's logit, in these ways instead; ``why_plain`` as above."""
+        one_by_one = len(self._left) == 1
+        self.why_plain = why_plain
+        if packed is not None and self._precision.copy is not None:
+            self.why_plain, packed = _NOT_LINEAR, None
+        if self.why_plain and why_plain != NOT_ASKED:
+            self._audit.note("slow-path", self.why_plain)
+        self.single = single
+        self._left = [*([] if packed is None else [packed]), *([] if one_by_one else [padded]), single]
 
     @property
     def first(self) -> Executor:

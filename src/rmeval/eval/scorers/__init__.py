@@ -58,11 +58,21 @@ def _classifier(name: str, options: ModelOptions, seed: int, journal: Journal | 
     return ClassifierScorer(name, options, journal)
 
 
+def _dpo(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
+    from rmeval.eval.scorers.dpo import DpoScorer  # Imports torch.
+
+    return DpoScorer(name, options, journal)
+
+
 def _is_module(name: str) -> bool:
     from rmeval.eval.scorers.module import is_factory
 
     return is_factory(name)
 
+
+_DPO_ONLY = {"reference", "log_probs", "sequential"}
+_OWN_CODE = {"trust_remote_code", "allow_untrained_head"}
+_ALL = frozenset(field.name for field in fields(ModelOptions))
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -82,6 +92,14 @@ KINDS: tuple[Kind, ...] = (
         brings=lambda name: name.removeprefix("scores:"),
     ),
     Kind(
+        "dpo",
+        "dpo:POLICY",
+        "how much likelier a policy finds an answer than --reference MODEL does, or than none (beta moves no order)",
+        lambda name: name.startswith("dpo:"),
+        _dpo,
+        _ALL - {"steps"} - _OWN_CODE,
+    ),
+    Kind(
         "module",
         "MODULE:FACTORY",
         "a scorer of your own in Python, with --trust-remote-code",
@@ -95,7 +113,7 @@ KINDS: tuple[Kind, ...] = (
         "a sequence classifier: one output of it, or a sum of several",
         lambda name: True,
         _classifier,
-        frozenset(field.name for field in fields(ModelOptions)) - {"steps"},
+        _ALL - {"steps"} - _DPO_ONLY,
     ),
 )
 """The first that claims a name has it."""

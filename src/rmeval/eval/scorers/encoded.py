@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rmeval.data_prep.text.audit import Audit
-from rmeval.data_prep.text.encode import Encoded, Encoder
+from rmeval.data_prep.text.encode import Encoded
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["encode", "see_that_they_fit", "why_all_lost"]
+__all__ = ["Encodes", "encode", "see_that_they_fit", "why_all_lost"]
 
 
-def encode(encoder: Encoder, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
+_Tokens = TypeVar("_Tokens", bound=Encoded, covariant=True)
+
+
+class Encodes(Protocol[_Tokens]):
+    """What makes tokens of conversations, such as an ``Encoder``."""
+
+    def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterable[_Tokens]:
+        """Return the tokens of each."""
+        ...
+
+
+def encode(encoder: Encodes[_Tokens], conversations: Sequence[Conversation], audit: Audit) -> list[_Tokens]:
     """Return the tokens of each conversation; one that stands in several places is rendered once.
 
     Raises:
