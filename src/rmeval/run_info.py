@@ -179,6 +179,8 @@ class Accounting:
     """Conversations whose score came from the journal; None in runs of 0.1, which did not count them."""
     recalled_from: Mapping[str, int] = field(default_factory=dict)
     """What had computed those, and how many distinct ones each: versions, hardware, day."""
+    comparisons: int | None = None
+    """How often a pairwise model was asked for two answers, each order counted; None for other kinds."""
 
 
 @dataclass(frozen=True, slots=True)

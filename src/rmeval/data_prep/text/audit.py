@@ -77,6 +77,11 @@ CODES: dict[str, tuple[Severity, str]] = {
         "the answer alone is longer than the maximum length, so that it has no probability: the example is invalid",
     ),
     "no-answer": ("error", "nothing of a completion is the assistant's: the example is invalid"),
+    "unreadable-turns": (
+        "error",
+        "a pairwise model cannot be given such a conversation (turns that do not alternate, answers that differ before "
+        "their last message): the example is invalid",
+    ),
     # Model.
     "pad-is-eos": (
         "info",
@@ -122,6 +127,10 @@ CODES: dict[str, tuple[Severity, str]] = {
     ),
     "undecided": ("warning", "the margin is within the dtype's drift: float32 could decide the other way"),
     # Scores.
+    "position-bias": (
+        "info",
+        "two answers of which a pairwise model prefers whichever stands first, or second: the order decides, not they",
+    ),
     "non-finite-score": ("error", "the model gave NaN or infinity: the example is left out of the accuracy"),
 }
 """Code -> (severity, meaning)."""

@@ -34,6 +34,7 @@ REMEDIES: dict[str, str] = {
     "header-apart": "nothing; a header that ends with a special token has no such answers",
     "answer-cut": "raise --max-length, if the model takes more",
     "no-answer": "give the answers the role assistant",
+    "unreadable-turns": "leave such rows out, or use a kind of model that reads whole conversations",
     "pad-is-eos": "nothing; a model to be trained should have a pad token of its own",
     "no-pad-token": "nothing; setting pad_token_id in the configuration makes other software agree",
     "adapter-beside": "move the adapter to a folder of its own, or give that folder as --model",
@@ -52,6 +53,7 @@ REMEDIES: dict[str, str] = {
     "out-of-memory": "nothing; a smaller --batch-size or --max-length avoids the retries",
     "no-float32-copy": "free memory, or decide close calls with --dtype float32 on a larger machine",
     "undecided": "leave --no-refine out, or score with --dtype float32",
+    "position-bias": "nothing: both orders are asked, and their mean counts",
     "non-finite-score": "try --dtype float32; what is still not finite is the model's",
 }
 """Code -> what a reader can do, or that nothing need be done."""

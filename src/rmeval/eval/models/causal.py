@@ -50,6 +50,8 @@ def load_language_model(
     Raises:
         ModelError: if it is no language model, or its weights do not fit or are not all there.
     """
+    if folder.adapter is not None:
+        raise ModelError(f"{folder.name} is a PEFT adapter, not {what}: merge it into the model that it adapts")
     name = (folder.config.get("architectures") or ["model of unknown architecture"])[0]
     if not str(name).endswith(endings):
         raise ModelError(f"{folder.name} is a {name}, not {what} (needed: …{' or …'.join(endings)})")

@@ -64,6 +64,27 @@ def _dpo(name: str, options: ModelOptions, seed: int, journal: Journal | None) -
     return DpoScorer(name, options, journal)
 
 
+def _pairrm(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
+    from rmeval.eval.scorers.pairwise.base import PairwiseScorer  # Imports torch, as those below.
+    from rmeval.eval.scorers.pairwise.pairrm import PAIRRM
+
+    return PairwiseScorer(PAIRRM, name, options, journal)
+
+
+def _preference(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
+    from rmeval.eval.scorers.pairwise.base import PairwiseScorer
+    from rmeval.eval.scorers.pairwise.preference import PREFERENCE
+
+    return PairwiseScorer(PREFERENCE, name, options, journal)
+
+
+def _steamshp(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
+    from rmeval.eval.scorers.pairwise.base import PairwiseScorer
+    from rmeval.eval.scorers.pairwise.steamshp import STEAMSHP
+
+    return PairwiseScorer(STEAMSHP, name, options, journal)
+
+
 def _is_module(name: str) -> bool:
     from rmeval.eval.scorers.module import is_factory
 
@@ -73,6 +94,7 @@ def _is_module(name: str) -> bool:
 _DPO_ONLY = {"reference", "log_probs", "sequential"}
 _OWN_CODE = {"trust_remote_code", "allow_untrained_head"}
 _ALL = frozenset(field.name for field in fields(ModelOptions))
+_PAIRWISE = _ALL - {"steps", "template_date", "refine"} - _DPO_ONLY - _OWN_CODE
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -98,6 +120,30 @@ KINDS: tuple[Kind, ...] = (
         lambda name: name.startswith("dpo:"),
         _dpo,
         _ALL - {"steps"} - _OWN_CODE,
+    ),
+    Kind(
+        "pairrm",
+        "pairrm:MODEL",
+        "PairRM compares each two answers in both orders; a score is the mean probability to be better",
+        lambda name: name.startswith("pairrm:"),
+        _pairrm,
+        _PAIRWISE - {"max_length", "chat_template"},
+    ),
+    Kind(
+        "pair-preference",
+        "pair-preference:MODEL",
+        "RLHFlow's pair-preference model, asked for A or B, compares as above",
+        lambda name: name.startswith("pair-preference:"),
+        _preference,
+        _PAIRWISE,
+    ),
+    Kind(
+        "steamshp",
+        "steamshp:MODEL",
+        "SteamSHP (T5), asked for A or B, compares as above",
+        lambda name: name.startswith("steamshp:"),
+        _steamshp,
+        _PAIRWISE - {"chat_template"},
     ),
     Kind(
         "module",

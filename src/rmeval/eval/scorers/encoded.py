@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["Encodes", "encode", "see_that_they_fit", "why_all_lost"]
 
 
-_Tokens = TypeVar("_Tokens", bound=Encoded, covariant=True)
+_Tokens_co = TypeVar("_Tokens_co", bound=Encoded, covariant=True)
 
 
-class Encodes(Protocol[_Tokens]):
+class Encodes(Protocol[_Tokens_co]):
     """What makes tokens of conversations, such as an ``Encoder``."""
 
-    def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterable[_Tokens]:
+    def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterable[_Tokens_co]:
         """Return the tokens of each."""
         ...
 
 
-def encode(encoder: Encodes[_Tokens], conversations: Sequence[Conversation], audit: Audit) -> list[_Tokens]:
+def encode(encoder: Encodes[_Tokens_co], conversations: Sequence[Conversation], audit: Audit) -> list[_Tokens_co]:
     """Return the tokens of each conversation; one that stands in several places is rendered once.
 
     Raises:

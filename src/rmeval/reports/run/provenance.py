@@ -126,6 +126,7 @@ def _run(info: RunInfo, path: Path | None) -> dict[str, str | None]:
         if tokens is None
         else f"{count(tokens.given)} given, {count(tokens.distinct)} distinct, {count(tokens.computed)} computed,"
         f" {count(tokens.padded)} with padding",
+        "comparisons": None if tokens is None or tokens.comparisons is None else count(tokens.comparisons),
         "from the journal": None
         if tokens is None or not tokens.recalled
         else f"{count(tokens.recalled)} conversations, computed by "

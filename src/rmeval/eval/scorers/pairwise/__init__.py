@@ -1,0 +1,1 @@
+"""Models that compare two answers at once: a file each."""
