@@ -28,7 +28,6 @@ from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import locate, locate_tokenizer
 from rmeval.eval.models.loading import load_tokenizer, template_day
 from rmeval.eval.scorers.base import Pointwise
-from rmeval.eval.scorers.classifier import _check
 from rmeval.eval.scorers.encoded import encode, why_all_lost
 from rmeval.eval.scorers.language_model import LanguageModel
 from rmeval.run_info import Accounting, ModelInfo
@@ -52,7 +51,6 @@ class DpoScorer(Pointwise):
     """
 
     def __init__(self, name: str, options: ModelOptions, journal: Journal | None = None) -> None:
-        _check(options)
         today = template_day(options)
         self._kind = _kind(options)
         device = pick_device(options.device)

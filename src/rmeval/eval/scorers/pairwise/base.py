@@ -28,7 +28,6 @@ from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
 from rmeval.eval.models.loading import load_tokenizer
 from rmeval.eval.models.padding import padding_of
-from rmeval.eval.scorers.classifier import _check
 from rmeval.eval.scorers.pairwise.turns import UnreadableError
 from rmeval.run_info import Accounting, ModelInfo
 from rmeval.types import Finding, Item, Progress, Scale, Score
@@ -103,7 +102,6 @@ class PairwiseScorer:
     scale: Scale = "within-item"
 
     def __init__(self, family: Family, name: str, options: ModelOptions, journal: Journal | None = None) -> None:
-        _check(options)
         device = pick_device(options.device)
         dtype = pick_dtype(options.dtype, device)
         if device.type == "cpu":
