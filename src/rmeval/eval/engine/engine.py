@@ -70,10 +70,8 @@ class Engine:
         compile: CompileMode = "auto",
         flex: bool | None = None,
     ) -> None:
-        self._model = model
-        self._precision = precision
-        self._batch_size = batch_size
-        self._journal = journal
+        self._model, self._precision = model, precision
+        self._batch_size, self._journal = batch_size, journal
         self._context = f"{context}\0{versions()}"
         self._audit = audit
         self._budget = PACK_TOKENS.get(model.device.type, PACK_TOKENS["cpu"])
