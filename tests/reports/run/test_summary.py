@@ -90,7 +90,8 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     found: Any = summary(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {
-        "suite", "model", "partial", "overall", "sections", "subsets", "lengths", "best_of_n", "warnings", "path",
+        "suite", "model", "partial", "overall", "sections", "subsets", "rules", "views", "lengths", "best_of_n",
+            "warnings", "path",
     }  # fmt: skip
     assert (found["suite"], found["model"], found["partial"], found["path"]) == (
         "mini",

@@ -122,9 +122,11 @@ def _packaged(source: object) -> Suite | None:
 
 
 def _check_related(suite: Suite, rows: Rows, examples: Sequence[Example]) -> None:
-    """Refuse rows that have nothing to do with a benchmark: all of its subsets would be missing."""
+    """Refuse rows that have nothing to do with a benchmark: neither its columns, where it has some, nor its subsets."""
+    if SUITES.get(suite.name) is not suite or (suite.is_row is not None and suite.is_row(_first(rows.rows[0]))):
+        return
     found = list(dict.fromkeys(example.subset for example in examples))
-    if suite.expected and SUITES.get(suite.name) is suite and found and not set(found) & set(suite.expected):
+    if suite.expected and found and not any(named(name, found) for name in suite.expected):
         names = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
         raise DataError(
             f"{rows.name} has no subset of {suite.name} (its subsets: {names});"

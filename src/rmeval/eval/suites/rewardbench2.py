@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rmeval.errors import DataError
-from rmeval.eval.suites.base import About, Formula, Having, Read, Section, Suite
+from rmeval.eval.suites.base import About, Formula, Read, Section, Suite
 from rmeval.eval.suites.rules import ALL_BEAT_ALL, FIRST_IS_BEST, Rule
 from rmeval.types import Example, Outcome, ScoredExample
 
@@ -134,7 +134,7 @@ REWARDBENCH2 = Suite(
     dataset="allenai/reward-bench-2",
     split="test",
     revision="7ff08853b0d5686e79b13fda8677024f566a104a",
-    is_row=Having(("chosen", "rejected", "num_correct", "total_completions", "subset")),
+    is_row=lambda row: {"chosen", "rejected", "num_correct", "total_completions", "subset"} <= set(row),
     read=_read,
     rule=Rule(_credit, FIRST_IS_BEST.hangs_on, FIRST_IS_BEST.meaning),
     formulas={_TIES: Formula(ties, _number)},
