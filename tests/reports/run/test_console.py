@@ -120,11 +120,13 @@ def test_a_row_shows_the_subsets_numbers(tmp_path: Path, capsys: pytest.CaptureF
     rows = [("long one", "short"), ("same", "text"), ("no", "longer")]
     data = tmp_path / "pairs.jsonl"
     data.write_text("".join(json.dumps({"prompt": c, "chosen": c, "rejected": r}) + "\n" for c, r in rows))
-    out = printed(evaluate("baseline:longest", "pairs", dataset=str(data)), capsys)
+    run = evaluate("baseline:longest", "pairs", dataset=str(data))
+    out = printed(run, capsys)
     (row,) = [line.split() for line in out.splitlines() if line.startswith("  all")]
-    # Nothing is invalid, cut or undecided, so these have no column. The first line beside it is the model itself.
-    assert row[:6] == ["all", "3", "33.3", "0.8–90.6", "1", "33.3"]
-    assert len(row) == 7
+    # Nothing is invalid, truncated or undecided, so these have no column. Longest and shortest win one of three each; the
+    # best line beside it is the coin, which wins two here.
+    assert run.info.results.reference_lines["random"].overall == pytest.approx(2 / 3)
+    assert row == ["all", "3", "33.3", "0.8–90.6", "1", "random", "66.7"]
 
 
 def test_lists_say_what_a_right_example_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

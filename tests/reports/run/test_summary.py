@@ -90,6 +90,8 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     found: Any = summary(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {
+        "reference_lines",
+        "verdict",
         "suite", "model", "partial", "overall", "sections", "subsets", "rules", "views", "lengths", "best_of_n",
             "warnings", "path",
     }  # fmt: skip

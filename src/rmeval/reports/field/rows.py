@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rmeval.eval.field import Entry
 from rmeval.eval.suites import suite_of
+from rmeval.reports.run.beaten import best_line
 from rmeval.reports.run.summary import info_title, shown_overall
 from rmeval.reports.shell.page import NONE, interval, percent
 from rmeval.run_info import RunInfo
@@ -43,8 +44,7 @@ def row_of(entry: Entry) -> FieldRow:
         return FieldRow(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), entry.error, None)
     suite, results = suite_of(info), info.results
     overall = shown_overall(info)
-    found = [(line.overall, name) for name, line in results.reference_lines.items() if line.overall is not None]
-    best = max(found) if found and overall else None
+    best = best_line(results) if overall else None
     convention = "mean of sections" if suite.by_sections else "mean of examples"
     warnings = (*info.partial_reasons, *(each.code for each in info.audit if each.severity != "info"))
     return FieldRow(
@@ -53,8 +53,8 @@ def row_of(entry: Entry) -> FieldRow:
         convention=convention,
         number=percent(overall.accuracy) if overall else NONE,
         interval=interval(overall.low, overall.high) if overall else NONE,
-        line=f"{best[1]} {percent(best[0])}" if best else NONE,
-        beaten=bool(best and overall and overall.low is not None and overall.low > best[0]),
+        line=str(best) if best else NONE,
+        beaten=bool(best and overall and overall.low > best.accuracy),
         lines={name: line.overall for name, line in results.reference_lines.items()} if overall else {},
         truncated=sum(subset.truncated for subset in results.subsets.values()),
         warnings=warnings,

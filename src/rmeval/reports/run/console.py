@@ -11,10 +11,11 @@ from rich.text import Text
 from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
+from rmeval.reports.run.beaten import BestLine, best_line, verdict
 from rmeval.reports.run.summary import describe, lacking, right_means, shown_overall, title
 from rmeval.reports.shell.console import plain, print_whole
 from rmeval.reports.shell.names import short
-from rmeval.reports.shell.page import interval, percent
+from rmeval.reports.shell.page import NONE, interval, percent
 from rmeval.run_info import Results, SubsetResult
 
 _STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
@@ -55,7 +56,9 @@ def print_run(run: RunRecord) -> None:
             f"float32 could make the overall number {interval(results.lowest, results.highest)}", style="yellow"
         )
     seconds = info.timing.total_seconds
-    console.print(f"{seconds:,.1f} s in all; longest and random are reference lines, which read nothing", style="dim")
+    if (said := verdict(shown_overall(info), best_line(results))) and info.model.kind != "baseline":
+        console.print(said, style="" if said.startswith("beats") else "yellow")
+    console.print(f"{seconds:,.1f} s in all; reference lines read nothing: longest, shortest, random", style="dim")
     accounting = info.accounting
     if accounting is not None and accounting.recalled:
         scores = run.scores_table.num_rows
@@ -101,15 +104,13 @@ def _table(run: RunRecord) -> Table:
     counts = [name for name, get in _COUNTS.items() if any(get(item) for item in results.subsets.values())]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
-    for name in ("n", "accuracy", "95% interval", *counts, "longest", "random"):
+    for name in ("n", "accuracy", "95% interval", *counts, "best reference line"):
         table.add_column(name, justify="right", no_wrap=True)
     sections = suite_of(run.info).sections(run.info.weights)
     shown: set[str] = set()
     for name, estimate in results.sections.items():
         limits = interval(estimate.low, estimate.high)
-        _bold_row(
-            table, name, percent(estimate.accuracy), limits, len(counts), _reference_lines(results, "sections", name)
-        )
+        _bold_row(table, name, percent(estimate.accuracy), limits, len(counts), best_line(results, section=name))
         for subset in sections[name].of({name: float(each.n) for name, each in results.subsets.items()}):
             if subset not in shown:
                 _subset_row(table, subset, results, counts)
@@ -120,10 +121,8 @@ def _table(run: RunRecord) -> Table:
     for subset in rest:
         _subset_row(table, subset, results, counts)
     if (whole := shown_overall(run.info)) is not None:
-        reference_lines = [percent(results.reference_lines[name].overall) for name in ("longest", "random")]
-        _bold_row(
-            table, "overall", percent(whole.accuracy), interval(whole.low, whole.high), len(counts), reference_lines
-        )
+        limits = interval(whole.low, whole.high)
+        _bold_row(table, "overall", percent(whole.accuracy), limits, len(counts), best_line(results))
     for name, each in results.rules.items():
         cells = ("", percent(each.accuracy), interval(each.low, each.high))
         table.add_row(plain(f"overall, {short(name)}"), *cells, *[""] * len(counts), "", "")
@@ -143,16 +142,16 @@ def _subset_row(table: Table, name: str, results: Results, counts: list[str]) ->
         percent(item.accuracy),
         interval(item.low, item.high),
         *(_count(_COUNTS[count](item)) for count in counts),
-        *_reference_lines(results, "subsets", name),
+        _shown(best_line(results, subset=name)),
     )
 
 
-def _bold_row(table: Table, name: str, accuracy: str, limits: str, counts: int, reference_lines: list[str]) -> None:
-    table.add_row(plain(short(name)), "", accuracy, limits, *[""] * counts, *reference_lines, style="bold")
+def _bold_row(table: Table, name: str, accuracy: str, limits: str, counts: int, line: BestLine | None) -> None:
+    table.add_row(plain(short(name)), "", accuracy, limits, *[""] * counts, _shown(line), style="bold")
 
 
-def _reference_lines(results: Results, level: str, name: str) -> list[str]:
-    return [percent(getattr(results.reference_lines[line], level).get(name)) for line in ("longest", "random")]
+def _shown(line: BestLine | None) -> str:
+    return NONE if line is None else str(line)
 
 
 def _count(number: int) -> str:

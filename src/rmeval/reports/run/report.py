@@ -12,6 +12,7 @@ from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT, LengthGroup, Righ
 from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord, as_run
 from rmeval.reports.run.arrays import RunArrays, run_arrays
+from rmeval.reports.run.beaten import best_line, verdict
 from rmeval.reports.run.best_of_n import draw_best_of_n
 from rmeval.reports.run.compare_view import compare_views
 from rmeval.reports.run.examples_data import examples_index, examples_text
@@ -160,6 +161,8 @@ class RunView:
     lacking: Sequence[str]
     """Sections without a row, for which there is no overall number."""
     overall: Bar | None
+    verdict: str
+    """How the overall number stands to the best reference line, in words."""
     sections: Sequence[Bar]
     subsets: Sequence[SubsetRow]
     lengths: Mapping[RightIs, LengthGroup]
@@ -189,6 +192,7 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         overall=_bar("Overall", overall, {name: each.overall for name, each in reference_lines.items()})
         if overall
         else None,
+        verdict="" if is_line else verdict(overall, best_line(results)),
         sections=[
             _bar(name, estimate, {line: each.sections.get(name) for line, each in reference_lines.items()})
             for name, estimate in results.sections.items()

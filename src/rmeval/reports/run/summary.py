@@ -15,6 +15,7 @@ from rmeval.eval.numbers.views.lengths import RightIs, by_length
 from rmeval.eval.numbers.weights import lacking_sections
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
+from rmeval.reports.run.beaten import best_line, verdict
 from rmeval.run_info import Estimate, RunInfo
 
 
@@ -26,6 +27,10 @@ class RunSummary(TypedDict):
     partial: bool
     overall: Mapping[str, float] | None
     """None where one of the suite's sections has no row."""
+    reference_lines: Mapping[str, float | None]
+    """What each reference line reaches overall."""
+    verdict: str
+    """How the overall number stands to the best of them, in words; empty where there is none."""
     sections: Mapping[str, Mapping[str, float]]
     subsets: Mapping[str, Mapping[str, float | None]]
     lengths: Mapping[RightIs, Mapping[str, float | None]]
@@ -60,6 +65,8 @@ def summary(run: RunRecord) -> RunSummary:
         "model": run.info.model.name,
         "partial": run.info.partial,
         "overall": asdict(overall) if overall else None,
+        "reference_lines": {name: line.overall for name, line in results.reference_lines.items()},
+        "verdict": verdict(overall, best_line(results)),
         "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
         "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
         "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
