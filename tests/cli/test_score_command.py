@@ -109,3 +109,36 @@ def test_help_is_light() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "typer" in loaded
     assert not {"torch", "datasets", "pandas", "pyarrow", "transformers"} & set(loaded)
+
+
+def test_from_stdin_to_stdout(tmp_path: Path) -> None:
+    """As samplers pipe: nothing but rows on stdout, and no file is left."""
+    rows = [{"prompt": "Hi", "response": "Hello"}, {"prompt": "Hi", "response": "é"}]
+    command = [
+        sys.executable,
+        "-m",
+        "rmeval",
+        "score",
+        "--model",
+        "baseline:longest",
+        "--dataset",
+        "-",
+        "--output",
+        "-",
+    ]
+    text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {**rows[0], "score": 5.0},
+        {**rows[1], "score": 1.0},
+    ]
+    assert done.stderr == "2 scores of 2 rows written to stdout\n"
+    assert list(tmp_path.iterdir()) == []
+    broken = subprocess.run(command, input="{", capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (broken.returncode, broken.stdout) == (2, "")
+    assert "stdin line 1: not JSON" in broken.stderr
+
+
+def test_stdout_is_for_one_thing(command: Callable[..., object]) -> None:
+    with pytest.raises(UsageError, match="both write to stdout"):
+        command(*ARGUMENTS, "--output", "-", "--json")

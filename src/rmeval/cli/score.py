@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rmeval.cli.shared import options as opt
+from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
     from rmeval.eval.scoring.score import ScoreSummary
@@ -27,10 +32,14 @@ def register(app: typer.Typer) -> None:
 def command(
     context: typer.Context,
     model: opt.Model,
-    dataset: Annotated[str, typer.Option(help="Hub id, file, folder or mini.", rich_help_panel=_DATA)],
+    dataset: Annotated[
+        str, typer.Option(help="Hub id, file, folder, mini, or - for JSON lines from stdin.", rich_help_panel=_DATA)
+    ],
     output: Annotated[
         Path,
-        typer.Option(help="File for the rows with scores: .jsonl, .jsonl.gz or .parquet.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            help="File for the rows with scores: .jsonl, .jsonl.gz or .parquet; - for stdout.", rich_help_panel=_OUTPUT
+        ),
     ],
     best: Annotated[
         Path | None,
@@ -73,11 +82,14 @@ def command(
     from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.scoring.score import score
 
-    with progress_bar("scoring", "rows") as progress:
+    to_stdout = str(output) == "-"
+    if to_stdout and as_json:
+        raise UsageError("--output - and --json both write to stdout: leave one out")
+    with _file(output) as file, progress_bar("scoring", "rows") as progress:
         done = score(
             model,
             dataset,
-            output,
+            file,
             best=best,
             split=split,
             limit=limit,
@@ -86,9 +98,22 @@ def command(
             overwrite=overwrite,
             progress=progress,
         )
-    _report(done)
+    _report(replace(done, output=Path("stdout")) if to_stdout else done)
     if as_json:
         print(json.dumps(_plain(done), ensure_ascii=False))
+
+
+@contextmanager
+def _file(output: Path) -> Iterator[Path]:
+    """Return the file to write; one that goes to stdout is written there whole, once all rows are scored."""
+    if str(output) != "-":
+        yield output
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "scores.jsonl"
+        yield path
+        with path.open(encoding="utf-8") as stream:
+            shutil.copyfileobj(stream, sys.stdout)
 
 
 def _report(done: ScoreSummary) -> None:

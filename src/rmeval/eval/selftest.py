@@ -14,6 +14,7 @@ from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
 from rmeval.eval.scorers.base import Scorer, ask, items_of
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.mini import MINI
+from rmeval.eval.suites.pairs import PAIRS
 from rmeval.eval.suites.rules import all_beat_all
 from rmeval.types import Conversation, Example, Progress, Score
 
@@ -74,7 +75,7 @@ def selftest(
     options = replace(model_options or ModelOptions(), cache=False)
     if options.compile == "auto":  # By which CUDA would leave so small a sample to padded batches, and test no packs.
         options = replace(options, compile="off")
-    data = load_dataset(MINI, DataOptions(dataset or MINI.dataset, split=split))
+    data = load_dataset(PAIRS, DataOptions(dataset or MINI.dataset, split=split))
     count = min(EXAMPLES, len(data.examples))
     examples = [data.examples[place * len(data.examples) // count] for place in range(count)]
     if not isinstance(model, str) or kind != "classifier":

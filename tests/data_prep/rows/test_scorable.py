@@ -133,3 +133,27 @@ def test_the_name_is_the_place_without_the_data_set(tmp_path: Path) -> None:
     for source in (f"{tmp_path}/d", f"{tmp_path}/d/"):
         (_, second) = read(source)
         assert (second.place, second.name) == (f"{tmp_path}/d/a.jsonl line 2", "a.jsonl line 2")
+
+
+@pytest.mark.parametrize("name", ["completion", "response"])
+@pytest.mark.parametrize("value", ["Hello", [ASSISTANT], [USER, ASSISTANT]])
+def test_one_sample_a_row(name: str, value: object, tmp_path: Path) -> None:
+    row = {"prompt_id": 7, "prompt": "Hi", name: value}
+    found = one(tmp_path, row)
+    (conversation,) = found.conversations
+    assert [each.content for each in conversation.messages] == ["Hi", "Hello"]
+    assert found.written([0.5]) == [{**row, "score": 0.5}]
+
+
+def test_responses_are_completions(tmp_path: Path) -> None:
+    row: dict[str, object] = {"prompt": [USER], "responses": ["a", "b"]}
+    found = one(tmp_path, row)
+    assert [each.completion[0].content for each in found.conversations] == ["a", "b"]
+    assert found.written([1, 2]) == [{**row, "scores": [1, 2]}]
+
+
+def test_what_was_read_before_is_read_as_before(tmp_path: Path) -> None:
+    more = {"response": "r", "responses": ["r"], "completion": "r"}
+    assert one(tmp_path, {**PAIRS[0], **more}).columns[0][0] == "score_chosen"
+    assert one(tmp_path, {"prompt": "Hi", "messages": [USER, ASSISTANT], **more}).conversations[0].completion[0].content
+    assert one(tmp_path, {"prompt": "Hi", "messages": [USER, ASSISTANT], **more}).columns == (("score", None),)

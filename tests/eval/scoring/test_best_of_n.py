@@ -26,7 +26,8 @@ def test_best_and_worst(tmp_path: Path) -> None:
     source = jsonl(tmp_path / "in.jsonl", rows)
     done = score(LONGEST, source, tmp_path / "o.jsonl", best=tmp_path / "b.jsonl.gz", limit=3)
     pair = {"chosen": [ASSISTANT], "rejected": "x", "score_chosen": 5.0, "score_rejected": 1.0}
-    assert lines(tmp_path / "b.jsonl.gz") == [{"id": 1, "prompt": [USER], "n": 1, **pair}]
+    places = {"index_chosen": 1, "index_rejected": 2}
+    assert lines(tmp_path / "b.jsonl.gz") == [{"id": 1, "prompt": [USER], "n": 1, **pair, **places}]
     assert (done.pairs, done.left_out, done.best) == (1, 2, tmp_path / "b.jsonl.gz")
 
 

@@ -62,7 +62,7 @@ def test_scores_that_are_no_number(tmp_path: Path) -> None:
     assert lines(tmp_path / "o.jsonl")[0]["scores"] == [1.0, None, None, 4.0]
     assert finding("non-finite-score", 2, ("line 1",)) in done.findings
     pair = {"prompt": "Hi", "chosen": "d", "rejected": "a", "score_chosen": 4.0, "score_rejected": 1.0}
-    assert lines(tmp_path / "best.jsonl") == [pair]
+    assert lines(tmp_path / "best.jsonl") == [{**pair, "index_chosen": 3, "index_rejected": 0}]
     assert (done.pairs, done.left_out) == (1, 1)
     score(model, source, tmp_path / "o.parquet")
     found = pq.read_table(tmp_path / "o.parquet").to_pylist()[0]["scores"]

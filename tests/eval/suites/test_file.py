@@ -16,6 +16,7 @@ from rmeval.eval.suites import SUITES, suite_of
 from rmeval.eval.suites.file import load_suite
 from rmeval.eval.suites.rules import TIES
 from rmeval.reports.run.report import write_report
+from tests.ranking import as_models
 
 JUDGEBENCH = """
 name: own-judgebench-claude
@@ -85,6 +86,7 @@ def test_a_run_carries_its_suite(tmp_path: Path) -> None:
     assert suite_of(one.info).weights == suite.weights
     assert compare(one, two).sections["A"].difference == -1
     write_report([one, two], tmp_path / "page.html")
+    as_models(tmp_path)
     (table,) = leaderboard([tmp_path / "one", tmp_path / "two"], tmp_path / "site").tables
     assert [row.label for row in table.rows] == ["baseline:longest", "baseline:shortest"]
 
@@ -96,6 +98,7 @@ def test_runs_of_two_files_of_one_name_are_not_compared(tmp_path: Path) -> None:
         evaluate("baseline:longest", suite, output_dir=tmp_path / name)
     with pytest.raises(UsageError, match="their suite files of own differ"):
         compare(load_run(tmp_path / "one"), load_run(tmp_path / "two"))
+    as_models(tmp_path)
     board = leaderboard([tmp_path / name for name in ("one", "two", "three")], tmp_path / "site")
     assert [len(table.rows) for table in board.tables] == [2, 1]
 
@@ -212,6 +215,7 @@ def test_names_of_sections_are_text_in_every_file_of_a_board(tmp_path: Path) -> 
     text = 'name: own\ndataset: rows.jsonl\nsections: {"=1|<b>": [a]}\n'
     suite = load_suite(write(tmp_path, text, *(pair("a", "xx", "x", n) for n in range(3))), SUITES)
     evaluate("baseline:longest", suite, output_dir=tmp_path / "run")
+    as_models(tmp_path)
     leaderboard([tmp_path / "run"], tmp_path / "site")
     assert r"| =1\|&lt;b&gt; |" in (tmp_path / "site" / "leaderboard.md").read_text()
     assert ",'=1|<b>," in (tmp_path / "site" / "leaderboard.csv").read_text()

@@ -13,6 +13,7 @@ from rmeval import leaderboard, load_run
 from rmeval.eval.field import FIELD, evaluate_field
 from rmeval.reports.board.entries import Leaderboard
 from rmeval.reports.board.over import over_suites
+from tests.ranking import as_models
 
 ROWS = {
     "pairs": [{"prompt": f"p{k}", "chosen": "a" * (1 + k % 4), "rejected": "bb"} for k in range(12)],
@@ -33,6 +34,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
         data[name] = str(folder / f"{name}.jsonl")
     for model in ("longest", "shortest"):
         evaluate_field(f"baseline:{model}", tuple(ROWS), output_dir=folder / model, datasets=data)
+    as_models(folder)
     return leaderboard([folder / "longest", folder / "shortest"], folder / "site")
 
 

@@ -7,6 +7,9 @@ prompt, completions   each completion: a string or a list of messages           
 chosen, rejected      as in ``rmeval.data_prep.rows.examples``, with or without        ``score_chosen``,
                       ``prompt``                                                  ``score_rejected``
 messages              the assistant's messages at the end                         ``score``
+prompt, responses     as completions                                              ``scores``, a list
+prompt, completion    the one completion                                          ``score``
+prompt, response      as completion                                               ``score``
 ====================  ==========================================================  ===============================
 
 A row that fits several forms is of the first one in this table. All rows of a data set have one form.
@@ -29,6 +32,8 @@ __all__ = ["ScorableRow", "scorable_rows"]
 
 _Columns = tuple[tuple[str, int | None], ...]
 _COMPLETIONS = "prompt and completions"
+_SEVERAL = (_COMPLETIONS, "prompt and responses")
+_ONE = ("prompt and completion", "prompt and response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class ScorableRow:
     """Codes of the audit that the row gave."""
     unread: tuple[str, ...]
     """Columns and keys of messages that belong to its conversations and were not read."""
+    samples: tuple[ScorableRow, ...] = ()
+    """The rows that it was made of, where each had one completion of the same prompt."""
 
     @property
     def item(self) -> Item:
@@ -58,6 +65,12 @@ class ScorableRow:
             return Item((), (), self.name)
         first = self.conversations[0]
         return Item(first.prompt, tuple(each.completion for each in self.conversations), self.name, first.tools)
+
+    def written(self, scores: Sequence[float]) -> list[dict[str, object]]:
+        """Return the rows to write: this one with its scores, or each that it was made of with its own."""
+        if not self.samples:
+            return [self.with_scores(scores)]
+        return [each.with_scores([score]) for each, score in zip(self.samples, scores, strict=True)]
 
     def with_scores(self, scores: Sequence[float]) -> dict[str, object]:
         """Return the row with the scores of its conversations in the new columns."""
@@ -85,8 +98,8 @@ def scorable_rows(source: RowSource, columns: ColumnMap | None = None) -> Iterat
         first = first or form
         if not form:
             raise DataError(
-                f"{place}: nothing to score; a row needs 'messages', 'prompt' and 'completions', or 'chosen' and "
-                f"'rejected' (it has: {', '.join(map(repr, read)) or 'no columns'})"
+                f"{place}: nothing to score; a row needs 'messages', 'prompt' and 'completions', 'prompt' and "
+                f"'completion', or 'chosen' and 'rejected' (it has: {', '.join(map(repr, read)) or 'no columns'})"
             )
         if form != first:
             raise DataError(f"{place}: a row with {form}, where the first row has {first}: give each form a file")
@@ -108,13 +121,20 @@ def scorable_rows(source: RowSource, columns: ColumnMap | None = None) -> Iterat
         yield ScorableRow(row, read, place, name, conversations, scores, noticed, tuple(sorted(reader.unread)))
 
 
+def _column(form: str) -> str:
+    """Return the column of the completions."""
+    return form.removeprefix("prompt and ")
+
+
 def _form(row: Row) -> str:
     """Name the columns that a row is read by."""
     if "completions" in row:
         return _COMPLETIONS
     if "chosen" in row and "rejected" in row:
         return "prompt, chosen and rejected" if "prompt" in row else "chosen and rejected"
-    return "messages" if "messages" in row else ""
+    if "messages" in row:
+        return "messages"
+    return next((form for form in (*_SEVERAL, *_ONE) if "prompt" in row and _column(form) in row), "")
 
 
 def _scored(reader: RowReader, form: str) -> tuple[Messages, Sequence[Messages], _Columns]:
@@ -122,9 +142,12 @@ def _scored(reader: RowReader, form: str) -> tuple[Messages, Sequence[Messages],
     if form == "messages":
         prompt, completion = _split(reader, "messages")
         return prompt, [completion], (("score", None),)
-    if form == _COMPLETIONS:
-        prompt, completions = _prompted(reader)
+    if form in _SEVERAL:
+        prompt, completions = _prompted(reader, _column(form))
         return prompt, completions, (("scores", len(completions)),)
+    if form in _ONE:
+        prompt, completions = _prompted(reader, _column(form), one=True)
+        return prompt, completions, (("score", None),)
     prompt, chosen, rejected = reader.prompt_and_completions(explicit="prompt" in reader.row)
     columns = (
         ("score_chosen", len(chosen) if reader.several("chosen") else None),
@@ -144,13 +167,14 @@ def _split(reader: RowReader, column: str) -> tuple[Messages, Messages]:
     return reader.with_system(messages[:start]), messages[start:]
 
 
-def _prompted(reader: RowReader) -> tuple[Messages, list[Messages]]:
-    """Return the prompt and every one of the completions."""
+def _prompted(reader: RowReader, name: str, *, one: bool = False) -> tuple[Messages, list[Messages]]:
+    """Return the prompt and every one of the completions; with ``one`` the column holds a completion, not a list."""
     prompt = reader.prompt()
     completions = []
-    reader.look_for_prompt(reader.items("completions"))
-    for number, value in enumerate(reader.items("completions")):
-        column = f"completions[{number}]"
+    values = [reader.value(name)] if one else reader.items(name)
+    reader.look_for_prompt(values)
+    for number, value in enumerate(values):
+        column = name if one else f"{name}[{number}]"
         completion = reader.completion(value, column, explicit=True)
         completions.append(reader.without_prompt(completion, prompt, column))
     return reader.with_system(prompt), completions

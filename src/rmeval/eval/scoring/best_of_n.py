@@ -14,7 +14,7 @@ from rmeval.types import Conversation, Score
 
 __all__ = ["best_decisions", "best_pair", "pairable", "refine_best"]
 
-_COLUMNS = ("chosen", "rejected", "score_chosen", "score_rejected")
+_COLUMNS = ("chosen", "rejected", "score_chosen", "score_rejected", "index_chosen", "index_rejected")
 
 
 def pairable(row: ScorableRow) -> ScorableRow:
@@ -25,7 +25,7 @@ def pairable(row: ScorableRow) -> ScorableRow:
         DataError: if it has a column that a pair would have.
     """
     if row.columns[0][0] != "scores":
-        raise UsageError("--best needs rows with 'prompt' and 'completions'")
+        raise UsageError("--best needs rows with 'prompt' and 'completions', or 'prompt' and one 'completion' a row")
     for column in _COLUMNS:
         if column in row.read:
             raise DataError(f"{row.place}: there is a column {column!r} already, which --best writes: rename it")
@@ -40,8 +40,9 @@ def best_pair(row: ScorableRow, values: Sequence[float]) -> dict[str, object] | 
     if not finite or values[best] == values[worst]:
         return None
     kept = dict(row.read)
-    completions = cast("list[object]", kept.pop("completions"))
-    pair = (completions[best], completions[worst], values[best], values[worst])
+    column = "completions" if "completions" in kept else "responses"
+    completions = cast("list[object]", kept.pop(column))
+    pair = (completions[best], completions[worst], values[best], values[worst], best, worst)
     return {**kept, **dict(zip(_COLUMNS, pair, strict=True))}
 
 

@@ -52,6 +52,8 @@ def _chunk(rows: list[ScorableRow], digest: hashlib._Hash) -> Chunk:
 
 def row_bytes(row: ScorableRow) -> bytes:
     """Return what a digest of rows is of."""
+    if row.samples:
+        return b"".join(map(row_bytes, row.samples))
     return repr(row.row).encode("utf-8", "backslashreplace") + b"\n"
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,11 +18,12 @@ from rmeval.errors import RunError, UsageError
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import Scorer
+from rmeval.eval.scoring.samples import by_prompt
 from rmeval.eval.scoring.sinks import OUTPUT_SUFFIXES, holds_scores
 from rmeval.eval.suites.mini import MINI, mini_path
 from rmeval.types import Progress
 
-__all__ = ["ScoreJob", "output_paths"]
+__all__ = ["ScoreJob", "output_paths", "standard_input"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class ScoreJob:
     """The columns, parsed."""
     options: ModelOptions
     progress: Progress | None
+    stdin: Path | None = None
+    """The file that holds what came from stdin, where that is the data set."""
 
     @property
     def name(self) -> str:
@@ -60,7 +67,10 @@ class ScoreJob:
             UsageError: if it is what is written.
             RunError: if what would be replaced is nothing that ``rmeval score`` wrote.
         """
-        source = open_source(str(mini_path()) if self.dataset == MINI.dataset else self.dataset, split=self.split)
+        if self.stdin is not None:
+            source = RowSource("stdin", (("stdin", self.stdin),))
+        else:
+            source = open_source(str(mini_path()) if self.dataset == MINI.dataset else self.dataset, split=self.split)
         if any(path.exists() and path.samefile(file) for path in self.paths for _, file in source.files):
             raise UsageError("--output and --best cannot be a file of the data set")
         for path in self.paths:
@@ -70,7 +80,25 @@ class ScoreJob:
 
     def rows(self, source: RowSource) -> Iterator[ScorableRow]:
         """Return the rows to score, from the first."""
-        return islice(scorable_rows(source, self.mapped), self.limit)
+        rows = islice(scorable_rows(source, self.mapped), self.limit)
+        return rows if self.best is None else by_prompt(rows)
+
+
+@contextmanager
+def standard_input(dataset: str) -> Iterator[Path | None]:
+    """Write JSON lines from stdin to a file, which is gone afterwards: rows are read more than once.
+
+    Args:
+        dataset: ``-`` for stdin; for another there is no file.
+    """
+    if dataset != "-":
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin.jsonl"
+        with path.open("wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        yield path
 
 
 def output_paths(output: str | Path, best: str | Path | None) -> list[Path]:

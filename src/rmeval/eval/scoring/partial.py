@@ -34,6 +34,8 @@ class State:
     completions: int = 0
     pairs: int = 0
     left_out: int = 0
+    written: int = 0
+    """Rows in the output: more than ``rows`` where these are put together by prompt."""
     digest: str = ""
     """Of the rows that are done."""
     sizes: tuple[int, ...] = ()

@@ -26,7 +26,7 @@ from rmeval.eval.scorers.base import Loses, Prefetches, Scorer, Settling, told
 from rmeval.eval.scorers.kept import ask_kept, opened
 from rmeval.eval.scoring.best_of_n import best_pair, pairable, refine_best
 from rmeval.eval.scoring.chunks import Chunk, ahead, grouped, row_bytes
-from rmeval.eval.scoring.job import ScoreJob, output_paths
+from rmeval.eval.scoring.job import ScoreJob, output_paths, standard_input
 from rmeval.eval.scoring.partial import Partial, State
 from rmeval.types import Finding, Progress
 
@@ -73,15 +73,17 @@ def score(
 ) -> ScoreSummary:
     """Score every completion of a data set and write its rows with their scores, in order.
 
-    Rows have ``messages`` (and get ``score``), ``prompt`` with ``completions`` (``scores``), or ``chosen`` and
-    ``rejected`` (``score_chosen``, ``score_rejected``); all other columns are kept. A score that is NaN or infinite is
-    null in JSON. Killed at any moment, the same call goes on where it was.
+    Rows have ``messages``, or ``prompt`` with ``completion`` or ``response`` (and get ``score``), ``prompt`` with
+    ``completions`` or ``responses`` (``scores``), or ``chosen`` and ``rejected`` (``score_chosen``,
+    ``score_rejected``); all other columns are kept. A score that is NaN or infinite is null in JSON. Killed at any
+    moment, the same call goes on where it was.
 
     Args:
         model: A Hub id, a folder, ``quickstart``, ``baseline:longest|shortest|random``, or a scorer of your own.
-        dataset: Hub id, file or folder of the rows, or ``mini``.
+        dataset: Hub id, file or folder of the rows, ``mini``, or ``-`` for JSON lines from stdin.
         output: File to write: .jsonl, .jsonl.gz or .parquet.
-        best: File for the best and worst completion of each row with ``completions``, as a preference pair. Below
+        best: File for the best and worst completion of each prompt, as a preference pair, with their places among the
+            prompt's completions. Rows with one completion each are put together by ``prompt_id``, else by prompt. Below
             float32, completions between which rounding could choose are scored in float32, unless ``refine`` is off.
         split: Split of the data set.
         limit: Only the first so many rows.
@@ -96,21 +98,28 @@ def score(
     start = time.perf_counter()
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, not {limit}")
-    job = ScoreJob(
-        model=model,
-        dataset=dataset,
-        paths=output_paths(output, best),
-        best=best,
-        split=split,
-        limit=limit,
-        columns=dict(columns) if columns else None,
-        mapped=ColumnMap.parse(columns) if columns else None,
-        options=model_options or ModelOptions(),
-        progress=progress,
-    )
+    paths, mapped = output_paths(output, best), ColumnMap.parse(columns) if columns else None
+    with standard_input(dataset) as stdin:
+        job = ScoreJob(
+            model=model,
+            dataset=dataset,
+            paths=paths,
+            best=best,
+            split=split,
+            limit=limit,
+            columns=dict(columns) if columns else None,
+            mapped=mapped,
+            options=model_options or ModelOptions(),
+            progress=progress,
+            stdin=stdin,
+        )
+        return _run(job, start, overwrite=overwrite)
+
+
+def _run(job: ScoreJob, start: float, *, overwrite: bool) -> ScoreSummary:
     partial = Partial(job.paths, job.note, overwrite=overwrite)
     resumed = partial.state.rows
-    with opened(model, job.options) as journal, closing(partial):
+    with opened(job.model, job.options) as journal, closing(partial):
         scorer = _confirm(job, partial, journal) if partial.state.finished else None
         if not partial.state.finished:
             partial.open()
@@ -124,7 +133,7 @@ def _summary(job: ScoreJob, state: State, resumed: int, seconds: float) -> Score
         model=job.name,
         dataset=job.dataset,
         output=job.paths[0],
-        rows=state.rows,
+        rows=state.written or state.rows,  # An output that an earlier version left unfinished did not count them.
         completions=state.completions,
         best=None if job.best is None else job.paths[1],
         pairs=state.pairs,
@@ -244,10 +253,11 @@ def _merged(saved: Iterable[Finding], before: Iterable[Finding], now: Iterable[F
 
 def _write(partial: Partial, chunk: Chunk, values: Sequence[Sequence[float]], findings: tuple[Finding, ...]) -> None:
     """Write a chunk with its scores, and the pairs where they are asked for."""
-    contents = [[row.with_scores(own) for row, own in zip(chunk.rows, values, strict=True)]]
+    contents = [[each for row, own in zip(chunk.rows, values, strict=True) for each in row.written(own)]]
     state = replace(
         partial.state,
         rows=partial.state.rows + len(chunk.rows),
+        written=partial.state.written + len(contents[0]),
         completions=partial.state.completions + sum(map(len, values)),
         digest=chunk.digest,
         findings=findings,

@@ -31,6 +31,10 @@ def data_of(measured: Measured) -> tuple[str, str]:
     return measured.info.data.fingerprint, measured.decisions.digest
 
 
+def _is_line(measured: Measured) -> bool:
+    return measured.info.model.kind == "baseline"
+
+
 def _reasons(entry: Entry, suite: Suite, weights: str | None) -> tuple[str, ...]:
     """Return why an entry cannot be ranked, whatever stands beside it."""
     if entry.measured is None:
@@ -39,7 +43,7 @@ def _reasons(entry: Entry, suite: Suite, weights: str | None) -> tuple[str, ...]
     found = [*info.partial_reasons]
     if info.partial:
         found[:1] = [f"partial: {found[0]}" if found else "partial"]
-    if info.model.kind == "baseline":
+    if _is_line(entry.measured):
         found.append("a reference line, not a model")
     invalid = int((~entry.measured.decisions.valid).sum())
     if invalid and not any("finite score" in reason for reason in found):
@@ -99,7 +103,7 @@ def among_themselves(apart: Sequence[Apart], weights: str | None) -> tuple[list[
         measured = each.row.entry.measured if each.row else None
         if each.row is None or measured is None or each.row.entry.overall is None or each.row.entry.weights != weights:
             continue
-        if measured.decisions.valid.all():
+        if measured.decisions.valid.all() and not _is_line(measured):
             classes.setdefault(data_of(measured), []).append(each.row)
     groups = [rows for rows in classes.values() if len(rows) > 1]
     grouped = {row.page for rows in groups for row in rows}
