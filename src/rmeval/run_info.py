@@ -48,6 +48,8 @@ class ModelInfo:
     tokenizer_fingerprint: str | None = None
     """``hub:<commit>`` or ``sha256:<digest>`` of that one's files."""
     untrained_head: bool = False
+    head: str | None = None
+    """The family of a reward head that is no classifier's of transformers."""
     outputs: Mapping[str, float] = field(default_factory=dict)
     """Of a model with several outputs: those that make the score, ``INDEX LABEL``, and their weights."""
     scale: Scale = "pointwise"

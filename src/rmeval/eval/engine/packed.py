@@ -145,8 +145,8 @@ class PackedExecutor:
 def why_not_packable(model: PreTrainedModel) -> str | None:
     """Say why a model must be scored with its own padded forward; None if the fast path is proved for its kind."""
     config = model.config.get_text_config()
-    if config.model_type in PACKABLE and not isinstance(getattr(model, "score", None), nn.Linear):
-        return "its head is not a linear layer called score"
+    if config.model_type in PACKABLE and not _row_wise(getattr(model, "score", None)):
+        return "its head is not made of linear layers and called score"
     return why_body_not_packable(model)
 
 
@@ -163,6 +163,12 @@ def why_body_not_packable(model: PreTrainedModel) -> str | None:
     if ropes:
         return f"its rotary embedding depends on the length of a pass ({', '.join(sorted(ropes))})"
     return None
+
+
+def _row_wise(head: object) -> bool:
+    """True for a head that gives a row the same whatever rows are beside it."""
+    parts = head if isinstance(head, nn.Sequential) else [head]
+    return all(isinstance(part, nn.Linear | nn.ReLU) for part in parts)
 
 
 class _LastRowsOnly(nn.Module):

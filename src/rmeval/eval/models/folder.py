@@ -12,6 +12,7 @@ from typing import Any
 from rmeval.data_prep.rows.hub import is_hub_id, snapshot
 from rmeval.errors import ModelError, did_you_mean
 from rmeval.eval.journal.journal import Journal
+from rmeval.eval.models.heads import Head, find_head, stored_tensors
 from rmeval.eval.models.shipped import SHIPPED, shipped_path
 from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 
@@ -38,6 +39,8 @@ class ModelFolder:
     fingerprint: str
     config: dict[str, Any]
     """``config.json``."""
+    head: Head | None = None
+    """Its reward head, where that is no classifier's of transformers."""
     adapter: Path | None = None
     """The folder of a PEFT adapter; everything else is then of the model that it adapts."""
 
@@ -76,12 +79,13 @@ def locate(
         return _locate_adapted(name, path, commit, allow_pickle, trust_remote_code, journal)
     _check_pointers(name, path)
     config = _read_config(name, path)
-    if needs_own_code(config) and not trust_remote_code:
+    head = find_head(name, config, stored_tensors(path, allow_pickle)) if weights else None
+    if head is None and needs_own_code(config) and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
     if weights:
         _check_weights(name, path, allow_pickle)
     fingerprint = f"hub:{commit}" if commit else _fingerprint(path, journal)
-    return ModelFolder(name, path, commit, fingerprint, config)
+    return ModelFolder(name, path, commit, fingerprint, config, head)
 
 
 def needs_own_code(config: Mapping[str, Any]) -> bool:

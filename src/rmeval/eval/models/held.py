@@ -18,6 +18,7 @@ from rmeval.eval.engine.precision import Precision
 
 if TYPE_CHECKING:
     from rmeval.data_prep.text.template import Template
+    from rmeval.eval.models.heads import Head
 
 __all__ = ["Held", "hold"]
 
@@ -44,6 +45,8 @@ class Held:
     tokenizer_fingerprint: str | None = None
     outputs: Mapping[str, float] = field(default_factory=dict)
     """Of a classifier with several, those that make the score, and their weights."""
+    head: Head | None = None
+    """What was put on the body; None for a classifier's own head."""
     writes: int = 0
     """What ``count_writes`` said when the fingerprint was made."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -21,8 +21,9 @@ from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.adapter import adapter_weights, merge_adapter
 from rmeval.eval.models.device import free_bytes
 from rmeval.eval.models.folder import ModelFolder, locate_tokenizer, needs_own_code
+from rmeval.eval.models.heads import PICKLED_HEAD, Head, Tensors, found_beside, put_head, stored_tensors
 from rmeval.eval.models.hushed import hushed
-from rmeval.eval.models.outputs import choose_outputs, labels_of, read_only
+from rmeval.eval.models.outputs import head_of, labels, outputs_of, read_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -64,12 +65,13 @@ def load_model(
             all there.
         UsageError: if an output was chosen that it has not.
     """
-    if folder.adapter is None:
-        _check_head(folder, options.allow_untrained_head)
+    head, tensors = head_of(folder, options), stored_tensors(folder.path, options.allow_pickle)
+    if folder.adapter is None and head is None:
+        _check_head(folder, options, tensors)
     chosen = outputs_of(folder, options)
     why_low = None if dtype == torch.float32 else _why_no_float32(folder, options, dtype, device)
     own = torch.float32 if why_low is None else dtype
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = _shape(folder, head)
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
     torch.manual_seed(0)  # An untrained head is at least the same one each time.
@@ -77,10 +79,9 @@ def load_model(
         with _without_adapter(folder) as path, hushed():
             model, report = _CLASSIFIER.from_pretrained(
                 path,
-                num_labels=len(_labels(folder)),
                 dtype=own,
                 use_safetensors=None if options.allow_pickle else True,
-                trust_remote_code=options.trust_remote_code and needs_own_code(folder.config),
+                trust_remote_code=options.trust_remote_code and head is None and needs_own_code(folder.config),
                 local_files_only=True,
                 output_loading_info=True,
                 **extra,
@@ -89,46 +90,36 @@ def load_model(
         raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
     _note_folder(folder, audit)
     restored: set[str] = set()
+    if head is not None:
+        put_head(folder.name, model, head, tensors)
+        restored = {key for key in report["missing_keys"] if key.startswith("score.")}
     if folder.adapter is None:
-        for key in sorted(report["unexpected_keys"]):
+        used = set() if head is None else {*head.names, "lm_head.weight", "lm_head.bias"}
+        for key in sorted(set(report["unexpected_keys"]) - used):
             audit.note("unused-weights", key)
     else:  # What is adapted may have another head, which is not used; the adapter has one.
         restored = adapter_weights(folder.adapter)
     missing = sorted(set(report["missing_keys"]) - restored)
-    untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit)
+    untrained = _check_missing(folder, model, missing, options.allow_untrained_head and not restored, audit, tensors)
     model = _place(model, folder, device, audit)
     if why_low is not None:
         audit.note("no-float32-copy", why_low)
-    for head in model.children():
-        if head is not model.base_model:  # An encoder's pooler may hand it low precision.
-            head.register_forward_pre_hook(_in_own_dtype)
+    for own_head in model.children():
+        if own_head is not model.base_model:  # An encoder's pooler may hand it low precision.
+            own_head.register_forward_pre_hook(_in_own_dtype)
     read_only(model, chosen)
     return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
 
 
-def outputs_of(folder: ModelFolder, options: ModelOptions) -> dict[int, float]:
-    """Return the outputs of a classifier that make its score, and their weights.
-
-    Raises:
-        ModelError: if there are several and none was chosen.
-        UsageError: if what was chosen is not there.
-    """
-    return choose_outputs(folder.name, _labels(folder), options)
-
-
-def output_names(folder: ModelFolder, chosen: Mapping[int, float]) -> dict[str, float]:
-    """Return what a run says of the outputs that make the score; nothing where there is one and it is the score."""
-    labels = _labels(folder)
-    if len(labels) == 1 and chosen == {0: 1.0}:
-        return {}
-    return {f"{place} {labels[place]}": weight for place, weight in chosen.items()}
-
-
-def _labels(folder: ModelFolder) -> tuple[str, ...]:
-    """Return the names of the outputs; what adapts a model has one, whatever the model has."""
-    architectures = folder.config.get("architectures") or []
-    classifier = any(str(name).endswith("ForSequenceClassification") for name in architectures)
-    return labels_of(folder.config) if folder.adapter is None and classifier else ("LABEL_0",)
+def _shape(folder: ModelFolder, head: Head | None) -> dict[str, Any]:
+    """Return what transformers is told of the model's shape."""
+    if head is None or head.model_type is None:
+        return {"num_labels": len(labels(folder))}
+    left_out = ("model_type", "architectures", "auto_map")
+    fields = {name: value for name, value in folder.config.items() if name not in left_out}
+    config = transformers.AutoConfig.for_model(head.model_type, **fields)
+    config.num_labels = 1
+    return {"config": config}
 
 
 def skeleton(name: str, config: Any) -> PreTrainedModel:
@@ -149,7 +140,7 @@ def _note_folder(folder: ModelFolder, audit: Audit) -> None:
     """Tell the audit what of a folder was left aside."""
     if folder.has_adapter_beside:
         audit.note("adapter-beside", str(folder.path))
-    if folder.config.get("auto_map") and not needs_own_code(folder.config):
+    if folder.config.get("auto_map") and (folder.head is not None or not needs_own_code(folder.config)):
         audit.note("code-not-run", ", ".join(map(str, folder.config["auto_map"])))
 
 
@@ -217,20 +208,31 @@ def _why_no_float32(folder: ModelFolder, options: ModelOptions, dtype: torch.dty
     return f"it needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
 
 
-def _check_head(folder: ModelFolder, allow_untrained: bool) -> None:
+def _check_head(folder: ModelFolder, options: ModelOptions, tensors: Tensors) -> None:
     """Refuse what is not a classifier, before its weights are read."""
+    pickled = "score.weight" not in tensors and (folder.path / PICKLED_HEAD).exists()
+    if pickled and not options.allow_pickle:
+        raise ModelError(
+            f"the head of {folder.name} is pickled ({PICKLED_HEAD}): --allow-pickle loads it, if you trust it"
+        )
     architectures = folder.config.get("architectures") or ["model of unknown architecture"]
     if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
-        if allow_untrained:
+        if options.allow_untrained_head:
             return
+        other = "; --output-index N reads the logit of token N" if str(architectures[0]).endswith("ForCausalLM") else ""
         raise ModelError(
-            f"{folder.name} is a {architectures[0]}, which has no reward head (needed: …ForSequenceClassification"
-            "); --allow-untrained-head scores it with a random one"
+            f"{folder.name} is a {architectures[0]}, which has no reward head that is known ({found_beside(tensors)}; "
+            f"docs/models.md has those that are){other}; --allow-untrained-head scores it with a random one"
         )
 
 
 def _check_missing(
-    folder: ModelFolder, model: PreTrainedModel, missing: Sequence[str], allow_untrained: bool, audit: Audit
+    folder: ModelFolder,
+    model: PreTrainedModel,
+    missing: Sequence[str],
+    allow_untrained: bool,
+    audit: Audit,
+    tensors: Tensors,
 ) -> bool:
     """Refuse weights that are not there; return True where only the head's are missing and that was allowed."""
     if not missing:
@@ -241,10 +243,8 @@ def _check_missing(
     if not allow_untrained:
         own = "--allow-untrained-head goes on all the same"
         advice = own if folder.adapter is None else "save the adapter with its head (modules_to_save)"
-        raise ModelError(
-            f"the head of {folder.name} is untrained ({', '.join(missing)} not in its weights), so its scores mean "
-            f"nothing; {advice}"
-        )
+        lacks = f"{', '.join(missing)} not in its weights; {found_beside(tensors)}"
+        raise ModelError(f"the head of {folder.name} is untrained ({lacks}), so its scores mean nothing; {advice}")
     audit.note("untrained-head", ", ".join(missing))
     return True
 

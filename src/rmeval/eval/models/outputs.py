@@ -11,17 +11,19 @@ from torch import Tensor, nn
 
 from rmeval.errors import ModelError, UsageError, did_you_mean
 from rmeval.eval.model_options import ModelOptions
+from rmeval.eval.models.folder import ModelFolder
+from rmeval.eval.models.heads import Head, stored_tensors, vocabulary_head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["choose_outputs", "labels_of", "read_only"]
+__all__ = ["head_of", "labels", "output_names", "outputs_of", "read_only"]
 
 _SHOWN = 30
 """Labels that a message names."""
 
 
-def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+def _labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of a classifier's outputs, in order, from its ``config.json``."""
     named = config.get("id2label")
     # transformers writes no num_labels beside id2label; two labels are its default.
@@ -32,7 +34,7 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(labels.get(str(place), f"LABEL_{place}")) for place in range(count))
 
 
-def choose_outputs(name: str, labels: tuple[str, ...], options: ModelOptions) -> dict[int, float]:
+def _choose(name: str, labels: tuple[str, ...], options: ModelOptions) -> dict[int, float]:
     """Return the outputs that the options choose and their weights; ``{0: 1.0}`` for the only one there is.
 
     Raises:
@@ -92,6 +94,50 @@ def _outputs(labels: tuple[str, ...]) -> str:
     more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
     listed = ", ".join(f"{place} {label}" for place, label in enumerate(labels[:_SHOWN]))
     return f"{len(labels)} output{'s' if len(labels) > 1 else ''} ({listed}{more})"
+
+
+def head_of(folder: ModelFolder, options: ModelOptions) -> Head | None:
+    """Return the head that is put on the model's body; None for a classifier's own.
+
+    Raises:
+        ModelError: if the logit of a token is asked for that the model does not have.
+    """
+    if folder.head is not None or folder.adapter is not None or options.output_index is None:
+        return folder.head
+    if not any(str(name).endswith("ForCausalLM") for name in folder.config.get("architectures") or []):
+        return None
+    tensors = stored_tensors(folder.path, options.allow_pickle)
+    return vocabulary_head(folder.name, options.output_index, folder.config, tensors)
+
+
+def outputs_of(folder: ModelFolder, options: ModelOptions) -> dict[int, float]:
+    """Return the outputs that make the score, and their weights.
+
+    Raises:
+        ModelError: if there are several and none was chosen.
+        UsageError: if what was chosen is not there.
+    """
+    if folder.head is None and head_of(folder, options) is not None:
+        return {0: 1.0}  # The index has chosen the head.
+    return _choose(folder.name, labels(folder), options)
+
+
+def output_names(folder: ModelFolder, options: ModelOptions) -> dict[str, float]:
+    """Return what a run says of the outputs that make the score; nothing where there is one and it is the score."""
+    if folder.head is None and head_of(folder, options) is not None:
+        return {f"{options.output_index} (token)": 1.0}
+    named, chosen = labels(folder), outputs_of(folder, options)
+    if len(named) == 1 and chosen == {0: 1.0}:
+        return {}
+    return {f"{place} {named[place]}": weight for place, weight in chosen.items()}
+
+
+def labels(folder: ModelFolder) -> tuple[str, ...]:
+    """Return the names of the outputs; other heads have one, and what adapts a model has one of its own."""
+    architectures = folder.config.get("architectures") or []
+    classifier = any(str(name).endswith("ForSequenceClassification") for name in architectures)
+    own = folder.adapter is None and folder.head is None
+    return _labels_of(folder.config) if own and classifier else ("LABEL_0",)
 
 
 def read_only(model: PreTrainedModel, chosen: Mapping[int, float]) -> None:

@@ -21,14 +21,8 @@ from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
 from rmeval.eval.models.held import Held
-from rmeval.eval.models.loading import (
-    load_model,
-    load_tokenizer,
-    output_names,
-    outputs_of,
-    position_limit,
-    template_day,
-)
+from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, template_day
+from rmeval.eval.models.outputs import head_of, output_names
 from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.encoded import encode, see_that_they_fit, why_all_lost
@@ -62,7 +56,7 @@ class ClassifierScorer(Pointwise):
         model, precision, tokenizer, template = held.model, held.precision, held.tokenizer, held.template
         max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length)
         padding = padding_of(model, tokenizer.pad_token_id)
-        if is_decoder(model):
+        if is_decoder(model) and not (held.head and held.head.at_end):
             _note_pad(padding.read_before, tokenizer.eos_token_id, self._audit)
         self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today)
         self._rows = embedding_rows(model)
@@ -231,7 +225,7 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
     tokenizer = load_tokenizer(folder, options)
     template = load_template(tokenizer, options.chat_template)
     model, precision, untrained = load_model(folder, options, dtype, device, audit)
-    outputs = output_names(folder, outputs_of(folder, options))
+    outputs = output_names(folder, options)
     return Held(
         model,
         tokenizer,
@@ -241,6 +235,7 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
         fingerprint=folder.fingerprint,
         context=_context(folder, model, untrained, outputs),
         outputs=outputs,
+        head=head_of(folder, options),
         revision=folder.revision,
         untrained=untrained,
         tokenizer_name=options.tokenizer,
@@ -264,6 +259,7 @@ def _describe(held: Held) -> ModelInfo:
         tokenizer_fingerprint=held.tokenizer_fingerprint,
         untrained_head=held.untrained,
         outputs=held.outputs,
+        head=None if held.head is None else held.head.family,
     )
 
 

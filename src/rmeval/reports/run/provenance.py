@@ -80,7 +80,7 @@ def provenance(info: RunInfo, path: Path | None) -> list[Group]:
                     f"{weight:g} × {name}" for name, weight in model.outputs.items()
                 )
                 or None,
-                "head": "untrained" if model.untrained_head else None,
+                "head": "untrained" if model.untrained_head else model.head,
                 "drift": None if info.drift is None else f"{decimal(info.drift, 4)}: margins within it are undecided",
             },
         ),
