@@ -66,7 +66,7 @@ def states(folder: Path, model_type: str = "llama") -> list[tuple[list[int], Ten
     config = AutoConfig.for_model(model_type, **{name: fields[name] for name in fields if name != "model_type"})
     body = AutoModel.from_config(config, dtype=torch.float32)
     own = load_file(folder / "model.safetensors")
-    prefix = body.base_model_prefix if model_type == "gpt_neox" else "model"
+    prefix = next(name for name in ("gpt_neox", "transformer", "model") if any(key.startswith(name) for key in own))
     body.load_state_dict({name.removeprefix(f"{prefix}."): own[name] for name in own if name.startswith(f"{prefix}.")})
     found = []
     for each in sample():
@@ -212,6 +212,17 @@ def pythia(folder: Path) -> tuple[Weights, Oracle]:
     return head, lambda w, h: w["out_proj.weight"][0] @ h[-1] + w["out_proj.bias"][0]
 
 
+def starling(folder: Path) -> tuple[Weights, Oracle]:
+    """Its pad token has the number 0, whatever the config says; no text of the sample holds it."""
+    save_body(folder)
+    head = {"v_head.weight": LINEAR["weight"]}
+    weights = load_file(folder / "model.safetensors")
+    body = {name.replace("model.", "transformer.", 1): weights[name] for name in weights if "lm_head" not in name}
+    save_file({**body, **head}, folder / "model.safetensors", metadata={"format": "pt"})
+    edit_config(folder, architectures=["LlamaForSequenceClassification"], num_labels=1)
+    return head, lambda w, h: w["v_head.weight"][0] @ h[-1]
+
+
 LAYOUTS: dict[str, tuple[Callable[[Path], tuple[Weights, Oracle]], str]] = {
     "value head beside": (value_head_beside, "value head"),
     "value head inside": (value_head_inside, "value head"),
@@ -225,6 +236,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], tuple[Weights, Oracle]], str]] = {
     "beaver cost": (beaver_cost, "Beaver cost"),
     "beaver cost normalized": (beaver_cost_normalized, "Beaver cost"),
     "pythia": (pythia, "OpenAssistant"),
+    "starling": (starling, "Starling"),
 }
 
 

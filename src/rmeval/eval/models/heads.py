@@ -60,6 +60,10 @@ class Head:
     """Divides the score then; negative where a lower one is better."""
     row: int | None = None
     """The row of the only layer that is the head; None for all there are, which is one."""
+    pad: int | None = None
+    """The pad token that it reads before, where the config does not say."""
+    body: str | None = None
+    """What the checkpoint calls the body, where transformers has another name."""
     model_type: str | None = None
     """Transformers' name of the body, where the config has another."""
 
@@ -94,7 +98,7 @@ def _openrlhf(config: Mapping[str, Any], tensors: Tensors) -> Head | None:
 
 
 def _inf_orm(config: Mapping[str, Any], tensors: Tensors) -> Head | None:
-    if "score.0.weight" not in tensors or "INFORMForSequenceClassification" not in _architectures(config):
+    if "score.0.weight" not in tensors or "INFORMForSequenceClassification" not in (config.get("architectures") or []):
         return None
     return Head("INF-ORM", (("score.0.weight", "score.0.bias"), ("score.2.weight", "score.2.bias")), at_end=False)
 
@@ -126,7 +130,13 @@ def _pythia(config: Mapping[str, Any], tensors: Tensors) -> Head | None:
     return Head("OpenAssistant", (("out_proj.weight", "out_proj.bias"),), model_type="gpt_neox")
 
 
-_FAMILIES: tuple[Find, ...] = (_value_head, _grm, _openrlhf, _inf_orm, _ultra_rm, _beaver, _pythia)
+def _starling(config: Mapping[str, Any], tensors: Tensors) -> Head | None:
+    if "v_head.weight" not in tensors or not any(name.startswith("transformer.layers.") for name in tensors):
+        return None
+    return Head("Starling", (("v_head.weight", None),), at_end=False, pad=0, body="transformer")
+
+
+_FAMILIES: tuple[Find, ...] = (_value_head, _grm, _openrlhf, _inf_orm, _ultra_rm, _beaver, _pythia, _starling)
 """What finds each; docs/models.md has a line for each."""
 
 
@@ -232,6 +242,8 @@ def put_head(name: str, model: PreTrainedModel, head: Head, tensors: Tensors) ->
     model.score = _build(head, tensors, model.dtype)
     if head.at_end:  # transformers reads at the last token that is no pad token; without one, at the last of all.
         model.config.pad_token_id = model.config.get_text_config().pad_token_id = None
+    elif head.pad is not None:
+        model.config.pad_token_id = model.config.get_text_config().pad_token_id = head.pad
 
 
 def _read(name: str, stored: Stored) -> torch.Tensor:
@@ -273,10 +285,6 @@ def found_beside(tensors: Tensors, most: int = 6) -> str:
     others = [f"{name} {list(each.shape)}" for name, each in tensors.items() if name.partition(".")[0] != body]
     more = f" and {len(others) - most} more" if len(others) > most else ""
     return f"beside its body its files hold {', '.join(others[:most]) or 'nothing'}{more}"
-
-
-def _architectures(config: Mapping[str, Any]) -> list[str]:
-    return [str(name) for name in config.get("architectures") or []]
 
 
 def _number(config: Mapping[str, Any], key: str, default: float) -> float:

@@ -113,6 +113,8 @@ def load_model(
 
 def _shape(folder: ModelFolder, head: Head | None) -> dict[str, Any]:
     """Return what transformers is told of the model's shape."""
+    if head is not None and head.body is not None:
+        return {"num_labels": 1, "key_mapping": {rf"^{head.body}\.": "model."}}
     if head is None or head.model_type is None:
         return {"num_labels": len(labels(folder))}
     left_out = ("model_type", "architectures", "auto_map")
