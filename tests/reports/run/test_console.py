@@ -123,8 +123,8 @@ def test_a_row_shows_the_subsets_numbers(tmp_path: Path, capsys: pytest.CaptureF
     run = evaluate("baseline:longest", "pairs", dataset=str(data))
     out = printed(run, capsys)
     (row,) = [line.split() for line in out.splitlines() if line.startswith("  all")]
-    # Nothing is invalid, truncated or undecided, so these have no column. Longest and shortest win one of three each; the
-    # best line beside it is the coin, which wins two here.
+    # Nothing is invalid, truncated or undecided, so these have no column. Longest and shortest win one of three each,
+    # the coin two: it is the best line.
     assert run.info.results.reference_lines["random"].overall == pytest.approx(2 / 3)
     assert row == ["all", "3", "33.3", "0.8–90.6", "1", "random", "66.7"]
 
