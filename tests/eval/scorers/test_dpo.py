@@ -337,6 +337,7 @@ def plain_sums(folder: Path, some: Sequence[Item]) -> list[tuple[float, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_smollm2_on_real_rows(smollm2_lm: Path, trained: Path, shared_data: Path) -> None:
     some = real_items(shared_data)
     expected = list(zip(plain_sums(trained, some), plain_sums(smollm2_lm, some), strict=True))
