@@ -182,7 +182,7 @@ def test_a_model_folder_without_weights(here: Path, tiny_model: Path) -> None:
 
 
 def test_a_model_with_two_outputs(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    refused_model(capfd, save_tiny_model(here / "m", num_labels=2), ["has 2 outputs", "num_labels=1"])
+    refused_model(capfd, save_tiny_model(here / "m", num_labels=2), ["has 2 outputs", "--output-index"])
     nothing_was_written(here / "runs")
 
 
