@@ -246,6 +246,11 @@ NOT_TAKEN = {
     "low-precision-in-vain": "low precision is tried out on many examples; float32 is not tried out",
     "fast-path-refused": "a fault of rmeval's own; that selftest prints its table is tested below",
     "out-of-memory": "memory cannot be made short here; nothing is to be done",
+    "header-apart": "nothing is to be done",
+    "position-bias": "nothing is to be done",
+    "answer-cut": "of DPO policies alone; tests/data_prep/text/test_answers.py gives the answer room",
+    "no-answer": "as answer-cut",
+    "unreadable-turns": "of pairwise models alone; tests/eval/scorers/pairwise has rows with and without such turns",
     "non-finite-score": "what is not finite in float32 is the model's; float16 falls back to float32 by itself",
 }
 """Code -> why its advice is not followed in a test."""

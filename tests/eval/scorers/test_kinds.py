@@ -180,6 +180,10 @@ def test_the_table_of_kinds() -> None:
         "baseline:longest": "baseline",
         "scores:x.jsonl": "scores",
         "my_module:factory": "module",
+        "dpo:org/policy": "dpo",
+        "pairrm:org/name": "pairrm",
+        "pair-preference:./folder": "pair-preference",
+        "steamshp:org/name": "steamshp",
         "a.b:make": "module",
         "org/name": "classifier",
         "./folder": "classifier",
@@ -187,7 +191,9 @@ def test_the_table_of_kinds() -> None:
         "quickstart": "classifier",
     }
     assert {name: kind_of(name).name for name in names} == names
-    assert [kind.name for kind in KINDS] == ["baseline", "scores", "module", "classifier"]
+    assert [kind.name for kind in KINDS] == [
+        "baseline", "scores", "dpo", "pairrm", "pair-preference", "steamshp", "module", "classifier",
+    ]  # fmt: skip
 
 
 def test_a_run_records_only_the_options_that_its_kind_has(tmp_path: Path) -> None:
