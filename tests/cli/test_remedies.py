@@ -248,7 +248,7 @@ NOT_TAKEN = {
     "out-of-memory": "memory cannot be made short here; nothing is to be done",
     "header-apart": "nothing is to be done",
     "position-bias": "nothing is to be done",
-    "answer-cut": "of DPO policies alone; tests/data_prep/text/test_answers.py gives the answer room",
+    "answer-cut": "of DPO policies alone; tests/data_prep/text/test_answers.py cuts answers and leaves them whole",
     "no-answer": "as answer-cut",
     "unreadable-turns": "of pairwise models alone; tests/eval/scorers/pairwise has rows with and without such turns",
     "non-finite-score": "what is not finite in float32 is the model's; float16 falls back to float32 by itself",
