@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from rmeval.errors import RunError, UsageError, did_you_mean
 from rmeval.eval.suites.base import About, Formula, Option, Part, Section, Suite
@@ -11,7 +12,6 @@ from rmeval.eval.suites.benchmarks.m_rewardbench import M_REWARDBENCH
 from rmeval.eval.suites.benchmarks.ppe import PPE_CORRECTNESS, PPE_PREFERENCE
 from rmeval.eval.suites.benchmarks.rewardmath import REWARDMATH
 from rmeval.eval.suites.benchmarks.rmb import RMB
-from rmeval.eval.suites.file import shipped_suites
 from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.pairs import PAIRS
 from rmeval.eval.suites.rewardbench import REWARDBENCH
@@ -20,6 +20,16 @@ from rmeval.eval.suites.rm_bench import RM_BENCH
 from rmeval.run_info import RunInfo
 
 __all__ = ["SUITES", "About", "Formula", "Option", "Part", "Section", "Suite", "get_suite", "know", "suite_of"]
+
+
+def _of_files() -> list[Suite]:
+    """Return the suites that ship as files; none where pydantic, which checks them, is not installed."""
+    if find_spec("pydantic") is None:
+        return []
+    from rmeval.eval.suites.file import shipped_suites
+
+    return shipped_suites()
+
 
 _SUITES = (
     REWARDBENCH,
@@ -32,7 +42,7 @@ _SUITES = (
     PPE_CORRECTNESS,
     M_REWARDBENCH,
     REWARDMATH,
-    *shipped_suites(),
+    *_of_files(),
     PAIRS,
     MINI,
 )
