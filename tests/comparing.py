@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rmeval import RunRecord, evaluate
+from rmeval import RunRecord, Suite, evaluate
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.run_info import ModelInfo
 from rmeval.types import Conversation, Finding, Progress, Score
@@ -60,7 +60,7 @@ def write_rows(file: Path, subsets: Iterable[str], prompts: Iterable[str] | None
 
 
 def run_of(
-    data: Path, decisions: str, suite: str = "pairs", *, output: Path | None = None, **model: object
+    data: Path, decisions: str, suite: str | Suite = "pairs", *, output: Path | None = None, **model: object
 ) -> RunRecord:
     """Score the rows as told; ``model`` changes what the run says of its model."""
     run = evaluate(Script(decisions), suite, dataset=str(data), output_dir=output)

@@ -389,6 +389,19 @@ def test_damage_never_changes_a_score(data: st.DataObject) -> None:
             assert journal.persistent
 
 
+def test_damage_that_cannot_be_told_in_text_is_damage(path: Path) -> None:
+    """A byte that is no UTF-8 in the name of a table: SQLite says the name in its error, and Python cannot read it."""
+    filled(path)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"answersanswers")] = 0x80
+    path.write_bytes(raw)
+    with Journal.open(path) as journal:
+        assert journal.persistent
+        assert "was set aside as" in journal.warnings[0]
+        journal.put(names(2), [0.5] * 2)
+        assert journal.get(names(2)) == [0.5] * 2
+
+
 @pytest.mark.parametrize("checked", [0, 1 << 30])
 def test_a_changed_value_is_noticed(path: Path, checked: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_file, "_CHECKED_BYTES", checked)

@@ -15,13 +15,14 @@ from rmeval import RunRecord, evaluate
 from rmeval.errors import RunError, UsageError
 from rmeval.eval.numbers.compare import Comparison, Flips, compare
 from rmeval.eval.numbers.differences import Difference
+from rmeval.eval.suites import Section, Suite
 from tests.comparing import run_of, write_rows
 
 MINI = ["mini-code"] * 3 + ["mini-arithmetic"] * 5
 
 
 def pair(
-    folder: Path, baseline: str, candidate: str, subsets: list[str], suite: str = "pairs"
+    folder: Path, baseline: str, candidate: str, subsets: list[str], suite: str | Suite = "pairs"
 ) -> tuple[RunRecord, RunRecord]:
     data = write_rows(folder / "rows.jsonl", subsets)
     return run_of(data, baseline, suite), run_of(data, candidate, suite)
@@ -199,7 +200,8 @@ def test_truncated_examples_are_counted(tmp_path: Path) -> None:
 
 
 def test_rows_of_no_section_have_no_overall_number(tmp_path: Path) -> None:
-    found = compare(*pair(tmp_path, "+-", "-+", ["of-my-own"] * 2, "mini"))
+    suite = Suite("sections-alone", "Sections", "nothing", weights={"only": {"Chat": Section(1, {"chat": 1})}})
+    found = compare(*pair(tmp_path, "+-", "-+", ["of-my-own"] * 2, suite))
     assert found.overall is None
     assert list(found.subsets) == ["of-my-own"]
 

@@ -24,6 +24,7 @@ _BUSY_SECONDS = 60
 _CHECKED_BYTES = 32 << 20  # Files up to here are checked whole when opened (0.15 s), others as they are read.
 # An error (1) is that a table is missing or the format unknown: the statements here are right.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR}
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _T = TypeVar("_T")
 
 
@@ -62,7 +63,7 @@ class JournalFile:
         try:
             with self.connection as connection:
                 return work(connection)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             if again or _code(error) not in _DAMAGE:
                 raise self._explain(error) from None
             self.connection.close()
@@ -79,7 +80,7 @@ class JournalFile:
                     self._set_aside(damage)  # Else another process has done so.
                 try:
                     connection = _open(self.path)
-                except sqlite3.Error as error:
+                except _ERRORS as error:
                     if _code(error) not in _DAMAGE:
                         raise
                     self._set_aside(str(error))
@@ -98,7 +99,7 @@ class JournalFile:
                 self.path.with_name(self.path.name + part).rename(self.path.with_name(target + part))
         self.warnings.append(f"{self.path} was set aside as {target} and a new one begun: {reason}")
 
-    def _explain(self, error: sqlite3.Error) -> RunError:
+    def _explain(self, error: Exception) -> RunError:
         kept = f"the scores so far are kept in {self.path}"
         if _code(error) == sqlite3.SQLITE_FULL:
             return RunError(f"the disk is full; {kept}; free space and run the same command again")
@@ -170,5 +171,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
+    if isinstance(error, UnicodeDecodeError):  # SQLite names what is damaged, in the bytes that are there now.
+        return sqlite3.SQLITE_CORRUPT
     return getattr(error, "sqlite_errorcode", 0) & 0xFF  # The primary code; 0 where the error is Python's own.
