@@ -117,6 +117,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python.parent.mkdir()
     fake = f"""#!/bin/bash
 case " $* " in *" pip install numpy "*) printf "%s\\n" "$PIP_CONSTRAINT" "$@" >{folder}/dependencies; exit 0;; esac
+# Without a network the wheel is built by what is installed; pip takes no constraints for that.
+unset PIP_BUILD_CONSTRAINT
 exec {sys.executable} "$@"
 """
     python.write_text(fake)
