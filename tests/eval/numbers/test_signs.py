@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
@@ -35,14 +35,15 @@ def test_nothing_flipped() -> None:
 CHANGES = st.lists(st.fractions(-2, 2, max_denominator=12), min_size=1, max_size=9)
 
 
-def enumerated(changes: list[Fraction]) -> tuple[float, float]:
-    """Each change with either sign."""
+def enumerated(changes: list[Fraction], slack: Fraction = Fraction(0)) -> tuple[float, float]:
+    """Each change with either sign; sums that fall short of the observed one by up to ``slack`` count as well."""
     sums = [
         sum(sign * change for sign, change in zip(each, changes, strict=True))
         for each in itertools.product((1, -1), repeat=len(changes))
     ]
     observed = sum(changes)
-    return float(np.mean([each <= observed for each in sums])), float(np.mean([each >= observed for each in sums]))
+    drop, rise = ([each <= observed + slack for each in sums], [each >= observed - slack for each in sums])
+    return float(np.mean(drop)), float(np.mean(rise))
 
 
 @given(CHANGES)
@@ -64,13 +65,17 @@ def test_sign_flips_agree_with_scipys_permutation_test(changes: list[int]) -> No
 
 
 @given(CHANGES)
+@example([Fraction(2), Fraction(3, 2), Fraction(3, 4), *(Fraction(1, n) for n in (5, 7, 9, 11))])  # Once went round.
 @settings(max_examples=60, deadline=None)
 def test_the_grid_is_never_below_what_is_exact(changes: list[Fraction]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signs, "_SUMS", 0)
         found = sign_flip(Counter(changes))
-    for grid, exact in zip(found, enumerated(changes), strict=True):
-        assert exact - 1e-12 <= grid <= exact + 1e-3
+    # 256 places a change over all sums: rounding moves a sum by 1/255 of their reach at most. So few changes are
+    # enumerated in truth; of these, one sum more is worth up to 1/2.
+    most = enumerated(changes, sum(map(abs, changes), Fraction(0)) / 255)
+    for grid, exact, upper in zip(found, enumerated(changes), most, strict=True):
+        assert exact - 1e-12 <= grid <= upper + 1e-12
 
 
 def test_the_grid_of_many_changes_agrees_with_enumeration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,8 @@ def _on_grid(steps: Mapping[int, int], observed: int) -> tuple[float, float]:
     scale = 1 if whole < places else max(steps)
     sizes = [step / scale for step in steps]
     spread = math.sqrt(sum(count * size**2 for size, count in zip(sizes, counts, strict=True)))
-    width = 1.0 if scale == 1 else min(whole / scale, _REACH * spread) / (places - 1)
+    # Each change may be rounded up by half a place: all together must not reach round the circle.
+    width = 1.0 if scale == 1 else min(whole / scale, _REACH * spread) / (places - 1 - sum(counts))
     rounded = [round(size / width) for size in sizes]
     hidden = sum(count * abs(size - width * own) for size, own, count in zip(sizes, rounded, counts, strict=True))
     # The sum of signed steps is twice the sum of those that were added, minus all; places are of the latter sum.
