@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from rmeval.cli import main
+from rmeval.cli.field import command
+from rmeval.eval.model_options import ModelOptions
 
 
 @pytest.fixture
@@ -81,3 +85,9 @@ def test_names_from_data_are_text_in_the_page(rows: str) -> None:
     page = Path("f/index.html").read_text()
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
+
+
+def test_it_has_every_option_of_a_model() -> None:
+    """Else a kind that needs one, such as a policy its reference, could be scored by suite and not in the field."""
+    names = {option.name for option in fields(ModelOptions)}
+    assert names <= set(signature(command).parameters)

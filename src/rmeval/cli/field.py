@@ -47,6 +47,10 @@ def command(
     output_index: opt.OutputIndex = None,
     output_name: opt.OutputName = None,
     output_weights: opt.OutputWeights = None,
+    steps: opt.StepsOption = None,
+    reference: opt.Reference = None,
+    log_probs: opt.LogProbsOption = None,
+    sequential: opt.Sequential = False,
     suites: Annotated[
         str | None, opt.data_option("Suites, such as rewardbench,judgebench. Default: those of the field.")
     ] = None,
