@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rmeval import RunRecord
-from rmeval.eval.numbers.ranks import Block, rank
+from rmeval.eval.numbers.ranks import SubsetCredits, rank
 from rmeval.eval.numbers.weights import overall_mean, weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.records import write_run
@@ -71,7 +71,7 @@ def simulate(world: World, sizes: Mapping[str, int], weights: Mapping[str, float
             mixed = together if world.across else _luck(random, n, len(skills), world.shared)
             right = mixed[prompts] < truth[place]
             said = [str(prompt) if world.across else f"{name} {prompt}" for prompt in prompts]
-            blocks.append(Block.of(name, weights[name], right, said))
+            blocks.append(SubsetCredits.of(name, weights[name], right, said))
         found = rank(blocks, seed=board, draws=draws)
         fine = (found.first <= best) & (worst <= found.last)
         held.boards += 1

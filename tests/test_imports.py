@@ -114,13 +114,19 @@ def _modules() -> dict[str, Path]:
 
 
 MODULES = _modules()
-BELOW: dict[str, set[str]] = {"types": set(), "errors": set(), "locks": {"errors"}, "files": {"locks", "errors"}}
-BELOW["yaml_files"] = {"errors"}
+BELOW: dict[str, set[str]] = {
+    "types": set(),
+    "errors": set(),
+    "did_you_mean": set(),
+    "locks": {"errors"},
+    "files": {"locks", "errors"},
+}
+BELOW["yaml_files"] = {"errors", "did_you_mean"}
 BELOW["run_info"] = BELOW["run_tables"] = {"types"}
 """Room -> the rooms that it may import, besides itself."""
 BELOW["notebook"] = {"run_info"}
 BELOW["records"] = {"types", "run_info", "run_tables", "notebook", "files", *BELOW["files"]}
-BELOW["data_prep"] = {"records", "yaml_files", *BELOW["records"]}
+BELOW["data_prep"] = {"records", "yaml_files", "did_you_mean", *BELOW["records"]}
 BELOW["eval"] = {"data_prep", *BELOW["data_prep"]}
 BELOW["reports"] = BELOW["bench"] = BELOW["trainer"] = {"eval", *BELOW["eval"]}
 BELOW["pytest_plugin"] = {"reports", *BELOW["reports"]}

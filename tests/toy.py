@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rmeval import Suite
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import Formula, Section
-from rmeval.eval.suites.rules import Rule
+from rmeval.eval.suites.credit_rules import CreditRule
 from rmeval.run_info import ModelInfo
 from rmeval.types import Conversation, Finding, Outcome, OutcomeKind, Progress, Score, ScoredExample
 
@@ -35,7 +35,9 @@ TOY = Suite(
     name="toy",
     title="Toy",
     description="a toy",
-    rule=Rule(credit, lambda right, wrong: [((0,), (place,)) for place in range(1, 1 + wrong)], "the share it beats"),
+    rule=CreditRule(
+        credit, lambda right, wrong: [((0,), (place,)) for place in range(1, 1 + wrong)], "the share it beats"
+    ),
     formulas={"ratio": Formula(ratio, lambda example: example.prompt_hash)},
     weights={
         "only": {

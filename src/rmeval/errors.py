@@ -9,10 +9,7 @@ RmevalError                 the user can mend it: the command line prints one li
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
-__all__ = ["DataError", "ModelError", "RmevalError", "RunError", "UsageError", "did_you_mean"]
+__all__ = ["DataError", "ModelError", "RmevalError", "RunError", "UsageError"]
 
 
 class RmevalError(Exception):
@@ -36,9 +33,3 @@ class RunError(RmevalError):
 
 class UsageError(RmevalError):
     """Options that contradict each other, or a name that does not exist."""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known name nearest to ``name``, or an empty string."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

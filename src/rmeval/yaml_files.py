@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Union, get_origin
 
 import yaml
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

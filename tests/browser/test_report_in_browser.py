@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from rmeval import RunRecord, load_run
 from rmeval.eval.numbers.compare import compare
-from rmeval.eval.suites.rules import all_beat_all
+from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.records import scored_examples
 from rmeval.reports.run.report import write_report
 from tests.reports.made import made_run

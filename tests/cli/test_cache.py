@@ -13,7 +13,8 @@ import typer
 
 from rmeval.cli import cache
 from rmeval.errors import RunError, UsageError
-from rmeval.eval.journal.journal import Journal, key
+from rmeval.eval.journal.journal import Journal
+from rmeval.eval.journal.key import key
 
 SCRIPT = """
 import sys, typer

@@ -16,7 +16,7 @@ import pytest
 from rmeval import ModelOptions, evaluate, load_run
 from rmeval.errors import DataError, RunError, UsageError
 from rmeval.eval import field as module
-from rmeval.eval.field import FIELD, Entry, Field, evaluate_field
+from rmeval.eval.field import FIELD, Field, SuiteRun, evaluate_field
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.run_info import Estimate
 
@@ -196,13 +196,13 @@ def test_the_mean_takes_all_of_the_field_whole(data: dict[str, str], tmp_path: P
         replace(info, partial=False, results=replace(info.results, overall=Estimate(number, 0.0, 1.0)))
         for number in numbers
     ]
-    entries = [Entry(name, tmp_path, each) for name, each in zip(FIELD, infos, strict=True)]
+    entries = [SuiteRun(name, tmp_path, each) for name, each in zip(FIELD, infos, strict=True)]
     assert Field("m", tuple(entries), tmp_path).mean == 3.5 / 7
-    assert Field("m", (*entries, Entry("pairs", tmp_path, info)), tmp_path).mean == 3.5 / 7
+    assert Field("m", (*entries, SuiteRun("pairs", tmp_path, info)), tmp_path).mean == 3.5 / 7
     assert Field("m", tuple(entries[:6]), tmp_path).mean is None
-    partial = Entry(FIELD[6], tmp_path, replace(infos[6], partial=True))
+    partial = SuiteRun(FIELD[6], tmp_path, replace(infos[6], partial=True))
     assert Field("m", (*entries[:6], partial), tmp_path).mean is None
-    assert Field("m", (*entries[:6], Entry(FIELD[6], None, None, "no data")), tmp_path).mean is None
+    assert Field("m", (*entries[:6], SuiteRun(FIELD[6], None, None, "no data")), tmp_path).mean is None
 
 
 def test_a_quick_look_at_every_subset_of_every_suite(data: dict[str, str], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from rmeval.eval.journal.journal import SCORING_VERSION
+from rmeval.eval.journal.key import SCORING_VERSION
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import ask, items_of
 from rmeval.eval.suites import get_suite

@@ -10,7 +10,7 @@ import pytest
 from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
 from rmeval.eval.numbers.differences import ALPHA, Differences, difference
-from rmeval.eval.numbers.paired import power
+from rmeval.eval.numbers.significance.power import power
 from rmeval.eval.numbers.weights import shares
 from tests.conftest import REPOSITORY
 from tests.false_alarms import worst
@@ -143,7 +143,7 @@ one-sided 95% bound.
 
 ## Simulated: how often a true drop is found, and in brackets how often that is stated
 
-Each number by itself, one-sided at 5%; what is stated is `numbers.paired.power` with each run's own flips, on which
+Each number by itself, one-sided at 5%; what is stated is `significance.power.power` with each run's own flips, on which
 "could show" rests. Subsets' true accuracies lie between 80% and 95%.
 
 | world | flips a run | gate fails | found (stated) |

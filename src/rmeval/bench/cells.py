@@ -16,7 +16,7 @@ import torch
 
 from rmeval.bench import storage
 from rmeval.bench.measure.ceiling import Ceiling, clock
-from rmeval.bench.measure.cell import Fixture, Prepared, best_cells, complete, measured_row, planned_row
+from rmeval.bench.measure.cell import Fixture, WarmCell, best_cells, complete, measured_row, planned_row
 from rmeval.bench.measure.fidelity import FidelityCheck
 from rmeval.bench.measure.memory import Peak
 from rmeval.bench.measure.pipeline import load_pipeline, score_both
@@ -64,7 +64,7 @@ class Cells:
         self._failed: DoesNotFitError | ModelError | None = None
         """Why the present setting could not be loaded."""
         self._load_seconds = 0.0
-        self._timed: list[Prepared] = []
+        self._timed: list[WarmCell] = []
         """The present setting's cells that were timed."""
         self._pipeline: Callable[..., object] | None = None
         self.failure: BaseException | None = None
@@ -106,7 +106,7 @@ class Cells:
         compile: str,
         batch_size: int,
         length: int | None,
-    ) -> Prepared:
+    ) -> WarmCell:
         """Send a cell's first request, and tell pytest-benchmark how to go on."""
         cell = Cell(Setting(dtype, attention, compile), batch_size, length)
         try:
@@ -139,7 +139,7 @@ class Cells:
 
     # --- the sweep's side ---------------------------------------------------------------------------------------
 
-    def measure(self, prepared: Prepared, benchmark: Fixture) -> None:
+    def measure(self, prepared: WarmCell, benchmark: Fixture) -> None:
         """Time a cell, and keep and write what came of it."""
         cell = prepared.cell
         try:
@@ -162,14 +162,14 @@ class Cells:
             self._leave()
         self._write()
 
-    def _prepare(self, cell: Cell) -> Prepared:
+    def _prepare(self, cell: Cell) -> WarmCell:
         fresh = cell.setting != self._setting
         if fresh:
             self._load(cell.setting)
         if self._subject is None:
             raise self._failed or ModelError("the model was not loaded")
         rows = self._source.rows(cell.batch_size, cell.length)
-        prepared = Prepared.make(
+        prepared = WarmCell.make(
             cell,
             self._subject,
             rows,
@@ -208,7 +208,7 @@ class Cells:
         for dtype in self._ceiling.rates if before is not None else ():
             self._ceiling.measure(dtype, self._device)
 
-    def _look_again(self, prepared: Prepared) -> None:
+    def _look_again(self, prepared: WarmCell) -> None:
         with suppress(DoesNotFitError):  # It did before, and that counts.
             row = next(each for each in self._own["cells"] if each["name"] == prepared.cell.name)
             self._put(row | {"again": prepared.again(clock(self._device))})
@@ -224,7 +224,7 @@ class Cells:
         if found is not None:
             self._own["fidelity"][setting.name] = {"set": check.name, **asdict(found)}
 
-    def _compare(self, prepared: Prepared) -> None:
+    def _compare(self, prepared: WarmCell) -> None:
         """Time the pipeline beside a cell whose setting it can have too."""
         cell, texts, setting = prepared.cell, self._source.texts, prepared.cell.setting
         lengths = (None, self._sweep.lengths[0])  # Once a batch size: its rows are the data set's.

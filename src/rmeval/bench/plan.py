@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rmeval.bench.shape import Shape
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
 
 DTYPES = ("float32", "bfloat16", "float16", "int8")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rmeval.bench.cells import Cells
-from rmeval.bench.measure.cell import Fixture, Prepared
+from rmeval.bench.measure.cell import Fixture, WarmCell
 
 
-def score(cells: Cells, prepared: Prepared, benchmark: Fixture) -> None:
+def score(cells: Cells, prepared: WarmCell, benchmark: Fixture) -> None:
     """Time one cell; ``prepared`` comes first, because it decides how ``benchmark`` is set up."""
     cells.measure(prepared, benchmark)

@@ -28,13 +28,14 @@ from rmeval.cli import (
     suites,
     train,
 )
+from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared.arguments import check_arguments
-from rmeval.cli.shared.help import Command, Group
+from rmeval.cli.shared.help import Command, CommandGroup
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
     name="rmeval",
-    cls=Group,
+    cls=CommandGroup,
     help="Evaluate reward models: accuracy with intervals, on data you can name, in runs you can repeat.",
     no_args_is_help=True,
     add_completion=False,
@@ -78,7 +79,7 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 fine, 1 a regression, 2 a mistake, 70 an error of rmeval's own, 130 Ctrl-C."""
+    """Run the command line and exit with an ``ExitCode``."""
     sys.exit(_run(arguments))
 
 
@@ -95,22 +96,22 @@ def _run(arguments: list[str] | None) -> int:
     except RmevalError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        code = 130
+        code = ExitCode.INTERRUPTED
     except Exception as error:
         # Typer's parser raises classes of its own, which have moved between its releases; all can format themselves.
         if not hasattr(error, "format_message"):
             traceback.print_exc()
-            return 70
+            return ExitCode.INTERNAL
         if type(error).__name__ == "NoArgsIsHelpError":  # A bare `rmeval`, or `rmeval cache`: its message is the help.
             print(error.format_message(), file=sys.stderr)
-            return 2
+            return ExitCode.MISTAKE
         return _fail(error.format_message())
-    if code == 130:
+    if code == ExitCode.INTERRUPTED:
         print(f"interrupted: go on with {shlex.join(['rmeval', *given])}", file=sys.stderr)
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else ExitCode.FINE
 
 
 def _fail(message: str) -> int:
     line = " ".join(message.split())
     print(f"rmeval: error: {line}", file=sys.stderr)
-    return 2
+    return ExitCode.MISTAKE

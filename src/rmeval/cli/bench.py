@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
+from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared import options as opt
 from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
@@ -113,7 +114,7 @@ def command(
     if new is not None and old is not None:
         judged = compare_benches(old, storage.read(new), rules)
         _print_comparison(judged, as_json)
-        raise typer.Exit(0 if judged.passed else 1)
+        raise typer.Exit(ExitCode.FINE if judged.passed else ExitCode.NO)
     document = _run(_sweep(context, old), context, old, rules)
     found = None if old is None else compare_benches(old, document, rules)
     if as_json:
@@ -125,7 +126,7 @@ def command(
         if found is not None:
             _print_comparison(found, as_json)
     if found is not None and not found.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NO)
 
 
 def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequence[BenchRule]) -> Document:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rmeval.cli.shared.help import Group
+from rmeval.cli.shared.help import CommandGroup
 from rmeval.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands ``cache info`` and ``cache clear``."""
     cache = typer.Typer(
-        name="cache", cls=Group, help="The scores kept for later runs.", no_args_is_help=True, rich_markup_mode=None
+        name="cache",
+        cls=CommandGroup,
+        help="The scores kept for later runs.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     cache.command("info")(info)
     cache.command("clear")(clear)

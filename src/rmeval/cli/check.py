@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared import options as opt
 from rmeval.errors import UsageError
 
@@ -88,7 +89,7 @@ def command(
     _write(gate, junit, markdown, report)
     _print(gate, report, as_json)
     if not gate.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NO)
 
 
 def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | None) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rmeval.cli.shared import options as opt
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
     from rmeval.data_prep.prepare import Prepared, Stages

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared import options as opt
 
 
@@ -52,4 +53,4 @@ def command(
     else:
         print_selftest(found)
     if found.moved:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NO)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
     from rmeval.reports.training.document import TrainingDocument

@@ -29,7 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rmeval.data_prep.rows.files import DATA_SUFFIXES
 from rmeval.data_prep.sources import SOURCES
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.yaml_files import explain, read_yaml
 
 __all__ = ["Mixture", "SourceEntry", "load_mixture", "mixture_names", "mixture_text"]

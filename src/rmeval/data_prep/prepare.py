@@ -27,7 +27,7 @@ from rmeval.data_prep.output.ledger import Ledger, SourceLedger
 from rmeval.data_prep.output.statistics import MixtureStatistics, PairStatistics
 from rmeval.data_prep.output.write import write_pairs
 from rmeval.data_prep.overlap.contamination import OverlapReport
-from rmeval.data_prep.overlap.search import TrainingPairs, find_contamination
+from rmeval.data_prep.overlap.search import PairsFile, find_contamination
 from rmeval.data_prep.pairs import select
 from rmeval.data_prep.pairs.build import Built, build_source
 from rmeval.data_prep.pairs.columns import Tally
@@ -105,7 +105,7 @@ def prepare(
         built = _build_all(chosen, work / "sources", workers, progress)
         taken = [select.select(each, chosen.seed) for each in built]
         assigned, split = splits.assign(chosen, built, taken, _stage(progress, "near-duplicates"))
-        training = [TrainingPairs(each.built.pairs, each.training_ids) for each in assigned]
+        training = [PairsFile(each.built.pairs, each.training_ids) for each in assigned]
         overlap = find_contamination(against or {}, training, workers, _stage(progress, "overlap with benchmarks"))
         if drop_overlap:
             contaminated = pa.array(overlap.contaminated, pa.string())

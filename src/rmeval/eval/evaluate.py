@@ -13,7 +13,7 @@ from rmeval import records
 from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.in_memory import RowsLike
 from rmeval.eval.model_options import ModelOptions
-from rmeval.eval.runner import Job, pick_weights, run_job
+from rmeval.eval.runner import Evaluation, pick_weights, run_job
 from rmeval.eval.scorers import kind_of, load_scorer
 from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.scorers.kept import opened
@@ -94,7 +94,7 @@ def evaluate(
         seed,
     )
     options = model_options or ModelOptions()
-    job = Job(model, asked, data_options, weights, options, keep_text, seed, tuple(command), progress)
+    job = Evaluation(model, asked, data_options, weights, options, keep_text, seed, tuple(command), progress)
     if output_dir is None:
         return _evaluate(job)
     with records.output_folder(Path(output_dir), overwrite=overwrite):
@@ -106,7 +106,7 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _evaluate(job: Job) -> RunRecord:
+def _evaluate(job: Evaluation) -> RunRecord:
     start = time.perf_counter()
     # A name that does not exist is told before the rows and the model are loaded.
     pick_weights(suite_of_rows(job.suite, job.data.dataset), job.weights)

@@ -18,7 +18,7 @@ from rmeval import records
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
 from rmeval.eval.environment import own_version
 from rmeval.eval.model_options import ModelOptions
-from rmeval.eval.runner import Job, pick_weights, run_job
+from rmeval.eval.runner import Evaluation, pick_weights, run_job
 from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.base import Scorer, told
 from rmeval.eval.scorers.kept import opened
@@ -32,7 +32,7 @@ from rmeval.types import Progress
 if TYPE_CHECKING:
     from rmeval.eval.journal.journal import Journal
 
-__all__ = ["FIELD", "PAGE", "Entry", "Field", "evaluate_field"]
+__all__ = ["FIELD", "PAGE", "Field", "SuiteRun", "evaluate_field"]
 
 FIELD = ("rewardbench", "rewardbench2", "rm-bench", "judgebench", "rmb", "ppe-preference", "ppe-correctness")
 """What reward-model papers of 2026 report in one table."""
@@ -43,7 +43,7 @@ _STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SuiteRun:
     """One suite of a field."""
 
     suite: str
@@ -59,7 +59,7 @@ class Field:
     """What one model reaches on several suites."""
 
     model: str
-    entries: tuple[Entry, ...]
+    entries: tuple[SuiteRun, ...]
     path: Path
 
     @property
@@ -133,20 +133,20 @@ def evaluate_field(
                 (datasets or {}).get(suite.name), limit=limit, limit_per_subset=limit_per_subset, seed=seed
             )
             report = _part(progress, number, len(chosen))
-            job = Job(model, suite, data_options, None, options, keep_text, seed, tuple(command), report)
+            job = Evaluation(model, suite, data_options, None, options, keep_text, seed, tuple(command), report)
             start = time.perf_counter()
             try:
                 data = load_dataset(suite, data_options)
                 pick_weights(data.suite, None)
             except (DataError, UsageError) as error:
-                entries.append(Entry(suite.name, None, None, str(error)))
+                entries.append(SuiteRun(suite.name, None, None, str(error)))
                 say(f"{suite.name}: left out: {error}")
                 continue
             scorer = scorer or load_scorer(model, options, seed, journal)
             folder = path / suite.name
             kept = _finished(folder, scorer) if goes_on else None
             info = kept or _scored(job, data, scorer, journal, folder, start)
-            entries.append(Entry(suite.name, folder, info))
+            entries.append(SuiteRun(suite.name, folder, info))
             say(f"{suite.name}: {'done before' if kept else 'done'}")
         if not any(each.info for each in entries):
             raise DataError(f"no suite could be had; the first: {entries[0].suite}: {entries[0].error}")
@@ -168,7 +168,9 @@ def _chosen(names: Sequence[str], datasets: Mapping[str, str]) -> list[Suite]:
     return [get_suite(name) for name in asked]
 
 
-def _scored(job: Job, data: Dataset, scorer: Scorer, journal: Journal | None, folder: Path, start: float) -> RunInfo:
+def _scored(
+    job: Evaluation, data: Dataset, scorer: Scorer, journal: Journal | None, folder: Path, start: float
+) -> RunInfo:
     """Score one suite, write its run and return what it says of itself: the tables are not kept in memory."""
     loaded = time.perf_counter() - start
     with records.output_folder(folder, overwrite=True):
@@ -250,7 +252,7 @@ def _summary(field: Field, asked: Mapping[str, object]) -> dict[str, object]:
     return {"schema_version": 1, "asked": asked, "mean": field.mean, "suites": list(map(_row, field.entries))}
 
 
-def _row(entry: Entry) -> dict[str, object]:
+def _row(entry: SuiteRun) -> dict[str, object]:
     if entry.info is None:
         return {"suite": entry.suite, "error": entry.error}
     results = entry.info.results

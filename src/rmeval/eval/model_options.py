@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, TypeAlias, get_args
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[str, ...] = get_args(CompileMode)

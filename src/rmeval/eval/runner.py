@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from rmeval import records, run_tables
 from rmeval.data_prep.rows.examples import conversations
 from rmeval.data_prep.text.audit import finding
-from rmeval.errors import ModelError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import ModelError, UsageError
 from rmeval.eval.environment import environment, own_version
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import ModelOptions
@@ -26,11 +27,11 @@ from rmeval.records import RunRecord
 from rmeval.run_info import Accounting, Results, RunInfo, Timing
 from rmeval.types import Example, Finding, Progress, Score
 
-__all__ = ["Job", "pick_weights", "recompute", "run_job"]
+__all__ = ["Evaluation", "pick_weights", "recompute", "run_job"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Evaluation:
     """What was asked for; the names are those of ``evaluate``."""
 
     model: str | Scorer
@@ -64,7 +65,7 @@ class _Scored:
 
 
 def run_job(
-    job: Job, data: Dataset, scorer: Scorer, journal: Journal | None, start: float, load_seconds: float
+    job: Evaluation, data: Dataset, scorer: Scorer, journal: Journal | None, start: float, load_seconds: float
 ) -> RunRecord:
     """Score a suite's examples, and put all that is known of them into a run.
 
@@ -108,7 +109,7 @@ def run_job(
     return run.with_info(results=results, audit=audit, partial=bool(reasons), partial_reasons=reasons, timing=timing)
 
 
-def _score(job: Job, data: Dataset, scorer: Scorer, journal: Journal | None) -> _Scored:
+def _score(job: Evaluation, data: Dataset, scorer: Scorer, journal: Journal | None) -> _Scored:
     """Score all completions, and those again in float32 that rounding could decide.
 
     Raises:
@@ -158,7 +159,7 @@ def pick_weights(suite: Suite, name: str | None) -> str | None:
     return name
 
 
-def _describe(job: Job, data: Dataset, scorer: Scorer, weights: str | None) -> RunInfo:
+def _describe(job: Evaluation, data: Dataset, scorer: Scorer, weights: str | None) -> RunInfo:
     """Everything about a run that is known before its results; the settings used are those that the kind has."""
     columns, lists = job.data.columns, job.data.lists
     read = {"map": " ".join(f"{name}={path}" for name, path in columns.text.items())} if columns is not None else {}

@@ -12,10 +12,10 @@ from rmeval.errors import UsageError
 from rmeval.eval.refine import refine
 from rmeval.eval.scorers import ModelOptions, kind_of, load_scorer
 from rmeval.eval.scorers.base import Scorer, ask, items_of
+from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.mini import MINI
 from rmeval.eval.suites.pairs import PAIRS
-from rmeval.eval.suites.rules import all_beat_all
 from rmeval.types import Conversation, Example, Progress, Score
 
 EXAMPLES = 32

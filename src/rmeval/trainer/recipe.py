@@ -14,7 +14,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.yaml_files import explain, parse_yaml
 
 __all__ = ["Lora", "Recipe", "load_recipe", "recipe_names", "recipe_text"]

@@ -33,7 +33,7 @@ from rmeval.trainer.loop.reward_trainer import PairTrainer, Reporter
 from rmeval.trainer.loop.suite import SuiteCallback, check_suite
 from rmeval.trainer.loop.zero import load_whole, read_as_data
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.results.finish import Job, Learned, Prepared, finish, scoring_options
+from rmeval.trainer.results.finish import Learned, Training, TrainingData, finish, scoring_options
 from rmeval.trainer.results.folder import Output
 from rmeval.trainer.results.held_out import overlaps
 from rmeval.trainer.results.outputs import merge_shards
@@ -67,23 +67,23 @@ def run(
         arguments = reward_config(recipe, hardware, output.checkpoints)
         first = arguments.process_index == 0
 
-        def begin() -> tuple[OutputFolder, Job, Prepared]:
+        def begin() -> tuple[OutputFolder, Training, TrainingData]:
             folder = stack.enter_context(output.hold(overwrite=overwrite))
-            job = Job(recipe, output, locate_base(recipe), hardware, command, begun, progress, note)
+            job = Training(recipe, output, locate_base(recipe), hardware, command, begun, progress, note)
             return folder, job, _prepare(job, folder, overwrite)
 
         begun_here = by_the_first(first, begin)
         if not (output.checkpoints / "train.arrow").exists():
             raise RunError(f"{output.path} is not the first process's: give a folder that all machines share")
         if begun_here is None:
-            _learn(Job(recipe, output, locate_base(recipe), hardware), arguments)
+            _learn(Training(recipe, output, locate_base(recipe), hardware), arguments)
             return None
         folder, job, prepared = begun_here
         record = finish(job, folder, prepared, _learn(job, arguments))
     return Trained(output.path, record.to_json())
 
 
-def _prepare(job: Job, folder: OutputFolder, overwrite: bool) -> Prepared:
+def _prepare(job: Training, folder: OutputFolder, overwrite: bool) -> TrainingData:
     """Read, divide and encode the pairs; the first process does it for all."""
     output, recipe, base, progress, note = job.output, job.recipe, job.base, job.progress, job.note
     started: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
@@ -111,10 +111,10 @@ def _prepare(job: Job, folder: OutputFolder, overwrite: bool) -> Prepared:
     truncated = sum(finding.count for finding in train.findings() if finding.code == "truncated")
     train.merge(selection)
     shared = overlaps(recipe.report_datasets, pairs.train)
-    return Prepared(pairs, shared, (*pairs.findings, *train.findings()), truncated)
+    return TrainingData(pairs, shared, (*pairs.findings, *train.findings()), truncated)
 
 
-def _learn(job: Job, arguments: RewardConfig) -> Learned:
+def _learn(job: Training, arguments: RewardConfig) -> Learned:
     """Train, from the last whole checkpoint if there is one; all processes do."""
     output, recipe, base, hardware, note = job.output, job.recipe, job.base, job.hardware, job.note
     train, selection = (open_encoded(output.checkpoints / f"{name}.arrow") for name in ("train", "selection"))

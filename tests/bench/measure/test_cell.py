@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rmeval.bench.measure.ceiling import Ceiling
-from rmeval.bench.measure.cell import Prepared, best_cells, complete, measured_row, percentile, spread, useful_flops
+from rmeval.bench.measure.cell import WarmCell, best_cells, complete, measured_row, percentile, spread, useful_flops
 from rmeval.bench.plan import Cell, Setting, Sweep
 from rmeval.bench.subjects.model import ModelSubjects
 from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
@@ -17,9 +17,9 @@ from tests.benching import SHAPE, Sleeper, measured
 CPU = torch.device("cpu")
 
 
-def prepare(cell: Cell, subject: Sleeper, max_time: float = 10.0, *, fresh: bool = True) -> Prepared:
+def prepare(cell: Cell, subject: Sleeper, max_time: float = 10.0, *, fresh: bool = True) -> WarmCell:
     rows = subject.rows(cell.batch_size, cell.length)
-    return Prepared.make(cell, subject, rows, device=CPU, load_seconds=1.5, fresh=fresh, max_time=max_time)
+    return WarmCell.make(cell, subject, rows, device=CPU, load_seconds=1.5, fresh=fresh, max_time=max_time)
 
 
 def test_percentiles_and_spread_by_hand() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from rmeval.data_prep.overlap import search as contamination
 from rmeval.data_prep.overlap.contamination import find_overlap
-from rmeval.data_prep.overlap.search import TrainingPairs, find_contamination
+from rmeval.data_prep.overlap.search import PairsFile, find_contamination
 from rmeval.data_prep.pairs.columns import PAIRS, make_pairs
 from rmeval.data_prep.sources import SOURCES
 from rmeval.data_prep.sources.base import Pair
@@ -31,7 +31,7 @@ BENCHMARKS = {
 }
 
 
-def training(folder: Path) -> list[TrainingPairs]:
+def training(folder: Path) -> list[PairsFile]:
     """Two files of fifteen rows, in row groups of two; every third row is not in the training split."""
     files = []
     for number in range(2):
@@ -39,14 +39,14 @@ def training(folder: Path) -> list[TrainingPairs]:
         made, _ = make_pairs([[hh_row(prompt, f"a{number}{place}")] for place, prompt in enumerate(prompts)], HH)
         pq.write_table(made.slice(0, 15).select(PAIRS.names), folder / f"{number}.parquet", row_group_size=2)
         ids = pa.array([f"{number}-{place}" if place % 3 else None for place in range(15)])
-        files.append(TrainingPairs(folder / f"{number}.parquet", ids))
+        files.append(PairsFile(folder / f"{number}.parquet", ids))
     return files
 
 
 HH = SOURCES["hh-rlhf"]
 
 
-def rows(files: Sequence[TrainingPairs]) -> list[tuple[str, Pair]]:
+def rows(files: Sequence[PairsFile]) -> list[tuple[str, Pair]]:
     """The same pairs, read row by row."""
     found = []
     for each in files:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rmeval.data_prep.sources.base import Dropped, Pair
 from rmeval.data_prep.sources.common import (
-    Answer,
+    RatedAnswer,
     UnusableRow,
     all_pairs,
     assistant,
@@ -133,7 +133,7 @@ def test_a_flaw_of_either_side_drops_the_pair() -> None:
 @given(st.lists(st.one_of(st.sampled_from(["no-rating", "malformed"]), st.integers(0, 3)), max_size=7))
 def test_all_pairs_against_a_count(drawn: list[int | str]) -> None:
     """Answers as scores alone, each with a text of its own."""
-    answers = [each if isinstance(each, str) else Answer(f"{place}", each) for place, each in enumerate(drawn)]
+    answers = [each if isinstance(each, str) else RatedAnswer(f"{place}", each) for place, each in enumerate(drawn)]
     made = list(all_pairs("Tea?", answers))
     assert len(made) == len(drawn) * (len(drawn) - 1) // 2
     scores = [each for each in drawn if isinstance(each, int)]

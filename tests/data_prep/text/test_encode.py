@@ -3,13 +3,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmeval.data_prep.text.audit import CODES, Audit
-from rmeval.data_prep.text.encode import Encoded, Encoder, pooled_position, usable_length
+from rmeval.data_prep.text.encode import Encoded, Encoder
 from rmeval.data_prep.text.template import Template, load_template
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Message
@@ -158,42 +157,6 @@ def test_a_conversation_of_which_nothing_is_written_is_lost() -> None:
     encoded, codes, _ = encode(HELLO, template="{{ '' }}")
     assert encoded.lost == "the chat template writes nothing of a message of role 'user'"
     assert "text-dropped" in codes
-
-
-@pytest.mark.parametrize(
-    ("ids", "pad", "expected"),
-    [([5, 6, 7], 2, 2), ([5, 2, 7, 2, 2], 2, 2), ([2, 2], 2, 0), ([5, 2], None, 1), ([2, 5], 2, 1)],
-)
-def test_pooled_position(ids: list[int], pad: int | None, expected: int) -> None:
-    assert pooled_position(np.array(ids, dtype=np.int32), pad) == expected
-
-
-@pytest.mark.parametrize(
-    ("model", "tokenizer", "asked", "expected"),
-    [
-        (2048, 10**30, None, 2048),
-        (32768, 10**30, None, 4096),
-        (None, None, None, 4096),
-        (514, 512, None, 512),
-        (32768, 512, 8192, 8192),
-    ],
-)
-def test_usable_length(model: int | None, tokenizer: int, asked: int | None, expected: int) -> None:
-    assert usable_length(model, tokenizer, asked) == expected
-
-
-@pytest.mark.parametrize("asked", [0, -1, 2049])
-def test_impossible_lengths_are_refused(asked: int) -> None:
-    with pytest.raises(ModelError, match="--max-length"):
-        usable_length(2048, None, asked)
-
-
-@pytest.mark.parametrize("limit", [-1, 0])
-def test_a_limit_below_one_is_none(limit: int) -> None:
-    """XLNet's configuration and some tokenizers say so that there is no limit."""
-    assert usable_length(limit, limit) == 4096
-    assert usable_length(limit, limit, 100) == 100
-    assert usable_length(limit, 300) == 300
 
 
 def test_a_bos_that_truncation_takes_is_missed() -> None:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from rmeval.errors import RunError
 from rmeval.eval.journal import file as journal_file
-from rmeval.eval.journal import journal as module
-from rmeval.eval.journal.journal import Journal, journal_path, key
+from rmeval.eval.journal import key as module
+from rmeval.eval.journal.journal import Journal, journal_path
+from rmeval.eval.journal.key import key
 
 PACK = 50
 WRITER = """

@@ -13,7 +13,7 @@ from rmeval.eval.numbers.metrics import compute_results
 from rmeval.eval.numbers.reference_lines import REFERENCE_LINES
 from rmeval.eval.numbers.weights import weighted_mean
 from rmeval.eval.suites import get_suite
-from rmeval.eval.suites.rules import all_beat_all
+from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.run_info import Results
 from rmeval.types import ScoredExample
 

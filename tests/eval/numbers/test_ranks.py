@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from rmeval.eval.numbers.differences import PairedOutcome, differences
-from rmeval.eval.numbers.ranks import Block, Ranking, rank
+from rmeval.eval.numbers.ranks import Ranking, SubsetCredits, rank
 from rmeval.eval.suites import get_suite
 from rmeval.reports.board.entries import letters
 from rmeval.run_tables import prompt_hash
 from tests.ranking import World, simulate
 
 
-def block(*right: str, weight: float = 1.0, name: str = "s", cluster: list[str] | None = None) -> Block:
+def block(*right: str, weight: float = 1.0, name: str = "s", cluster: list[str] | None = None) -> SubsetCredits:
     """A subset; a text of + and - a model."""
     table = np.array([[letter == "+" for letter in model] for model in right]).T
-    return Block.of(name, weight, table, cluster or [str(place) for place in range(len(table))])
+    return SubsetCredits.of(name, weight, table, cluster or [str(place) for place in range(len(table))])
 
 
 def ranges(ranking: Ranking) -> list[tuple[int, int]]:
@@ -61,7 +61,7 @@ def test_standard_errors_and_critical_value_are_those_of_the_formulas() -> None:
     random = np.random.default_rng(5)
     luck = random.random((400, 1))
     right = np.where(random.random((400, 4)) < 0.6, luck, random.random((400, 4))) < [0.8, 0.78, 0.7, 0.65]
-    found = rank([Block.of("s", 1.0, right, [str(k) for k in range(400)])])
+    found = rank([SubsetCredits.of("s", 1.0, right, [str(k) for k in range(400)])])
     values = right.astype(float)
     for one, other in combinations(range(4), 2):
         expected = np.var(values[:, one] - values[:, other], ddof=1) / 400 + 2 / 400**2
@@ -88,7 +88,7 @@ def test_two_models_get_nearly_the_interval_of_a_comparison() -> None:
         right = np.where(random.random((n, 2)) < 0.7, random.random((n, 1)), random.random((n, 2))) < [0.8, 0.85]
         clusters = [str(k // 2) for k in range(n)]
         groups[name] = [PairedOutcome(str(k), clusters[k], bool(right[k, 0]), bool(right[k, 1])) for k in range(n)]
-        blocks.append(Block.of(name, 0.25, right, clusters))
+        blocks.append(SubsetCredits.of(name, 0.25, right, clusters))
     expected = differences(suite, "today", groups).overall
     assert expected is not None
     found = rank(blocks)

@@ -13,8 +13,8 @@ from rmeval import compare, evaluate, leaderboard, load_run
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
 from rmeval.eval.runner import recompute
 from rmeval.eval.suites import SUITES, suite_of
+from rmeval.eval.suites.credit_rules import TIES
 from rmeval.eval.suites.file import load_suite
-from rmeval.eval.suites.rules import TIES
 from rmeval.reports.run.report import write_report
 from tests.ranking import as_models
 

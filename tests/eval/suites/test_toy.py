@@ -18,7 +18,7 @@ from rmeval.eval.gate.check import check
 from rmeval.eval.gate.rules import parse_rule
 from rmeval.eval.runner import recompute
 from rmeval.eval.suites import Formula, Suite
-from rmeval.eval.suites.rules import Rule
+from rmeval.eval.suites.credit_rules import CreditRule
 from rmeval.reports.run.arrays import run_arrays
 from rmeval.reports.run.examples_data import examples_index
 from rmeval.reports.run.report import write_report
@@ -129,7 +129,7 @@ def test_two_suites_of_one_name_are_not_mixed() -> None:
 
 @pytest.mark.parametrize("worth", [3.0, -1.0, math.nan])
 def test_a_credit_that_is_none(worth: float) -> None:
-    rule = Rule(lambda example: Outcome("right", 1.0, worth), TOY.rule.hangs_on, "")
+    rule = CreditRule(lambda example: Outcome("right", 1.0, worth), TOY.rule.hangs_on, "")
     with pytest.raises(UsageError, match=r"a credit of .*, not 0 to 1"):
         evaluate(Numbers("x"), replace(TOY, name=f"worth{worth}", rule=rule), dataset=rows())
 
@@ -142,7 +142,7 @@ def test_a_formula_that_is_not_finite() -> None:
 
 def test_a_suite_s_rule_judges_packaged_rows_too() -> None:
     """The mini set's rows under a suite of one's own: its name, its rule, not mini's."""
-    rule = Rule(lambda example: Outcome("partial", 0.0, 0.25), TOY.rule.hangs_on, "")
+    rule = CreditRule(lambda example: Outcome("partial", 0.0, 0.25), TOY.rule.hangs_on, "")
     run = evaluate("baseline:longest", Suite("quarter", "Q", "q", rule=rule), dataset="mini")
     assert run.info.suite == "quarter"
     assert run.info.results.overall is not None

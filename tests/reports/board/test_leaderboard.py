@@ -14,7 +14,7 @@ import pytest
 from rmeval import leaderboard, load_run
 from rmeval.errors import RmevalError, RunError, UsageError
 from rmeval.eval.suites import get_suite
-from rmeval.eval.suites.rules import all_beat_all
+from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.records import scored_examples
 from rmeval.reports.board.entries import Leaderboard
 from tests.comparing import write_rows

@@ -60,7 +60,7 @@ class Fixture(Protocol):
 
 
 @dataclass(slots=True)
-class Prepared:
+class WarmCell:
     """A cell that has had its first request."""
 
     cell: Cell
@@ -86,7 +86,7 @@ class Prepared:
         load_seconds: float,
         fresh: bool,
         max_time: float,
-    ) -> Prepared:
+    ) -> WarmCell:
         """Send the first request, and a second one where the first says little of the others.
 
         Raises:
@@ -159,7 +159,7 @@ def planned_row(cell: Cell, status: str, reason: str | None) -> CellRow:
     }
 
 
-def measured_row(prepared: Prepared, times: Sequence[float], shape: Shape) -> CellRow:
+def measured_row(prepared: WarmCell, times: Sequence[float], shape: Shape) -> CellRow:
     """Return the row of a measured cell; what needs the roof and the fidelity comes later (``complete``)."""
     count, accounting = len(prepared.rows), prepared.accounting
     median = float(np.median(times))

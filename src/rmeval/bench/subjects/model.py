@@ -15,7 +15,8 @@ from rmeval.bench.subjects.configured import find_config, load_config, markers, 
 from rmeval.bench.subjects.quantize import to_int8
 from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
 from rmeval.data_prep.text.audit import Audit
-from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
+from rmeval.data_prep.text.encode import Encoded, Encoder
+from rmeval.data_prep.text.max_length import usable_length
 from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError, RmevalError
 from rmeval.eval.engine.engine import Engine

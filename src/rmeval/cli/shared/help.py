@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Command", "Group"]
+__all__ = ["Command", "CommandGroup"]
 
 _TYPES = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "path": "PATH"}
 _TYPE = re.compile(r" <(?:list\[)?([^\]>]+)\]?>")
@@ -37,7 +37,7 @@ def _type(found: re.Match[str]) -> str:
     return " " + _TYPES.get(found[1].lower(), found[1])  # Else the choices there are: auto|on|off.
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group of commands whose help says the whole first sentence of each."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

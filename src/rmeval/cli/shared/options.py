@@ -10,7 +10,8 @@ from typing import Annotated, TypeAlias, get_args
 
 import typer
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.eval.model_options import CompileMode, ModelOptions
 from rmeval.eval.scorers import kind_of
 from rmeval.types import Lists

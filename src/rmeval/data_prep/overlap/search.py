@@ -23,14 +23,14 @@ from rmeval.data_prep.sources.base import Pair
 from rmeval.errors import RunError
 from rmeval.types import Example, Progress
 
-__all__ = ["TrainingPairs", "find_contamination"]
+__all__ = ["PairsFile", "find_contamination"]
 
 _TASK_ROWS = 32_768
 """Pairs of a task, about; each task makes an index of the benchmarks of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPairs:
+class PairsFile:
     """The training pairs in a file, or in some of its row groups."""
 
     file: Path
@@ -43,7 +43,7 @@ class TrainingPairs:
 
 def find_contamination(
     benchmarks: Mapping[str, Sequence[Example]],
-    training: Iterable[TrainingPairs],
+    training: Iterable[PairsFile],
     workers: int = 1,
     progress: Progress | None = None,
 ) -> OverlapReport:
@@ -70,7 +70,7 @@ def find_contamination(
     return _merge(benchmarks, reports)
 
 
-def _tasks(training: TrainingPairs) -> Iterator[TrainingPairs]:
+def _tasks(training: PairsFile) -> Iterator[PairsFile]:
     """Cut a file into tasks of whole row groups."""
     metadata = pq.read_metadata(training.file)
     groups: list[int] = []
@@ -84,7 +84,7 @@ def _tasks(training: TrainingPairs) -> Iterator[TrainingPairs]:
 
 
 def _reports(
-    benchmarks: Mapping[str, Sequence[Example]], tasks: Sequence[TrainingPairs], workers: int
+    benchmarks: Mapping[str, Sequence[Example]], tasks: Sequence[PairsFile], workers: int
 ) -> Iterator[OverlapReport]:
     """Yield the report of each task, in order."""
     run = partial(_look, benchmarks)
@@ -106,11 +106,11 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, once.
 
 
-def _look(benchmarks: Mapping[str, Sequence[Example]], task: TrainingPairs) -> OverlapReport:
+def _look(benchmarks: Mapping[str, Sequence[Example]], task: PairsFile) -> OverlapReport:
     return find_overlap(benchmarks, _pairs(task))
 
 
-def _pairs(task: TrainingPairs) -> Iterator[tuple[str, Pair]]:
+def _pairs(task: PairsFile) -> Iterator[tuple[str, Pair]]:
     start = 0
     with pq.ParquetFile(task.file) as file:
         for group in task.groups:

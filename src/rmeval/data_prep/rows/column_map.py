@@ -33,7 +33,8 @@ from rmeval.data_prep.rows.files import PlacedRow, Row
 from rmeval.data_prep.rows.in_memory import Rows, file_of
 from rmeval.data_prep.rows.row_path import RowPath
 from rmeval.data_prep.text.audit import finding
-from rmeval.errors import DataError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import DataError, UsageError
 from rmeval.types import Finding
 
 __all__ = ["FIELDS", "ColumnMap"]

@@ -28,7 +28,8 @@ from typing import get_args
 from rmeval.data_prep.rows.in_memory import Rows
 from rmeval.data_prep.rows.reader import RowReader, mend
 from rmeval.data_prep.text.audit import finding
-from rmeval.errors import DataError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import DataError, UsageError
 from rmeval.types import Conversation, Example, Finding, Lists, Messages
 
 __all__ = ["NO_SUBSET", "conversations", "fingerprint", "to_examples", "unroll"]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rmeval.data_prep.rows.files import BATCH, DATA_SUFFIXES, PlacedRow, count_rows, file_rows, reason, table_rows
 from rmeval.data_prep.rows.hub import is_hub_id, snapshot
-from rmeval.errors import DataError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,8 @@ from rmeval.data_prep.sources.pairs import PAIRS
 from rmeval.data_prep.sources.pku_safe import PKU_SAFE_RLHF
 from rmeval.data_prep.sources.shp import SHP
 from rmeval.data_prep.sources.ultrafeedback import ULTRAFEEDBACK
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 
 __all__ = ["SOURCES", "Dropped", "Made", "Pair", "Rule", "Source", "get_source"]
 

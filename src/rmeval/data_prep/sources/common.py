@@ -20,7 +20,7 @@ from rmeval.types import Message, Messages
 __all__ = [
     "CARD",
     "COMMON_RULES",
-    "Answer",
+    "RatedAnswer",
     "UnusableRow",
     "all_pairs",
     "assistant",
@@ -185,14 +185,14 @@ def _flaw(conversation: Messages) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RatedAnswer:
     """One of several rated answers to a prompt."""
 
     text: str
     score: float
 
 
-def all_pairs(prompt: str, answers: Sequence[Answer | str]) -> Iterator[Made]:
+def all_pairs(prompt: str, answers: Sequence[RatedAnswer | str]) -> Iterator[Made]:
     """Compare every two answers to a prompt, the one with the higher score as ``chosen``.
 
     Args:

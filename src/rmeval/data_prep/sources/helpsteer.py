@@ -10,7 +10,7 @@ from rmeval.data_prep.sources.base import Dropped, Made, Pair, Rule, Source
 from rmeval.data_prep.sources.common import (
     CARD,
     COMMON_RULES,
-    Answer,
+    RatedAnswer,
     UnusableRow,
     all_pairs,
     common_reasons,
@@ -27,7 +27,7 @@ def _prompt(row: Row) -> str | None:
 
 
 def _pairs(unit: Sequence[Row]) -> Iterator[Made]:
-    answers: list[Answer | str] = []
+    answers: list[RatedAnswer | str] = []
     prompt = ""
     for row in unit:
         try:
@@ -47,13 +47,13 @@ def _key(pair: Pair) -> str:
     return "-".join(sorted(group_of(completion) for completion in (pair.chosen, pair.rejected)))
 
 
-def _answer(row: Row) -> Answer | str:
+def _answer(row: Row) -> RatedAnswer | str:
     """Return the row's answer with its score, or why it has none."""
     response = text(row, "response")
     helpfulness, correctness = (number(row.get(aspect), 0, 4) for aspect in ("helpfulness", "correctness"))
     if helpfulness is None or correctness is None:
         return "no-rating"
-    return Answer(response, (helpfulness + correctness) / 2)
+    return RatedAnswer(response, (helpfulness + correctness) / 2)
 
 
 HELPSTEER = Source(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.rows.reader import mend
 from rmeval.data_prep.sources.base import Dropped, Made, Rule, Source
-from rmeval.data_prep.sources.common import CARD, COMMON_RULES, Answer, all_pairs, common_reasons, number
+from rmeval.data_prep.sources.common import CARD, COMMON_RULES, RatedAnswer, all_pairs, common_reasons, number
 
 _ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 
@@ -23,7 +23,7 @@ def _pairs(unit: Sequence[Row]) -> Iterator[Made]:
             yield from all_pairs(mend(instruction), [_answer(each) for each in completions])
 
 
-def _answer(completion: object) -> Answer | str:
+def _answer(completion: object) -> RatedAnswer | str:
     """Return an answer with the mean of its ratings, or why there is none."""
     if not isinstance(completion, Mapping) or not isinstance(completion.get("response"), str):
         return "malformed"
@@ -31,7 +31,7 @@ def _answer(completion: object) -> Answer | str:
     known = [rating for rating in ratings if rating is not None]
     if len(known) < len(_ASPECTS):
         return "no-rating"
-    return Answer(mend(completion["response"]), sum(known) / len(known))
+    return RatedAnswer(mend(completion["response"]), sum(known) / len(known))
 
 
 def _rating(annotations: object, aspect: str) -> float | None:

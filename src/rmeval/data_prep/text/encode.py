@@ -24,16 +24,14 @@ from numpy.typing import NDArray
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.kept import survives
+from rmeval.data_prep.text.pooling import pooled_position
 from rmeval.data_prep.text.render import Rendered, Renderer
 from rmeval.data_prep.text.template import TEMPLATE_DATE, Template
-from rmeval.errors import ModelError
 from rmeval.types import Conversation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MAX_LENGTH = 4096
-"""Tokens; used where neither the user nor the model asks for less."""
 _CHUNK = 256
 """Conversations tokenized at a time."""
 _TRIED = 16
@@ -55,24 +53,6 @@ class Encoded:
     truncated: bool
     lost: str | None = None
     """What of the conversation is not there at all, so that a score would be of something else; None where all is."""
-
-
-def usable_length(model_limit: int | None, tokenizer_limit: int | None, asked: int | None = None) -> int:
-    """Return the maximum length in tokens: what was asked for, else what model and tokenizer can take, at most 4096.
-
-    Raises:
-        ModelError: if more is asked for than the model has positions, or less than 1.
-    """
-    # Tokenizers without a limit say 1e30.
-    # Some models and tokenizers without a limit say -1 or 0.
-    limits = [limit for limit in (model_limit, tokenizer_limit) if limit is not None and 0 < limit < 1_000_000]
-    if asked is None:
-        return min([MAX_LENGTH, *limits])
-    if asked < 1:
-        raise ModelError(f"--max-length must be at least 1, not {asked}")
-    if model_limit is not None and 0 < model_limit < asked:
-        raise ModelError(f"--max-length {asked} is more than the {model_limit} positions the model has")
-    return asked
 
 
 class Encoder:
@@ -208,18 +188,6 @@ class Encoder:
             return False
         between = str(self._tokenizer.decode(ids[1 : again[0] + 1].tolist()))
         return not any(each.isprintable() and not each.isspace() for each in between)
-
-
-def pooled_position(ids: NDArray[np.int32], pad_token_id: int | None) -> int:
-    """Return the position whose output a decoder classifier scores, as its own unpadded forward picks it.
-
-    That is the rightmost token that is not the pad token; the last one where the model has no pad token, and the first
-    where all are pad tokens (``transformers``' ``GenericForSequenceClassification``).
-    """
-    if pad_token_id is None:
-        return len(ids) - 1
-    others = np.flatnonzero(ids != pad_token_id)
-    return int(others[-1]) if len(others) else 0
 
 
 def _first_id(tokenizer: PreTrainedTokenizerBase) -> int | None:

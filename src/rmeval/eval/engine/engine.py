@@ -21,7 +21,8 @@ from rmeval.eval.engine.plan import Plan, make_plan
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.engine.ways import Ways, why_too_small, worth_compiling
 from rmeval.eval.environment import versions
-from rmeval.eval.journal.journal import Journal, key
+from rmeval.eval.journal.journal import Journal
+from rmeval.eval.journal.key import key
 from rmeval.eval.model_options import CompileMode
 from rmeval.types import Progress
 

@@ -31,7 +31,7 @@ from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Ids, Indices, Pack, Plan
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.engine.ways import NOT_ASKED
-from rmeval.eval.journal.journal import key
+from rmeval.eval.journal.key import key
 from rmeval.eval.model_options import LogProbs
 from rmeval.run_info import Accounting
 from rmeval.types import Progress

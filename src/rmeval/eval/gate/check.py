@@ -11,7 +11,7 @@ from rmeval.eval.gate.rules import DEFAULT_RULES, GateRule, Mode, matching, pars
 from rmeval.eval.gate.verdicts import Line, judge_accuracy, judge_count, judge_floor, judge_throughput, points
 from rmeval.eval.numbers.compare import Comparison, compare
 from rmeval.eval.numbers.differences import ALPHA, Difference, Differences
-from rmeval.eval.numbers.paired import holm
+from rmeval.eval.numbers.significance.holm import holm
 from rmeval.records import RunRecord, as_run
 from rmeval.run_info import Results
 

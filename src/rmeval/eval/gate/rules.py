@@ -20,7 +20,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar, cast, get_args
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.eval.suites.patterns import named
 
 __all__ = [

@@ -19,8 +19,8 @@ from rmeval.errors import RunError
 from rmeval.eval.gate.rules import GateRule, Mode
 from rmeval.eval.numbers.compare import Comparison
 from rmeval.eval.numbers.differences import Difference
-from rmeval.eval.numbers.paired import smallest_detectable
 from rmeval.eval.numbers.prompts import exact
+from rmeval.eval.numbers.significance.power import smallest_detectable
 from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord

@@ -20,14 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rmeval.eval.journal.file import ANSWERS, FILES, ORIGINS, SCORES, TABLES, DamagedError, JournalFile
-from rmeval.eval.journal.identity import identity
+from rmeval.eval.journal.key import SCORING_VERSION
+from rmeval.eval.journal.unchanged import identity
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-SCORING_VERSION = 3
-"""Part of every key; raise it by hand with any change to what a score is (encoding, pooling, precision, kernels)."""
+    pass
 
 _ORIGIN_BYTES = 8
 
@@ -53,16 +50,6 @@ def journal_path() -> Path:
     root = cache if os.path.isabs(cache) else "~/.cache"  # The XDG rules say to ignore a relative path.
     folder = os.environ.get("RMEVAL_CACHE") or os.path.join(root, "rmeval")
     return Path(os.path.expanduser(folder)) / "scores.sqlite"
-
-
-def key(context: str, ids: NDArray[np.int32], pooled: int) -> bytes:
-    """Return the name of a score: the whole sha256 (32 bytes) of all that decides it.
-
-    That is: token ids, int32 of shape (tokens,); the position of the token the score is read from; and in ``context``
-    all the rest: model fingerprint, dtype, device kind, path, …
-    """
-    head = f"{SCORING_VERSION}\0{len(context)}\0{context}\0{pooled}\0".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + ids.astype("<i4", copy=False).tobytes()).digest()
 
 
 class Journal:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.eval.engine.kernels.processor import cpu_has
 from rmeval.eval.model_options import DTYPES
 

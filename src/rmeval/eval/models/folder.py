@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rmeval.data_prep.rows.hub import is_hub_id, snapshot
-from rmeval.errors import ModelError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import ModelError
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.models.heads import Head, find_head, stored_tensors
 from rmeval.eval.models.shipped import SHIPPED, shipped_path

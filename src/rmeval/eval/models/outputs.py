@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rmeval.errors import ModelError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import ModelError, UsageError
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.folder import ModelFolder
 from rmeval.eval.models.heads import Head, stored_tensors, vocabulary_head

@@ -1,8 +1,8 @@
 """The difference of two models on the same examples, at every level: how large, how sure, what the data could show.
 
 Examples are compared in pairs, each with itself. Numbers are computed in fractions, so that equal results have a
-difference of exactly 0. The statistics are in ``rmeval.eval.numbers.signs`` (p), ``numbers.intervals`` and
-``numbers.paired`` (what the data could have shown).
+difference of exactly 0. The statistics are in ``numbers.significance.paired`` (p), ``numbers.intervals`` and
+``numbers.significance.power`` (what the data could have shown).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from math import nextafter
 import numpy as np
 
 from rmeval.eval.numbers.intervals import CONFIDENCE, limits_of_difference
-from rmeval.eval.numbers.paired import Sample, smallest_detectable
 from rmeval.eval.numbers.prompts import Prompts, exact
-from rmeval.eval.numbers.signs import sign_flip
+from rmeval.eval.numbers.significance.paired import sign_flip
+from rmeval.eval.numbers.significance.power import Sample, smallest_detectable
 from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import Suite
 

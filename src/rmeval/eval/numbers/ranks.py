@@ -38,7 +38,7 @@ from scipy.special import ndtr, stdtrit
 from rmeval.eval.numbers.intervals import CONFIDENCE
 from rmeval.eval.numbers.prompts import exact, keys
 
-__all__ = ["Block", "Ranking", "rank"]
+__all__ = ["Ranking", "SubsetCredits", "rank"]
 
 DRAWS = 10_000
 _CHUNK = 1_000
@@ -46,7 +46,7 @@ _CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SubsetCredits:
     """One subset's credits under all models, summed by prompt; the arrays are float64."""
 
     name: str
@@ -60,7 +60,7 @@ class Block:
     """Shape (prompts,)."""
 
     @staticmethod
-    def of(name: str, weight: Fraction | float, right: NDArray[np.generic], prompt: Sequence[str]) -> Block:
+    def of(name: str, weight: Fraction | float, right: NDArray[np.generic], prompt: Sequence[str]) -> SubsetCredits:
         """Sum outcomes by prompt, prompts in order of first appearance.
 
         Args:
@@ -79,7 +79,7 @@ class Block:
         order = np.argsort(index, kind="stable")
         starts = np.searchsorted(index[order], np.arange(len(place)))
         summed = np.add.reduceat(right[order].astype(np.float64), starts, axis=0)
-        return Block(name, weight, tuple(place), summed, np.bincount(index).astype(np.float64))
+        return SubsetCredits(name, weight, tuple(place), summed, np.bincount(index).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,9 @@ class Ranking:
         return [[order[place] for place in _bits(members)] for members in _cliques(near)]
 
 
-def rank(blocks: Sequence[Block], *, seed: int = 0, draws: int = DRAWS, confidence: float = CONFIDENCE) -> Ranking:
+def rank(
+    blocks: Sequence[SubsetCredits], *, seed: int = 0, draws: int = DRAWS, confidence: float = CONFIDENCE
+) -> Ranking:
     """Rank models by their overall numbers.
 
     Args:
@@ -158,7 +160,7 @@ class _Together:
     """By how much it does under each model: shape (prompts, models)."""
 
     @staticmethod
-    def of(blocks: Sequence[Block]) -> _Together:
+    def of(blocks: Sequence[SubsetCredits]) -> _Together:
         place: dict[str, int] = {}
         rows = [np.array([place.setdefault(prompt, len(place)) for prompt in block.prompts]) for block in blocks]
         reach, moved = np.zeros(len(place)), np.zeros((len(place), blocks[0].right.shape[1]))
@@ -191,7 +193,7 @@ def _few(together: _Together, critical: float) -> float:
     return -float(stdtrit(max(3.0, together.effective() - 1), ndtr(-critical)))
 
 
-def _accuracy(blocks: Sequence[Block]) -> NDArray[np.float64]:
+def _accuracy(blocks: Sequence[SubsetCredits]) -> NDArray[np.float64]:
     """Return the overall numbers, added up in fractions: equal results are equal numbers."""
     units = [Fraction(block.weight) / Fraction(float(block.size.sum())) for block in blocks]
     counts = np.stack([block.right.sum(axis=0) for block in blocks], axis=1).tolist()
@@ -200,7 +202,7 @@ def _accuracy(blocks: Sequence[Block]) -> NDArray[np.float64]:
 
 
 def _draw(
-    blocks: Sequence[Block], together: _Together, accuracy: NDArray[np.float64], seed: int, draws: int
+    blocks: Sequence[SubsetCredits], together: _Together, accuracy: NDArray[np.float64], seed: int, draws: int
 ) -> NDArray[np.float64]:
     """Draw how far each model's overall number is from its own mean: shape (models, draws)."""
     random = _generator(seed)
@@ -213,7 +215,7 @@ def _draw(
     return np.ascontiguousarray((found - found.mean(axis=0)).T)
 
 
-def _moved(block: Block, weights: NDArray[np.float64], accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
+def _moved(block: SubsetCredits, weights: NDArray[np.float64], accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what a subset's part in the overall numbers is in each draw, give or take a constant.
 
     Args:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.run_info import ModelInfo

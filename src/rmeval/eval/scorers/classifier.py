@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rmeval.data_prep.text.audit import Audit
-from rmeval.data_prep.text.encode import Encoded, Encoder, usable_length
+from rmeval.data_prep.text.encode import Encoded, Encoder
+from rmeval.data_prep.text.max_length import usable_length
 from rmeval.data_prep.text.template import load_template
 from rmeval.eval.engine.body import embedding_rows
 from rmeval.eval.engine.engine import Engine

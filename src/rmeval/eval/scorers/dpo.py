@@ -15,7 +15,8 @@ import numpy as np
 
 from rmeval.data_prep.text.answers import UNCUT, Answer, AnswerEncoder
 from rmeval.data_prep.text.audit import Audit
-from rmeval.data_prep.text.encode import Encoder, usable_length
+from rmeval.data_prep.text.encode import Encoder
+from rmeval.data_prep.text.max_length import usable_length
 from rmeval.data_prep.text.template import load_template
 from rmeval.errors import UsageError
 from rmeval.eval.engine.kernels.allocator import keep_freed_memory

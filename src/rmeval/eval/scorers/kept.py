@@ -5,7 +5,6 @@ The engine keeps scores of its own, by token ids and in whole packs; this is for
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rmeval.eval.environment import one_line
-from rmeval.eval.journal.journal import SCORING_VERSION, Journal
+from rmeval.eval.journal.journal import Journal
+from rmeval.eval.journal.key import SCORING_VERSION, answer_key
 from rmeval.eval.scorers import ModelOptions, kind_of
 from rmeval.eval.scorers.base import Keyed, Scorer, ask, told
 from rmeval.types import Item, Progress, Score
@@ -96,10 +96,7 @@ def _model(scorer: Scorer, key: str) -> list[object]:
 
 
 def _key(model: Sequence[object], item: Item) -> bytes:
-    """Return the name of an answer: the sha256 of all that decides it."""
-    asked = {**asdict(item), "id": ""}  # What an example is called moves no score.
-    text = json.dumps([model, asked], sort_keys=True)
-    return hashlib.sha256(text.encode()).digest()
+    return answer_key(model, {**asdict(item), "id": ""})  # What an example is called moves no score.
 
 
 def _is_answer(scores: Sequence[Score]) -> bool:

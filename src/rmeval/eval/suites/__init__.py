@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 
-from rmeval.errors import RunError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import RunError, UsageError
 from rmeval.eval.suites.base import About, Formula, Option, Part, Section, Suite
 from rmeval.eval.suites.benchmarks.judgebench import JUDGEBENCH, JUDGEBENCH_CLAUDE
 from rmeval.eval.suites.benchmarks.m_rewardbench import M_REWARDBENCH

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from rmeval.eval.suites.credit_rules import ALL_BEAT_ALL, CreditRule
 from rmeval.eval.suites.patterns import named
-from rmeval.eval.suites.rules import ALL_BEAT_ALL, Rule
 from rmeval.types import Example, Finding, ScoredExample
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ class Suite:
     """Names the suite that rows are of, where a benchmark has several."""
     read: Callable[[Rows], Read] = _read
     """Turns rows into examples; a row may become several."""
-    rule: Rule = ALL_BEAT_ALL
+    rule: CreditRule = ALL_BEAT_ALL
     """What the scores of an example are worth."""
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    rules: Mapping[str, CreditRule] = field(default_factory=dict)
     """Other rules that the benchmark is read by, by name: what they make of the overall number stands beside it."""
     views: tuple[str, ...] = ()
     """Groups of examples, across the subsets, that have a number of their own beside the subsets': an example is of

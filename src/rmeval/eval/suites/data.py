@@ -11,7 +11,8 @@ from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.examples import fingerprint, unroll
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.rows.in_memory import Rows, RowsLike, load_rows, rows_in_memory
-from rmeval.errors import DataError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import DataError, UsageError
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.eval.suites.base import Having
 from rmeval.eval.suites.draw import check_limits, draw

@@ -44,10 +44,11 @@ from rmeval.data_prep.rows.column_map import ColumnMap
 from rmeval.data_prep.rows.examples import to_examples, unroll
 from rmeval.data_prep.rows.files import DATA_SUFFIXES
 from rmeval.data_prep.rows.in_memory import Rows
-from rmeval.errors import DataError, UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import DataError, UsageError
 from rmeval.eval.suites.base import About, Having, Read, Section, Suite
+from rmeval.eval.suites.credit_rules import TIES, Ties
 from rmeval.eval.suites.patterns import named
-from rmeval.eval.suites.rules import TIES, Ties
 from rmeval.types import Finding, Lists
 from rmeval.yaml_files import explain, read_yaml
 

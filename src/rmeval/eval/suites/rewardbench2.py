@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from rmeval.errors import DataError
 from rmeval.eval.suites.base import About, Formula, Read, Section, Suite
-from rmeval.eval.suites.rules import ALL_BEAT_ALL, FIRST_IS_BEST, Rule
+from rmeval.eval.suites.credit_rules import ALL_BEAT_ALL, FIRST_IS_BEST, CreditRule
 from rmeval.types import Example, Outcome, ScoredExample
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ REWARDBENCH2 = Suite(
     revision="7ff08853b0d5686e79b13fda8677024f566a104a",
     is_row=lambda row: {"chosen", "rejected", "num_correct", "total_completions", "subset"} <= set(row),
     read=_read,
-    rule=Rule(_credit, FIRST_IS_BEST.hangs_on, FIRST_IS_BEST.meaning),
+    rule=CreditRule(_credit, FIRST_IS_BEST.hangs_on, FIRST_IS_BEST.meaning),
     formulas={_TIES: Formula(ties, _number)},
     weights={"equal": {name: Section(1, {name: n}) for name, n in _SUBSETS.items()}},
     expected=_SUBSETS,

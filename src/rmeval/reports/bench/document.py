@@ -46,7 +46,7 @@ class CellRow(TypedDict):
     flips: int | None
 
 
-class Ceiling(TypedDict):
+class CeilingDocument(TypedDict):
     """What the machine can do."""
 
     rates: Mapping[str, Sequence[float]]
@@ -85,7 +85,7 @@ class BenchRecord(TypedDict):
     against: Sequence[BesideThePipeline]
     best: Mapping[str, str]
     """Length -> the fastest cell that flips no decision."""
-    ceiling: Ceiling
+    ceiling: CeilingDocument
 
 
 class BenchDocument(TypedDict):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rmeval.data_prep.rows.files import file_rows, reason
-from rmeval.errors import DataError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import DataError
 from rmeval.eval.numbers.weights import overall_mean, weighted_mean
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.reports.board.entries import Entry, Figure, SubsetFigure

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rmeval.eval.numbers.ranks import Block, Ranking, rank
+from rmeval.eval.numbers.ranks import Ranking, SubsetCredits, rank
 from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites import SUITES, Suite
 from rmeval.reports.board.entries import Apart, Entry, Row, Table
@@ -149,7 +149,7 @@ def _rank(suite: Suite, weights: str | None, entries: Sequence[Entry], seed: int
     for name, weight in parts.items():
         own = places[name]
         counted = np.stack([each.counted[own] for each in decisions], axis=1)
-        blocks.append(Block.of(name, weight, counted, [prompts[place] for place in own]))
+        blocks.append(SubsetCredits.of(name, weight, counted, [prompts[place] for place in own]))
     return rank(blocks, seed=seed)
 
 

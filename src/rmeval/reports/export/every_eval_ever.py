@@ -16,7 +16,7 @@ from rmeval.eval.numbers.credits import Judged, judge
 from rmeval.eval.numbers.intervals import CONFIDENCE, METHOD
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
-from rmeval.reports.export.parts import Asked, Export, Number, hub_data, model_id, numbers
+from rmeval.reports.export.parts import Export, ExportOptions, Number, hub_data, model_id, numbers
 from rmeval.reports.run.summary import info_title
 from rmeval.run_info import RunInfo
 from rmeval.run_tables import parse_messages
@@ -27,7 +27,7 @@ DATASTORE = "evaleval/EEE_datastore"
 VERSION = "0.3.0"
 
 
-def every_eval_ever(run: RunRecord, asked: Asked) -> Export:
+def every_eval_ever(run: RunRecord, asked: ExportOptions) -> Export:
     """Return a run's record and, where the run has texts, its samples.
 
     A partial run keeps its own title there. Names are made of the run, so that the same run is the same files.
@@ -87,7 +87,7 @@ def _uuid(info: RunInfo) -> uuid.UUID:
     return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4)
 
 
-def _source(info: RunInfo, asked: Asked, developer: str) -> dict[str, Any]:
+def _source(info: RunInfo, asked: ExportOptions, developer: str) -> dict[str, Any]:
     who = asked.organization
     relationship = "other" if who is None else "first_party" if who.lower() == developer.lower() else "third_party"
     return {

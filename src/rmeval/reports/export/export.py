@@ -6,17 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from rmeval.errors import UsageError, did_you_mean
+from rmeval.did_you_mean import did_you_mean
+from rmeval.errors import UsageError
 from rmeval.files import output_folder, write_text
 from rmeval.records import RunRecord
 from rmeval.reports.export.every_eval_ever import every_eval_ever
 from rmeval.reports.export.hub_eval_results import hub_eval_results
 from rmeval.reports.export.model_index import model_index
-from rmeval.reports.export.parts import Asked, Export
+from rmeval.reports.export.parts import Export, ExportOptions
 
 __all__ = ["MARK", "TARGETS", "export", "write_export"]
 
-TARGETS: dict[str, Callable[[RunRecord, Asked], Export]] = {
+TARGETS: dict[str, Callable[[RunRecord, ExportOptions], Export]] = {
     "hub-eval-results": hub_eval_results,
     "model-index": model_index,
     "every-eval-ever": every_eval_ever,
@@ -49,7 +50,7 @@ def export(
     """
     if to not in TARGETS:
         raise UsageError(f"--to takes {', '.join(TARGETS)}, not {to!r}{did_you_mean(to, TARGETS)}")
-    return TARGETS[to](run, Asked(model_id, organization, task_id))
+    return TARGETS[to](run, ExportOptions(model_id, organization, task_id))
 
 
 def write_export(found: Export, folder: Path, *, overwrite: bool = False) -> None:

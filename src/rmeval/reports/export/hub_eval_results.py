@@ -6,12 +6,12 @@ import yaml
 
 from rmeval.eval.numbers.intervals import CONFIDENCE, METHOD
 from rmeval.records import RunRecord
-from rmeval.reports.export.parts import Asked, Export, Number, model_id, numbers, refuse
+from rmeval.reports.export.parts import Export, ExportOptions, Number, model_id, numbers, refuse
 
 __all__ = ["hub_eval_results"]
 
 
-def hub_eval_results(run: RunRecord, asked: Asked) -> Export:
+def hub_eval_results(run: RunRecord, asked: ExportOptions) -> Export:
     """Return the entry of a run's overall number.
 
     Raises:

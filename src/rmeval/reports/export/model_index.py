@@ -10,7 +10,7 @@ from rmeval.errors import RunError
 from rmeval.eval.numbers.intervals import CONFIDENCE, METHOD
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
-from rmeval.reports.export.parts import Asked, Export, Number, model_id, numbers, refuse
+from rmeval.reports.export.parts import Export, ExportOptions, Number, model_id, numbers, refuse
 
 __all__ = ["CARD", "merged", "model_index"]
 
@@ -18,7 +18,7 @@ CARD = "README.md"
 _TASK = "preference_evaluation"
 
 
-def model_index(run: RunRecord, asked: Asked) -> Export:
+def model_index(run: RunRecord, asked: ExportOptions) -> Export:
     """Return the metadata with the overall number, the sections' and the subsets'.
 
     Raises:

@@ -14,7 +14,7 @@ from rmeval.records import RunRecord, scored_examples
 from rmeval.reports.run.summary import info_title
 from rmeval.run_info import Estimate, Results, RunInfo, SubsetResult
 
-__all__ = ["Asked", "Export", "HubData", "Number", "hub_data", "model_id", "numbers", "refuse"]
+__all__ = ["Export", "ExportOptions", "HubData", "Number", "hub_data", "model_id", "numbers", "refuse"]
 
 Level: TypeAlias = Literal["overall", "section", "subset"]
 _REASONS = 3
@@ -22,7 +22,7 @@ _REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExportOptions:
     """What the caller says beside the run."""
 
     model_id: str | None = None

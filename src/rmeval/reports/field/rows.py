@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rmeval.eval.field import Entry
+from rmeval.eval.field import SuiteRun
 from rmeval.eval.suites import suite_of
 from rmeval.reports.run.beaten import best_line
 from rmeval.reports.run.summary import info_title, shown_overall
@@ -37,7 +37,7 @@ class FieldRow:
     info: RunInfo | None
 
 
-def row_of(entry: Entry) -> FieldRow:
+def row_of(entry: SuiteRun) -> FieldRow:
     """Return the row of one suite."""
     info = entry.info
     if info is None:

@@ -11,11 +11,11 @@ from rmeval.reports.run.summary import describe
 from rmeval.reports.shell.page import count, decimal
 from rmeval.run_info import RunInfo
 
-__all__ = ["Group", "command_line", "provenance"]
+__all__ = ["FactGroup", "command_line", "provenance"]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FactGroup:
     """Facts that belong together."""
 
     name: str
@@ -46,7 +46,7 @@ def _without(command: Sequence[str], option: str) -> list[str]:
     return kept
 
 
-def provenance(info: RunInfo, path: Path | None) -> list[Group]:
+def provenance(info: RunInfo, path: Path | None) -> list[FactGroup]:
     """Return what a run says of itself; facts that it does not know are left out.
 
     Args:
@@ -104,7 +104,7 @@ def provenance(info: RunInfo, path: Path | None) -> list[Group]:
         ("Environment", {"rmeval": info.rmeval_version, **info.environment}),
         ("Run", _run(info, path)),
     ]
-    return [Group(name, _facts(facts)) for name, facts in groups]
+    return [FactGroup(name, _facts(facts)) for name, facts in groups]
 
 
 def _run(info: RunInfo, path: Path | None) -> dict[str, str | None]:

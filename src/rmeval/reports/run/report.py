@@ -17,7 +17,7 @@ from rmeval.reports.run.best_of_n import draw_best_of_n
 from rmeval.reports.run.compare_view import compare_views
 from rmeval.reports.run.examples_data import examples_index, examples_text
 from rmeval.reports.run.plots import draw_plots
-from rmeval.reports.run.provenance import Group, command_line, provenance
+from rmeval.reports.run.provenance import FactGroup, command_line, provenance
 from rmeval.reports.run.summary import describe, lacking, right_means, shown_overall, title
 from rmeval.reports.shell.bar import Bar
 from rmeval.reports.shell.page import render_page, write_page
@@ -168,7 +168,7 @@ class RunView:
     lengths: Mapping[RightIs, LengthGroup]
     warnings: Sequence[ShownFinding]
     plots: Sequence[Plot]
-    provenance: Sequence[Group]
+    provenance: Sequence[FactGroup]
     command: str | None
     """None for a run made from Python."""
     folder: str

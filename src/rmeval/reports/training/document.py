@@ -8,14 +8,14 @@ from typing import TypedDict
 __all__ = ["TrainingDocument"]
 
 
-class Recipe(TypedDict):
+class RecipeDocument(TypedDict):
     """The recipe; the page lists all of it."""
 
     model_name_or_path: str
     seed: int
 
 
-class Hardware(TypedDict):
+class HardwareDocument(TypedDict):
     """How the recipe was carried out."""
 
     devices: int
@@ -47,7 +47,7 @@ class Data(TypedDict):
     dropped: Mapping[str, int]
 
 
-class Licence(TypedDict):
+class LicenceDocument(TypedDict):
     """A source of the data."""
 
     name: str
@@ -56,7 +56,7 @@ class Licence(TypedDict):
     pairs: int | None
 
 
-class Tokens(TypedDict):
+class TokensDocument(TypedDict):
     """Where the tokens of an epoch went."""
 
     given: int
@@ -64,7 +64,7 @@ class Tokens(TypedDict):
     truncated: int
 
 
-class PairResult(TypedDict):
+class PairResultDocument(TypedDict):
     """How a set of pairs turned out."""
 
     name: str
@@ -84,14 +84,14 @@ class TrainingDocument(TypedDict):
     """The content of ``training.json``, as far as it is shown."""
 
     schema_version: int
-    recipe: Recipe
-    hardware: Hardware
+    recipe: RecipeDocument
+    hardware: HardwareDocument
     model: Model
     data: Data
-    licences: Sequence[Licence]
-    tokens: Tokens
+    licences: Sequence[LicenceDocument]
+    tokens: TokensDocument
     steps: int
     best_step: int | None
-    results: Sequence[PairResult]
+    results: Sequence[PairResultDocument]
     curves: Mapping[str, Sequence[Sequence[float]]]
     """Name -> (step, value), in the order of the steps."""

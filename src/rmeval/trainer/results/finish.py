@@ -31,11 +31,11 @@ from rmeval.trainer.results.outputs import write_model
 from rmeval.trainer.results.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
 from rmeval.types import Finding, Progress
 
-__all__ = ["Job", "Learned", "Prepared", "finish", "scoring_options"]
+__all__ = ["Learned", "Training", "TrainingData", "finish", "scoring_options"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Training:
     """One training, as one of its processes knows it."""
 
     recipe: Recipe
@@ -52,7 +52,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class TrainingData:
     """What the first process knows of the data."""
 
     pairs: TrainingPairs
@@ -72,7 +72,7 @@ class Learned:
     steps: int
 
 
-def finish(job: Job, folder: OutputFolder, prepared: Prepared, learned: Learned) -> TrainingRecord:
+def finish(job: Training, folder: OutputFolder, prepared: TrainingData, learned: Learned) -> TrainingRecord:
     """Write the model, score it once on what it has not seen, and write down everything."""
     output, recipe, hardware = job.output, job.recipe, job.hardware
     gc.collect()

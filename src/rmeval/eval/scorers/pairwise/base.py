@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from rmeval.data_prep.text.audit import Audit
-from rmeval.data_prep.text.encode import Encoded, usable_length
+from rmeval.data_prep.text.encode import Encoded
+from rmeval.data_prep.text.max_length import usable_length
 from rmeval.eval.engine.engine import Engine
 from rmeval.eval.engine.kernels.allocator import keep_freed_memory
 from rmeval.eval.engine.precision import Precision

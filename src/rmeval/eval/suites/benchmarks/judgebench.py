@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rmeval.errors import DataError
 from rmeval.eval.suites.base import About, Having, Read, Section, Suite
-from rmeval.eval.suites.rules import ALL_BEAT_ALL, Rule
+from rmeval.eval.suites.credit_rules import ALL_BEAT_ALL, CreditRule
 from rmeval.types import Outcome, ScoredExample
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _ties_as_b(example: ScoredExample) -> Outcome:
     return replace(found, credit=float(example.tag == "B")) if found.kind == "tie" else found
 
 
-TIES_AS_B = Rule(_ties_as_b, ALL_BEAT_ALL.hangs_on, "right if the right answer scores higher; a tie counts as B")
+TIES_AS_B = CreditRule(_ties_as_b, ALL_BEAT_ALL.hangs_on, "right if the right answer scores higher; a tie counts as B")
 
 
 def _about(writer: str) -> About:

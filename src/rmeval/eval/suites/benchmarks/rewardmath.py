@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rmeval.errors import DataError
 from rmeval.eval.suites.base import About, Read, Suite
-from rmeval.eval.suites.rules import TIES, Rule
+from rmeval.eval.suites.credit_rules import TIES, CreditRule
 from rmeval.types import Outcome, ScoredExample
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def _each(right: int, wrong: int) -> Sequence[tuple[range, tuple[int]]]:
     return [(range(right), (right + place,)) for place in range(wrong)]
 
 
-RECIPROCAL_RANK = Rule(_reciprocal_rank, _each, "one over the rank of the right one, behind those that it ties with")
+RECIPROCAL_RANK = CreditRule(
+    _reciprocal_rank, _each, "one over the rank of the right one, behind those that it ties with"
+)
 
 REWARDMATH = Suite(
     name="rewardmath",

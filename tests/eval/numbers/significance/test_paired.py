@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from rmeval.eval.numbers import signs
-from rmeval.eval.numbers.signs import mcnemar, sign_flip
+from rmeval.eval.numbers.significance import paired
+from rmeval.eval.numbers.significance.paired import mcnemar, sign_flip
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
@@ -69,7 +69,7 @@ def test_sign_flips_agree_with_scipys_permutation_test(changes: list[int]) -> No
 @settings(max_examples=60, deadline=None)
 def test_the_grid_is_never_below_what_is_exact(changes: list[Fraction]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(signs, "_SUMS", 0)
+        patch.setattr(paired, "_SUMS", 0)
         found = sign_flip(Counter(changes))
     # 256 places a change over all sums: rounding moves a sum by 1/255 of their reach at most. So few changes are
     # enumerated in truth; of these, one sum more is worth up to 1/2.
@@ -84,9 +84,9 @@ def test_the_grid_of_many_changes_agrees_with_enumeration(monkeypatch: pytest.Mo
     changes = {
         Fraction(sign, 4 * n): each for n, own in counts.items() for sign, each in zip((1, -1), own, strict=True)
     }
-    monkeypatch.setattr(signs, "_SUMS", 10**7)
+    monkeypatch.setattr(paired, "_SUMS", 10**7)
     exact = sign_flip(changes)
-    monkeypatch.setattr(signs, "_SUMS", 0)
+    monkeypatch.setattr(paired, "_SUMS", 0)
     for grid, own in zip(sign_flip(changes), exact, strict=True):
         assert own <= grid <= own + 1e-3
 

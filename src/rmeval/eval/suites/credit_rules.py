@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from rmeval.types import Outcome, ScoredExample
 
-__all__ = ["ALL_BEAT_ALL", "FIRST_IS_BEST", "TIES", "Hangs", "Rule", "Ties", "all_beat_all"]
+__all__ = ["ALL_BEAT_ALL", "FIRST_IS_BEST", "TIES", "CreditRule", "Hangs", "Ties", "all_beat_all"]
 
 Hangs: TypeAlias = tuple[Sequence[int], Sequence[int]]
 """Places of completions, right ones first: whether the lowest of some is above the highest of some others."""
@@ -17,7 +17,7 @@ Ties: TypeAlias = Literal["wrong", "half", "right"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CreditRule:
     """What an example's scores are worth."""
 
     credit: Callable[[ScoredExample], Outcome]
@@ -48,8 +48,8 @@ def _lowest_and_highest(right: int, wrong: int) -> Sequence[Hangs]:
     return [(range(right), range(right, right + wrong))]
 
 
-def _all_beat_all(tie: float) -> Rule:
-    return Rule(
+def _all_beat_all(tie: float) -> CreditRule:
+    return CreditRule(
         lambda example: all_beat_all(example.chosen, example.rejected, tie),
         _lowest_and_highest,
         "right only if every chosen beats every rejected",
@@ -70,9 +70,9 @@ def _first_and_rest(right: int, wrong: int) -> Sequence[Hangs]:
     return [((0,), range(1, right + wrong))]
 
 
-TIES: dict[Ties, Rule] = {"wrong": _all_beat_all(0.0), "half": _all_beat_all(0.5), "right": _all_beat_all(1.0)}
+TIES: dict[Ties, CreditRule] = {"wrong": _all_beat_all(0.0), "half": _all_beat_all(0.5), "right": _all_beat_all(1.0)}
 """Every right completion must beat every wrong one; what a tie counts."""
 ALL_BEAT_ALL = TIES["wrong"]
 """A tie is not right, as in RewardBench, and is counted apart."""
-FIRST_IS_BEST = Rule(_first_is_best, _first_and_rest, "right if the first chosen has the highest score of all")
+FIRST_IS_BEST = CreditRule(_first_is_best, _first_and_rest, "right if the first chosen has the highest score of all")
 """Best of n, as in RewardBench 2: of k completions that share the highest score, the first being one, it gets 1/k."""

@@ -1,4 +1,4 @@
-"""What the data could have shown, against exact power; and Holm's adjustment, against statsmodels."""
+"""What the data could have shown, against exact power."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
-from rmeval.eval.numbers.paired import Sample, holm, power, smallest_detectable
 from rmeval.eval.numbers.prompts import Prompts
+from rmeval.eval.numbers.significance.power import Sample, power, smallest_detectable
 
 
 def exact_power(n: int, discordance: float, drop: float, alpha: float) -> float:
@@ -71,13 +68,3 @@ def test_a_sample_is_smaller_where_weights_differ_or_prompts_repeat() -> None:
     found = sample((5, 5, 90), (15, 15, 270))
     assert [found.size, found.discordance] == pytest.approx([300, 0.1])
     assert sample((0, 10, 90), together=2).size == pytest.approx(50)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-@settings(max_examples=30, deadline=None)
-def test_holm_agrees_with_statsmodels(p: list[float]) -> None:
-    assert holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]), abs=1e-12)
-
-
-def test_holm_of_nothing() -> None:
-    assert holm([]) == []

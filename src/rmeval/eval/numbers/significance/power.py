@@ -1,9 +1,9 @@
-"""Two models on the same examples: what the data could have shown, and many tests at once.
+"""Two models on the same examples: what the data could have shown.
 
 **Smallest detectable drop**: Connor's (1987, Biometrics 43(1)) sample size for McNemar's test, solved for the
 difference, with a correction for the steps in which counts move.
 
-The tests themselves are in ``rmeval.eval.numbers.signs``, the intervals in ``rmeval.eval.numbers.intervals``;
+The tests themselves are in ``numbers.significance.paired``, the intervals in ``numbers.intervals``;
 ``tests/slow/test_check_simulation.py`` simulates all of it, and its last result is in ``docs/gate.md``.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from rmeval.eval.numbers.prompts import Prompts
 
-__all__ = ["POWER", "Sample", "holm", "power", "smallest_detectable"]
+__all__ = ["POWER", "Sample", "power", "smallest_detectable"]
 
 POWER = 0.8
 _STEPS = 60
@@ -76,13 +76,3 @@ def smallest_detectable(sample: Sample, alpha: float, chance: float = POWER) -> 
         else:
             high = middle
     return high
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p, in the order given (Holm, 1979, Scandinavian Journal of Statistics 6(2))."""
-    adjusted = [1.0] * len(p)
-    floor = 0.0
-    for rank, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        floor = max(floor, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = floor
-    return adjusted
