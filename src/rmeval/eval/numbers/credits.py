@@ -48,10 +48,9 @@ def judge(suite: Suite, scored: Iterable[ScoredExample]) -> list[Judged]:
     Raises:
         UsageError: if a credit is not between 0 and 1, or a formula's number is not finite.
     """
-    credit = suite.rule.credit
     judged = []
     for each in scored:
-        found = Outcome("unparsed", math.nan) if each.unparsed else credit(each)
+        found = _outcome(suite, each)
         if not 0 <= found.credit <= 1:
             raise UsageError(f"the suite {suite.name} gave example {each.id} a credit of {found.credit}, not 0 to 1")
         judged.append(Judged(each, found, found.credit, each.prompt_hash))
@@ -60,6 +59,15 @@ def judge(suite: Suite, scored: Iterable[ScoredExample]) -> list[Judged]:
         for place, own in zip(places, _counted(formula, [judged[place] for place in places]), strict=True):
             judged[place] = own
     return judged
+
+
+def _outcome(suite: Suite, example: ScoredExample) -> Outcome:
+    """Return what a suite's rule makes of an example; one with a score that is not finite (NaN, inf) is invalid."""
+    if example.unparsed:
+        return Outcome("unparsed", math.nan)
+    if not all(map(math.isfinite, (*example.chosen, *example.rejected))):
+        return Outcome("invalid", math.nan)
+    return suite.rule.credit(example)
 
 
 def judge_run(run: RunRecord) -> list[Judged]:

@@ -21,6 +21,7 @@ class CreditRule:
     """What an example's scores are worth."""
 
     credit: Callable[[ScoredExample], Outcome]
+    """Given finite scores: ``rmeval.eval.numbers.credits`` calls an example with any other invalid."""
     hangs_on: Callable[[int, int], Sequence[Hangs] | None]
     """Given how many completions are right and how many wrong: the comparisons that the credit hangs on, so that close
     ones are decided in float32. None where the values themselves count: then all are computed in float32."""
@@ -58,8 +59,6 @@ def _all_beat_all(tie: float) -> CreditRule:
 
 def _first_is_best(example: ScoredExample) -> Outcome:
     scores = (*example.chosen, *example.rejected)
-    if not all(map(math.isfinite, scores)):
-        return Outcome("invalid", math.nan)
     margin = scores[0] - max(scores[1:])
     if margin == 0:
         return Outcome("tie", margin, 1 / scores.count(scores[0]))

@@ -8,7 +8,6 @@ with: in a sorted list of pairs "rej" comes after "cho" in the alphabet, so firs
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -112,8 +111,6 @@ def _text(row: Mapping[str, object], column: str, place: str) -> str:
 
 def _reciprocal_rank(example: ScoredExample) -> Outcome:
     right, wrong = min(example.chosen), example.rejected
-    if not all(map(math.isfinite, (right, *wrong))):
-        return Outcome("invalid", math.nan)
     rank = 1 + sum(score >= right for score in wrong)
     nearest = min((right - score for score in wrong), key=abs)
     return Outcome("right" if rank == 1 else "partial", nearest, 1 / rank)
