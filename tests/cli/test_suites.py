@@ -95,7 +95,7 @@ def test_partial_data_is_never_called_rewardbench(table: subprocess.CompletedPro
     first, *rest = table.stdout.splitlines()
     assert first == "PARTIAL: not a RewardBench result"
     assert not [line for line in rest if re.match(r"\W*RewardBench", line)]
-    assert table.stdout.count("partial  ") == 24  # Each of the 23 subsets has 2 rows, and they are a stand-in.
+    assert table.stdout.count("partial  ") == 24  # Each of the 23 subsets has 2 rows, and they are an unverified copy.
     assert table.stderr == ""
 
 

@@ -110,7 +110,8 @@ def test_a_stand_in_with_all_the_right_counts_is_partial(tmp_path: Path) -> None
     assert run.info.data.rows == 2985
     assert overall(run) == 1.0
     assert run.info.partial
-    assert run.info.partial_reasons == (f"rows of {data}, not of allenai/reward-bench (split filtered): a stand-in",)
+    which = "not of allenai/reward-bench (split filtered): an unverified copy"
+    assert run.info.partial_reasons == (f"rows of {data}, {which}",)
 
 
 def test_a_local_folder_that_is_called_like_the_benchmark_is_a_stand_in(
@@ -123,7 +124,7 @@ def test_a_local_folder_that_is_called_like_the_benchmark_is_a_stand_in(
         pq.write_table(pa.Table.from_pylist(rewardbench_rows()), folder / f"{split}-00000-of-00001.parquet")
     data = load_dataset(REWARDBENCH, DataOptions())
     assert data.info.revision is None
-    assert any("stand-in" in reason for reason in data.partial_reasons)
+    assert any("unverified copy" in reason for reason in data.partial_reasons)
 
 
 def test_other_rows_with_the_mini_sets_counts_are_a_stand_in(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_what_is_missing_too_much_or_foreign_is_named(tmp_path: Path) -> None:
         "hep-cpp has 163 rows, not 164",
         "2 subsets that rewardbench does not have (cooking, chess)",
     ]
-    assert "stand-in" in stand_in
+    assert "unverified copy" in stand_in
 
 
 def test_a_filter_and_a_limit_are_named() -> None:
@@ -200,7 +201,7 @@ def test_the_whole_benchmark_from_the_hub(cache: Path, tmp_path: Path) -> None:
 
 def test_another_split_of_the_benchmark_is_a_stand_in(cache: Path) -> None:
     hub_set(cache, "allenai/reward-bench", {"filtered": RAW["raw"], "raw": rewardbench_rows()}, COMMIT)
-    assert any("stand-in" in reason for reason in reasons(None, split="raw"))
+    assert any("unverified copy" in reason for reason in reasons(None, split="raw"))
 
 
 def test_rows_missing_from_the_hub_are_noticed(cache: Path) -> None:
@@ -211,7 +212,7 @@ def test_rows_missing_from_the_hub_are_noticed(cache: Path) -> None:
 def test_another_hub_set_is_a_stand_in(cache: Path) -> None:
     hub_set(cache, "someone/reward-bench", {"filtered": rewardbench_rows(), **RAW}, COMMIT)
     (reason,) = reasons("someone/reward-bench")
-    assert "stand-in" in reason
+    assert "unverified copy" in reason
 
 
 # --- prior sets -------------------------------------------------------------------------------------------------

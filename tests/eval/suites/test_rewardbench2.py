@@ -131,7 +131,7 @@ def test_the_whole_benchmark(tmp_path: Path) -> None:
     assert results.overall.high >= results.overall.accuracy
     assert 0.9 < results.subsets["Ties"].low < 1 < results.subsets["Ties"].high  # type: ignore[operator]
     assert run.info.partial_reasons == ("rows of " + run.info.data.dataset + ", not of allenai/reward-bench-2"
-                                        " (split test): a stand-in",)  # fmt: skip
+                                        " (split test): an unverified copy",)  # fmt: skip
     assert "several-completions" not in {each.code for each in run.info.audit}
 
 

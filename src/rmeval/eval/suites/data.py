@@ -250,7 +250,7 @@ def _partial_reasons(
         split = f" (split {suite.split})" if suite.split else ""
         home = suite.dataset or " + ".join(each.dataset for each in suite.parts.values()) or suite.title
         which = "that are not the examples of old" if info.dataset == suite.dataset else f"not of {home}{split}"
-        reasons.append(f"rows of {info.dataset}, {which}: a stand-in")
+        reasons.append(f"rows of {info.dataset}, {which}: an unverified copy")
     return tuple(reasons)
 
 

@@ -86,7 +86,7 @@ def _facts(suite: Suite, about: About) -> list[str]:
         ", ".join([f"`{dataset}`", *([f"split {split}"] if split else []), f"commit {revision or 'not fixed'}"])
         for dataset, split, revision in hub
     ]
-    known = "not known: " + ("a copy elsewhere is a stand-in" if hub else "a copy is taken by its counts")
+    known = "not known: " + ("a copy elsewhere is unverified" if hub else "a copy is taken by its counts")
     if suite.fingerprint:
         known = f"`{suite.fingerprint}`: a copy that has it is the benchmark, wherever it lies"
     return [

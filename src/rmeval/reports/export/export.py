@@ -45,7 +45,7 @@ def export(
 
     Raises:
         UsageError: if there is no such target, the model has no id, or the run is not one that the target may have: a
-            partial or stand-in run is not shown as a benchmark's result.
+            run that is partial or of an unverified copy is not shown as a benchmark's result.
         RunError: if the run's tables do not fit together.
     """
     if to not in TARGETS:

@@ -144,7 +144,7 @@ def refuse(info: RunInfo) -> HubData:
     """Refuse what must not stand on a model's page as a benchmark's result; return the benchmark's rows.
 
     Raises:
-        UsageError: if the run is partial or a stand-in, its head untrained, or its rows are not on the Hub.
+        UsageError: if the run is partial or of an unverified copy, its head untrained, or its rows are not on the Hub.
     """
     if info.partial:
         more = len(info.partial_reasons) - _REASONS

@@ -98,7 +98,7 @@ def right_means(run: RunRecord) -> str:
 
 
 def title(run: RunRecord) -> str:
-    """Return what the run may be called: a partial or stand-in set never gets the benchmark's name."""
+    """Return what the run may be called: a partial set or an unverified copy never gets the benchmark's name."""
     return info_title(run.info)
 
 
