@@ -1,4 +1,4 @@
-"""Two revisions of rmeval, the same command in turn: time, peak memory, and whether the scores are the same bytes.
+"""Two revisions of rmeval, the same command in turn: how long, how much memory, and whether scores are the same bytes.
 
     python -m benchmarks.revisions 92554a3 HEAD -- rewardbench --model M --dataset ROWS --subset llmbar-natural
 
@@ -16,14 +16,27 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 GIT = shutil.which("git") or "git"
 
 
-def run(tree: Path, arguments: list[str], output: Path) -> tuple[float, float]:
-    """Run the command; return its seconds and its peak memory in bytes (Linux counts in KiB)."""
+class Cost(NamedTuple):
+    """What a command took."""
+
+    seconds: float
+    processor_seconds: float
+    """Of all cores; says more than the clock beside a busy neighbour."""
+    peak_bytes: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, {self.processor_seconds:.1f} s of a core, {self.peak_bytes / 2**20:,.0f} MiB"
+
+
+def run(tree: Path, arguments: list[str], output: Path) -> Cost:
+    """Run the command and return what it took."""
     command = [sys.executable, "-m", "rmeval", *arguments, "--no-cache", "--output-dir", str(output)]
     start = time.perf_counter()
     with (output.parent / f"{output.name}.log").open("w") as log:
@@ -32,7 +45,7 @@ def run(tree: Path, arguments: list[str], output: Path) -> tuple[float, float]:
     seconds = time.perf_counter() - start
     if os.waitstatus_to_exitcode(status):
         raise SystemExit((output.parent / f"{output.name}.log").read_text()[-2000:])
-    return seconds, used.ru_maxrss * 1024
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)  # Linux counts memory in KiB.
 
 
 def main() -> None:
@@ -49,14 +62,13 @@ def main() -> None:
             trees[name] = Path(folder) / name
             subprocess.run([GIT, "worktree", "add", "-q", "--detach", str(trees[name]), revision], check=True)
         try:
-            found: dict[str, list[tuple[float, float]]] = {"old": [], "new": []}
+            found: dict[str, list[Cost]] = {"old": [], "new": []}
             for number in range(given.rounds):
                 for name in ("old", "new") if number % 2 == 0 else ("new", "old"):
                     found[name].append(run(trees[name], given.arguments, Path(folder) / f"{name}-{number}"))
-                print(f"round {number + 1}: " + ", ".join(
-                    f"{name} {found[name][-1][0]:.1f} s {found[name][-1][1] / 2**20:,.0f} MiB" for name in trees
-                ), flush=True)  # fmt: skip
-            for place, what in ((0, "time"), (1, "memory")):
+                each = "; ".join(f"{name} {found[name][-1]}" for name in trees)
+                print(f"round {number + 1}: {each}", flush=True)
+            for place, what in enumerate(("time", "processor time", "memory")):
                 ratios = [new[place] / old[place] for old, new in zip(found["old"], found["new"], strict=True)]
                 print(f"{what}: new / old {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
             old, new = (pd.read_parquet(Path(folder) / f"{name}-0" / "scores.parquet")["score"] for name in trees)
