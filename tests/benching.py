@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from rmeval.bench.measure.cell import planned_row
-from rmeval.bench.plan import Cell, Setting
 from rmeval.bench.shape import Shape
-from rmeval.bench.storage import SCHEMA, Document
+from rmeval.bench.storage import SCHEMA
 from rmeval.bench.subjects.model import DoesNotFitError, Subject
 from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
+from rmeval.bench_info import BenchDocument, Cell, CellRow, MeasuredRow, Setting
 from rmeval.eval.engine.packed import Values
 from rmeval.run_info import Accounting
 
@@ -69,10 +69,11 @@ def too_large(size: int) -> Stop:
     return lambda _, rows: DoesNotFitError("4 conversations do not fit") if len(rows) == size else None
 
 
-def measured(dtype: str = "float32", batch_size: int = 1, length: int | None = 64, **values: Any) -> dict[str, Any]:
+def measured(dtype: str = "float32", batch_size: int = 1, length: int | None = 64, **values: Any) -> MeasuredRow:
     """A cell's row with round numbers; ``values`` replace them."""
-    row = planned_row(Cell(Setting(dtype), batch_size, length), "measured", None)
+    row = planned_row(Cell(Setting(dtype), batch_size, length), "planned", None)
     numbers = {
+        "status": "measured",
         "path": "packed", "rounds": 100, "fastest": 0.495, "p50": 0.5, "p95": 0.6, "p99": 0.7, "spread": 0.02,
         "noise": 0.02, "first_call_seconds": 1.5, "load_seconds": 2.0, "pairs_per_second": batch_size / 1.0,
         "completions_per_second": batch_size / 0.5, "tokens_per_second": 128.0, "distinct_tokens_per_second": 100.0,
@@ -81,12 +82,12 @@ def measured(dtype: str = "float32", batch_size: int = 1, length: int | None = 6
         "share_of_roof": 0.2, "bound": "arithmetic", "drift_max": 0.0, "drift_mean": 0.0, "decisions": 32, "flips": 0,
         "rank_correlation": 1.0,
     }  # fmt: skip
-    return {**row, **numbers, **values}
+    return cast("MeasuredRow", {**row, **numbers, **values})
 
 
-def document(*rows: dict[str, Any], **own: Any) -> Document:
+def document(*rows: CellRow, **own: Any) -> BenchDocument:
     """The content of a ``bench.json`` with these cells."""
-    return {
+    content = {
         "benchmarks": [],
         "rmeval": {
             "schema_version": SCHEMA,
@@ -103,3 +104,4 @@ def document(*rows: dict[str, Any], **own: Any) -> Document:
             **own,
         },
     }
+    return cast("BenchDocument", content)

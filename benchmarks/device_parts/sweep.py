@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from benchmarks.device_parts import models
 from benchmarks.device_parts.report import Part, Row
 from rmeval.bench.plan import Sweep
+from rmeval.bench_info import values_of
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _SIZES = {False: ((1, 8, 32), (128, 1024)), True: ((1, 2, 4), (16, 32))}
@@ -67,11 +67,11 @@ def _fill(part: Part, folder: Path, cells: list[tuple[str, int, int]]) -> None:
     if not (folder / storage.JSON).exists():
         return
     own = storage.read(folder)["rmeval"]
-    found: dict[str, dict[str, Any]] = {row["name"]: row for row in own["cells"]}
+    found = {row["name"]: row for row in own["cells"]}
     for row, (dtype, batch, length) in zip(ROWS, cells, strict=True):
         cell = found[f"{dtype}-{batch}x{length}"]
         if cell["status"] == "planned":
             continue
-        p50 = None if cell["p50"] is None else 1e3 * cell["p50"]
+        p50 = 1e3 * cell["p50"] if cell["status"] == "measured" else None
         why = None if p50 is not None else f"{cell['status']}: {cell['reason']}"
-        part.put(row.name, p50, {name: cell[name] for name in _KEPT}, reason=why)
+        part.put(row.name, p50, {name: values_of(cell)[name] for name in _KEPT}, reason=why)

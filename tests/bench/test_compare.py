@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rmeval.bench.compare import BenchLine, BenchRule, compare, parse_rule
+from rmeval.bench.compare import BenchRule, compare, parse_rule
+from rmeval.bench_info import BenchLine
 from rmeval.errors import UsageError
 from tests.benching import document, measured
 

@@ -15,6 +15,7 @@ from rmeval.bench import storage
 from rmeval.bench.plan import Sweep
 from rmeval.bench.run import bench
 from rmeval.bench.subjects.rows import RequestRow
+from rmeval.bench_info import BenchDocument
 from rmeval.errors import RunError
 from tests.benching import Sleeper
 
@@ -43,7 +44,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def write_page(document: storage.Document, folder: Path) -> None:
+def write_page(document: BenchDocument, folder: Path) -> None:
     (folder / storage.PAGE).write_text(f"complete: {document['rmeval']['complete']}")
 
 

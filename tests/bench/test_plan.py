@@ -7,14 +7,13 @@ import pytest
 from rmeval.bench.plan import (
     ITEM_BYTES,
     TOTAL_SECONDS,
-    Cell,
-    Setting,
     Sweep,
     cell_seconds,
     is_long,
     make_plan,
     total_seconds,
 )
+from rmeval.bench_info import Cell, Setting
 from rmeval.errors import UsageError
 from tests.benching import SHAPE
 

@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 
 from rmeval.bench import storage
 from rmeval.bench.measure.ceiling import Ceiling
-from rmeval.bench.plan import Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.run import Announcement, bench, run_bench
 from rmeval.bench.subjects.model import Subject
 from rmeval.bench.subjects.rows import RequestRow
+from rmeval.bench_info import COLUMNS, BenchDocument, Setting
 from rmeval.errors import ModelError, RunError, UsageError
 from tests.benching import Sleeper, too_large
 from tests.tiny import save_tiny_model
@@ -30,8 +31,8 @@ from tests.tiny import save_tiny_model
 SWEEP = Sweep("sleeper", batch_sizes=(1, 4), dtypes=("float32",), lengths=(8,), max_time=0.3)
 
 
-def rows(document: storage.Document) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in document["rmeval"]["cells"]}
+def rows(document: BenchDocument) -> dict[str, dict[str, Any]]:
+    return {row["name"]: cast("dict[str, Any]", row) for row in document["rmeval"]["cells"]}
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_every_cell_has_its_numbers(swept: Path) -> None:
         if row["status"] != "measured":
             assert row["reason"] == "the model takes 2,048 tokens, not 4,096"
             continue
-        missing = {name for name in storage.COLUMNS if row[name] is None}
+        missing = {name for name in COLUMNS if row[name] is None}
         # One round, all that a busy machine has time for, has no spread.
         spread = {"spread", "noise"} if row["rounds"] == 1 else set()
         # Nor has such a machine always time for another look.

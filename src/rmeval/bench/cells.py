@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,8 +19,9 @@ from rmeval.bench.measure.cell import Fixture, WarmCell, best_cells, complete, m
 from rmeval.bench.measure.fidelity import FidelityCheck
 from rmeval.bench.measure.memory import Peak
 from rmeval.bench.measure.pipeline import load_pipeline, score_both
-from rmeval.bench.plan import Cell, Planned, Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.subjects.model import DoesNotFitError, Subject, Subjects
+from rmeval.bench_info import BenchDocument, Cell, CellRow, PipelineInfo, Planned, Setting, Unmeasured, values_of
 from rmeval.errors import ModelError
 
 Note = Callable[[str], None]
@@ -51,7 +51,7 @@ class Cells:
         device: torch.device,
         ceiling: Ceiling,
         check: FidelityCheck | None,
-        document: storage.Document,
+        document: BenchDocument,
         folder: Path,
         note: Note,
     ) -> None:
@@ -81,7 +81,8 @@ class Cells:
         head = hook.pytest_benchmark_generate_json(
             config=session.config, benchmarks=[], include_data=True, machine_info=machine, commit_info=commit
         )
-        self._document.update({name: value for name, value in head.items() if name != "benchmarks"})
+        head.pop("benchmarks", None)
+        self._document.update(head)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One set of parameters a cell: plain values, which pytest-benchmark stores."""
@@ -152,7 +153,7 @@ class Cells:
         self._put(row)
         self._timed.append(prepared)
         rounds = f"{len(times)} round{'s' if len(times) > 1 else ''}"
-        self._say(cell, f"{_duration(float(str(row['p50'])))} a request ({rounds})")
+        self._say(cell, f"{_duration(row['p50'])} a request ({rounds})")
         if self._sweep.against is not None:
             self._compare(prepared)
 
@@ -209,9 +210,10 @@ class Cells:
             self._ceiling.measure(dtype, self._device)
 
     def _look_again(self, prepared: WarmCell) -> None:
-        with suppress(DoesNotFitError):  # It did before, and that counts.
-            row = next(each for each in self._own["cells"] if each["name"] == prepared.cell.name)
-            self._put(row | {"again": prepared.again(clock(self._device))})
+        row = next(each for each in self._own["cells"] if each["name"] == prepared.cell.name)
+        if row["status"] == "measured":
+            with suppress(DoesNotFitError):  # It did before, and that counts.
+                self._put(row | {"again": prepared.again(clock(self._device))})
 
     def _compare_scores(self, check: FidelityCheck, setting: Setting, subject: Subject) -> None:
         try:
@@ -222,7 +224,7 @@ class Cells:
             self._note(f"no fidelity of {setting.name}: {error}")
             return
         if found is not None:
-            self._own["fidelity"][setting.name] = {"set": check.name, **asdict(found)}
+            self._own["fidelity"][setting.name] = found.info(check.name)
 
     def _compare(self, prepared: WarmCell) -> None:
         """Time the pipeline beside a cell whose setting it can have too."""
@@ -230,22 +232,22 @@ class Cells:
         lengths = (None, self._sweep.lengths[0])  # Once a batch size: its rows are the data set's.
         if texts is None or setting.attention != "auto" or setting.dtype == "int8" or cell.length not in lengths:
             return
-        entry: dict[str, object] = {"cell": cell.name}
+        entry: PipelineInfo = {"cell": cell.name}
         try:
             if self._pipeline is None:
                 self._pipeline = load_pipeline(self._source.path, texts, setting.dtype, self._device)
             rows = texts.request(cell.batch_size)
             found = score_both(prepared.subject, self._pipeline, texts, rows, self._device, self._sweep.max_time)
-            entry |= asdict(found) | {"verdict": found.verdict}
+            entry = found.info(cell.name)
             self._say(cell, f"{found.median:.2f} x the pipeline ({found.low:.2f} to {found.high:.2f})")
         except (DoesNotFitError, ModelError) as error:
-            entry |= {"reason": str(error)}
+            entry["reason"] = str(error)
             self._say(cell, f"not compared with the pipeline: {error}")
         self._own["against"] = [each for each in self._own["against"] if each["cell"] != cell.name] + [entry]
         self._write()
 
     def _skip(self, cell: Cell, error: DoesNotFitError | ModelError) -> NoReturn:
-        status = "does not fit" if isinstance(error, DoesNotFitError) else "skipped"
+        status: Unmeasured = "does not fit" if isinstance(error, DoesNotFitError) else "skipped"
         self._put(planned_row(cell, status, str(error)))
         self._say(cell, f"{status}: {error}")
         pytest.skip(str(error))
@@ -256,7 +258,7 @@ class Cells:
     def _is_done(self, cell: Cell) -> bool:
         return any(row["name"] == cell.name and row["status"] == "measured" for row in self._own["cells"])
 
-    def _put(self, row: storage.CellRow) -> None:
+    def _put(self, row: CellRow) -> None:
         names = [each["name"] for each in self._own["cells"]]
         self._own["cells"][names.index(row["name"])] = row
         self._write()
@@ -266,12 +268,15 @@ class Cells:
         own, fidelity = self._own, self._own["fidelity"]
         own["ceiling"] = {"rates": self._ceiling.rates, "bandwidth": self._ceiling.bandwidth}
         own["cells"] = [
-            complete(row, self._ceiling, fidelity.get(str(row["name"]).rpartition("-")[0])) for row in own["cells"]
+            complete(row, self._ceiling, fidelity.get(row["name"].rpartition("-")[0]))
+            if row["status"] == "measured"
+            else row
+            for row in own["cells"]
         ]
         own["best"] = best_cells(own["cells"])
-        rows = {row["name"]: row for row in own["cells"]}
+        rows = {row["name"]: values_of(row) for row in own["cells"]}
         for each in self._document["benchmarks"]:
-            row = rows[each["extra_info"]["name"]]
+            row = rows[str(each["extra_info"]["name"])]
             each["extra_info"] = {name: value for name, value in row.items() if value is not None}
         storage.write(self._folder, self._document)
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal
 
-from rmeval.bench.storage import CellRow, Document
+from rmeval.bench_info import (
+    KINDS,
+    BenchComparison,
+    BenchDocument,
+    BenchInfo,
+    BenchLine,
+    CellRow,
+    Kind,
+    MeasuredRow,
+    Verdict,
+)
 from rmeval.errors import UsageError
 from rmeval.eval.gate.rules import parse_limit, split_rule
-
-Kind: TypeAlias = Literal["throughput", "latency", "memory", "flips"]
-Verdict: TypeAlias = Literal["worse", "better", "same", "inside the noise", "cannot tell"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +36,6 @@ class BenchRule:
     """Fail where the noise is larger than the limit, so that nothing can be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class BenchLine:
-    """One cell under one rule."""
-
-    cell: str
-    kind: Kind
-    basis: str
-    """What the two numbers are."""
-    before: float | None
-    after: float | None
-    worse_by: float | None
-    """Share of the old value, positive for worse; for flips, how many more. None where a number is missing."""
-    noise: float | None
-    """Of the two numbers, as a share; None where it is not known."""
-    limit: float | None
-    verdict: Verdict
-    failed: bool
-    reason: str | None = None
-    """Why there is no number."""
-
-
-@dataclass(frozen=True, slots=True)
-class BenchComparison:
-    """What came of it."""
-
-    lines: tuple[BenchLine, ...]
-    left_out: tuple[str, ...]
-    """Cells that only one of the two has."""
-    warnings: tuple[str, ...]
-    """Differences between the two that a reader must know of."""
-
-    @property
-    def passed(self) -> bool:
-        """True where no rule failed."""
-        return not any(line.failed for line in self.lines)
-
-
 def parse_rule(text: str) -> BenchRule:
     """Parse ``throughput:10%``, ``latency:0.2``, ``memory:5%`` or ``flips:0``.
 
@@ -78,7 +47,7 @@ def parse_rule(text: str) -> BenchRule:
     return BenchRule(kind, parse_limit(kind, limit, where, counts=("flips",), example="10%"))
 
 
-def compare(old: Document, new: Document, rules: Sequence[BenchRule] = ()) -> BenchComparison:
+def compare(old: BenchDocument, new: BenchDocument, rules: Sequence[BenchRule] = ()) -> BenchComparison:
     """Compare the cells that both benches planned.
 
     Args:
@@ -90,9 +59,9 @@ def compare(old: Document, new: Document, rules: Sequence[BenchRule] = ()) -> Be
         UsageError: if they have no measured cell in common.
     """
     rules = rules or (BenchRule("throughput", None),)
-    before = {str(row["name"]): row for row in old["rmeval"]["cells"] if row["status"] == "measured"}
-    after = {str(row["name"]): row for row in new["rmeval"]["cells"]}
-    common = [name for name in before if after.get(name, {}).get("status") not in (None, "planned")]
+    before = {row["name"]: row for row in old["rmeval"]["cells"] if row["status"] == "measured"}
+    after = {row["name"]: row for row in new["rmeval"]["cells"]}
+    common = [name for name in before if name in after and after[name]["status"] != "planned"]
     if not common:
         raise UsageError("the two benches have no measured cell in common: compare the same batch sizes and lengths")
     lines = [_judge(rule, before[name], after[name]) for rule in rules for name in common]
@@ -101,8 +70,8 @@ def compare(old: Document, new: Document, rules: Sequence[BenchRule] = ()) -> Be
     return BenchComparison(tuple(lines), tuple(left_out), tuple(_warnings(old["rmeval"], new["rmeval"])))
 
 
-def _judge(rule: BenchRule, before: CellRow, after: CellRow) -> BenchLine:
-    cell = str(before["name"])
+def _judge(rule: BenchRule, before: MeasuredRow, after: CellRow) -> BenchLine:
+    cell = before["name"]
     if after["status"] != "measured":
         gone = after["status"] == "does not fit"
         reason = f"{after['status']}: {after['reason']}"
@@ -132,36 +101,37 @@ def _worse_by(kind: Kind, old: float, new: float) -> float:
     return 1 - new / old if kind == "throughput" else new / old - 1
 
 
-def _values(kind: Kind, before: CellRow, after: CellRow) -> tuple[str, float | None, float | None]:
+def _values(kind: Kind, before: MeasuredRow, after: MeasuredRow) -> tuple[str, float | None, float | None]:
     """Return what is compared and the two numbers."""
     if kind == "flips":
-        return "decisions flipped", _number(before, "flips"), _number(after, "flips")
+        return "decisions flipped", _float(before["flips"]), _float(after["flips"])
     if kind == "memory":
-        name = "device_peak_bytes" if before["device_peak_bytes"] else "host_peak_bytes"
-        return name.replace("_", " "), _number(before, name), _number(after, name)
+        name: Literal["device_peak_bytes", "host_peak_bytes"] = (
+            "device_peak_bytes" if before["device_peak_bytes"] else "host_peak_bytes"
+        )
+        return name.replace("_", " "), _float(before[name]), _float(after[name])
     rooted = before["share_of_roof"] and after["share_of_roof"]
+    if kind == "throughput" and rooted:
+        return "share of the roof", before["share_of_roof"], after["share_of_roof"]
     if kind == "throughput":
-        name = "share_of_roof" if rooted else "completions_per_second"
-        basis = "share of the roof" if rooted else "completions/s"
-        return basis, _number(before, name), _number(after, name)
-    old, new = _number(before, "p95"), _number(after, "p95")
-    if not rooted or old is None or new is None:
+        return "completions/s", before["completions_per_second"], after["completions_per_second"]
+    old, new = before["p95"], after["p95"]
+    if not rooted:
         return "p95 seconds", old, new
-    return "p95 in times of the roof", old / float(before["roof_seconds"] or 1), new / float(after["roof_seconds"] or 1)
+    return "p95 in times of the roof", old / (before["roof_seconds"] or 1), new / (after["roof_seconds"] or 1)
 
 
-def _number(row: CellRow, name: str) -> float | None:
-    value = row[name]
-    return None if value is None else float(value)
+def _float(count: int | None) -> float | None:
+    return None if count is None else float(count)
 
 
-def _noise(before: CellRow, after: CellRow) -> float | None:
+def _noise(before: MeasuredRow, after: MeasuredRow) -> float | None:
     """Return by what share two numbers may differ where nothing did: each may be off by its own noise."""
-    known = [value for value in (_number(before, "noise"), _number(after, "noise")) if value is not None]
-    return sum(known) if len(known) == 2 else None
+    one, other = before["noise"], after["noise"]
+    return None if one is None or other is None else one + other
 
 
-def _warnings(old: Document, new: Document) -> list[str]:
+def _warnings(old: BenchInfo, new: BenchInfo) -> list[str]:
     found = []
     for name in ("cpu", "gpu", "torch", "transformers"):
         before, after = old.get("environment", {}).get(name), new.get("environment", {}).get(name)

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from rmeval.bench import storage
 from rmeval.bench.plan import Sweep
+from rmeval.bench_info import BenchDocument, BenchInfo, SweepInfo
 from rmeval.errors import RunError
 from rmeval.eval.environment import own_version
 from rmeval.files import output_folder
@@ -23,7 +24,7 @@ __all__ = ["check_free", "default_folder", "hold"]
 @contextmanager
 def hold(
     folder: Path, sweep: Sweep, command: Sequence[str], files: Sequence[str], *, overwrite: bool
-) -> Iterator[storage.Document]:
+) -> Iterator[BenchDocument]:
     """Keep others off a folder; give the document of an unfinished bench of the same sweep there, or a new one.
 
     Args:
@@ -57,7 +58,7 @@ def check_free(folder: Path, sweep: Sweep) -> None:
         _open(folder, sweep, (), overwrite=False)
 
 
-def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -> storage.Document:
+def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -> BenchDocument:
     """Return the document of an unfinished run of the same sweep, or a new one."""
     asked = _plain(asdict(sweep))
     if (folder / storage.JSON).exists() and not overwrite:
@@ -67,12 +68,12 @@ def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -
         if found["rmeval"]["complete"]:
             raise RunError(f"{folder} holds this bench, finished; give another --output-dir, or --overwrite it")
         return found
-    own: dict[str, Any] = {
+    own: BenchInfo = {
         "schema_version": storage.SCHEMA,
         "rmeval_version": own_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
-        "sweep": asked,
+        "sweep": cast("SweepInfo", asked),
         "complete": False,
         "cells": [],
         "fidelity": {},
@@ -83,7 +84,7 @@ def _open(folder: Path, sweep: Sweep, command: Sequence[str], overwrite: bool) -
     return {"benchmarks": [], "rmeval": own}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return a value as JSON gives it back."""
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rmeval.bench.shape import Shape
+from rmeval.bench_info import Cell, Planned, Setting, SweepInfo
 from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import UsageError
 from rmeval.eval.model_options import COMPILE_MODES, ModelOptions
@@ -37,46 +39,6 @@ _FIRST = 2.0
 """A first request takes about this many times as long as a later one: the engine checks itself in it."""
 _LOADING = 6.0
 """Seconds to load a model, a guess; its fidelity is checked in the time of a cell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How the model is loaded and run."""
-
-    dtype: str
-    attention: str = "auto"
-    """``auto`` for the engine's own, else a name that transformers knows."""
-    compile: str = "off"
-
-    @property
-    def name(self) -> str:
-        """``bfloat16``, ``bfloat16-sdpa``, ``bfloat16-compiled``."""
-        parts = [self.dtype]
-        if self.attention != "auto":
-            parts.append(self.attention)
-        if self.compile == "on":
-            parts.append("compiled")
-        return "-".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One thing to measure: requests of so many conversations of so many tokens."""
-
-    setting: Setting
-    batch_size: int
-    length: int | None
-    """Tokens of each conversation; None for rows of a data set."""
-
-    @property
-    def name(self) -> str:
-        """``bfloat16-8x512``, or ``bfloat16-8xrows``."""
-        return f"{self.setting.name}-{self.batch_size}x{'rows' if self.length is None else self.length}"
-
-    @property
-    def group(self) -> str:
-        """What pytest-benchmark puts into one table."""
-        return "rows of the data set" if self.length is None else f"{self.length} tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +124,16 @@ class Sweep:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A cell with what is known of it before it runs."""
+def repeated(stored: SweepInfo, changes: Mapping[str, Any]) -> Sweep:
+    """Return the sweep of a ``bench.json``, with other values for the fields that ``changes`` names.
 
-    cell: Cell
-    request_seconds: float | None = None
-    """Estimate for one request; None where it is not known."""
-    seconds: float | None = None
-    """Estimate for the whole cell."""
-    reason: str | None = None
-    """Why it is not measured; None where it is."""
+    Raises:
+        UsageError: if a value does not exist or makes no sense.
+    """
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+    }
+    return Sweep(**{**values, **changes, "options": ModelOptions(**values["options"])})
 
 
 def make_plan(

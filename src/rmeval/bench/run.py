@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,11 +14,12 @@ from rmeval.bench.folder import default_folder, hold
 from rmeval.bench.measure.ceiling import LONGEST, Ceiling
 from rmeval.bench.measure.cell import planned_row
 from rmeval.bench.measure.fidelity import FidelityCheck
-from rmeval.bench.plan import OWN, Planned, Sweep, make_plan, total_seconds
+from rmeval.bench.plan import OWN, Sweep, make_plan, total_seconds
 from rmeval.bench.session import run_session
 from rmeval.bench.subjects.asked import AskedSubjects, as_asked, is_asked
 from rmeval.bench.subjects.model import ModelSubjects, Subjects
 from rmeval.bench.subjects.quantize import why_no_int8
+from rmeval.bench_info import BenchDocument, BenchInfo, CellRow, Planned
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.environment import environment
 from rmeval.eval.models.device import free_bytes, pick_device
@@ -41,7 +41,7 @@ class Announcement:
     folder: Path
 
 
-def run_bench(sweep: Sweep | str, output_dir: str | Path | None = None, *, overwrite: bool = False) -> storage.Document:
+def run_bench(sweep: Sweep | str, output_dir: str | Path | None = None, *, overwrite: bool = False) -> BenchDocument:
     """Measure a sweep, or the default one of a model; ``bench`` has the arguments and errors."""
     asked = Sweep(sweep) if isinstance(sweep, str) else sweep
     return bench(asked, None if output_dir is None else Path(output_dir), overwrite=overwrite)
@@ -55,10 +55,10 @@ def bench(
     command: Sequence[str] = (),
     announce: Callable[[Announcement], None] | None = None,
     note: Note | None = None,
-    page: Callable[[storage.Document, Path], object] | None = None,
+    page: Callable[[BenchDocument, Path], object] | None = None,
     source: Subjects | None = None,
     pytest_arguments: Sequence[str] = (),
-) -> storage.Document:
+) -> BenchDocument:
     """Measure a sweep; write ``bench.json`` and ``bench.csv`` after every cell.
 
     Args:
@@ -110,7 +110,7 @@ def bench(
 
 
 def _plan(
-    document: storage.Document,
+    document: BenchDocument,
     sweep: Sweep,
     source: Subjects,
     device: torch.device,
@@ -142,7 +142,7 @@ def _plan(
     if sweep.dtypes != (OWN,):
         check = FidelityCheck(source, _sample_tokens(source, rates.get("float32"), sweep.max_time), min(sweep.lengths))
     if announce is not None:
-        done = {str(row["name"]) for row in own["cells"] if row["status"] == "measured"}
+        done = {row["name"] for row in own["cells"] if row["status"] == "measured"}
         announce(Announcement(planned, total_seconds(planned, sweep.max_time, done), len(done), folder))
     return Cells(planned, source, sweep, device, ceiling, check, document, folder, note or (lambda _: None))
 
@@ -177,11 +177,11 @@ def _sample_tokens(source: Subjects, rate: float | None, seconds: float) -> floa
     return _TOKENS if flops is None or not rate else _SHARE * rate * seconds / (flops / 512)
 
 
-def _fill(own: dict[str, Any], planned: Sequence[Planned], source: Subjects, device: torch.device) -> None:
+def _fill(own: BenchInfo, planned: Sequence[Planned], source: Subjects, device: torch.device) -> None:
     """Bring the file's rows up to the plan; what an earlier run measured stays."""
     known = {row["name"]: row for row in own["cells"] if row["status"] == "measured"}
-    own["cells"] = [
+    rows: list[CellRow] = [
         known.get(each.cell.name) or planned_row(each.cell, "skipped" if each.reason else "planned", each.reason)
         for each in planned
     ]
-    own |= {"device": str(device), "environment": environment(), "shape": asdict(source.shape)}
+    own.update({"cells": rows, "device": str(device), "environment": environment(), "shape": asdict(source.shape)})

@@ -10,34 +10,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import cast
 
+from rmeval.bench_info import COLUMNS, BenchDocument, CellRow, Value, values_of
 from rmeval.errors import RunError
 from rmeval.files import write_text
-
-Value: TypeAlias = str | int | float | bool | None
-CellRow: TypeAlias = dict[str, Value]
-Document: TypeAlias = dict[str, Any]
-"""The content of ``bench.json``."""
 
 SCHEMA = 1
 JSON, CSV, PAGE = "bench.json", "bench.csv", "bench.html"
 FILES = (JSON, CSV, PAGE)
 
-COLUMNS = (
-    "name", "dtype", "attention", "compile", "batch_size", "length", "status", "reason", "path",
-    "rounds", "fastest", "p50", "p95", "p99", "spread", "again", "noise", "first_call_seconds", "load_seconds",
-    "pairs_per_second", "completions_per_second", "tokens_per_second", "distinct_tokens_per_second",
-    "tokens", "distinct_tokens", "padding_share", "host_peak_bytes", "host_peak_exact", "device_peak_bytes",
-    "flops", "bytes", "intensity", "flops_per_second", "mfu", "roof_seconds", "share_of_roof", "bound",
-    "drift_max", "drift_mean", "decisions", "flips", "rank_correlation",
-)  # fmt: skip
-"""Keys of a cell's row, in the CSV's order; ``docs/bench.md`` says what each is."""
 
-
-def read(path: Path) -> Document:
+def read(path: Path) -> BenchDocument:
     """Read a ``bench.json``, or that of a folder.
 
     Raises:
@@ -58,7 +44,7 @@ def read(path: Path) -> Document:
     cells = own.get("cells")
     if not isinstance(cells, list) or not all(isinstance(row, dict) and set(COLUMNS) <= set(row) for row in cells):
         raise RunError(f"{file} is damaged: its cells are not what rmeval bench writes")
-    return dict(document)
+    return cast("BenchDocument", document)
 
 
 def written(folder: Path) -> Sequence[str]:
@@ -76,7 +62,7 @@ def written(folder: Path) -> Sequence[str]:
         ) from None
 
 
-def write(folder: Path, document: Mapping[str, Any]) -> None:
+def write(folder: Path, document: BenchDocument) -> None:
     """Write both files, each to another name first.
 
     Raises:
@@ -86,12 +72,12 @@ def write(folder: Path, document: Mapping[str, Any]) -> None:
     write_text(folder / CSV, to_csv(document["rmeval"]["cells"]))
 
 
-def to_csv(cells: Sequence[Mapping[str, Value]]) -> str:
+def to_csv(cells: Sequence[CellRow]) -> str:
     """Return the cells as CSV, empty where there is no value."""
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(COLUMNS)
-    table.writerows([_plain(row.get(name)) for name in COLUMNS] for row in cells)
+    table.writerows([_plain(values_of(row)[name]) for name in COLUMNS] for row in cells)
     return stream.getvalue()
 
 

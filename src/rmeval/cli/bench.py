@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -18,11 +18,10 @@ from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
 
 if TYPE_CHECKING:
-    from rmeval.bench.compare import BenchComparison, BenchRule
+    from rmeval.bench.compare import BenchRule
     from rmeval.bench.plan import Sweep
     from rmeval.bench.run import Announcement
-    from rmeval.bench.storage import Document
-    from rmeval.reports.bench.document import BenchDocument, Compared, PlannedRow
+    from rmeval.bench_info import BenchComparison, BenchDocument
 
 _model, _timed, _compare, _output = map(opt.panel, ("Model", "Sweep", "Compare", "Output"))
 _New: TypeAlias = Annotated[
@@ -122,14 +121,14 @@ def command(
     else:
         from rmeval.reports.bench.console import print_bench
 
-        print_bench(cast("BenchDocument", document))
+        print_bench(document)
         if found is not None:
             _print_comparison(found, as_json)
     if found is not None and not found.passed:
         raise typer.Exit(ExitCode.NO)
 
 
-def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequence[BenchRule]) -> Document:
+def _run(sweep: Sweep, context: typer.Context, old: BenchDocument | None, rules: Sequence[BenchRule]) -> BenchDocument:
     """Measure, and say where the files are."""
     from rmeval.bench import storage
     from rmeval.bench.compare import compare
@@ -142,10 +141,10 @@ def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequ
     from rmeval.bench.run import bench
     from rmeval.reports.bench.page import write_bench_page
 
-    def write_page(document: Document, folder: Path) -> None:
+    def write_page(document: BenchDocument, folder: Path) -> None:
         complete = document["rmeval"]["complete"]
-        comparison = _shown(compare(old, document, rules)) if complete and old is not None else None
-        path = write_bench_page(cast("BenchDocument", document), folder / storage.PAGE, comparison)
+        comparison = compare(old, document, rules) if complete and old is not None else None
+        path = write_bench_page(document, folder / storage.PAGE, comparison)
         page = shlex.quote(str(path))
         if complete:
             _note(f"bench written to {shlex.quote(str(folder))}; the page is {page}")
@@ -163,9 +162,9 @@ def _run(sweep: Sweep, context: typer.Context, old: Document | None, rules: Sequ
     )
 
 
-def _sweep(context: typer.Context, old: Document | None) -> Sweep:
+def _sweep(context: typer.Context, old: BenchDocument | None) -> Sweep:
     """Make the sweep of the options; without a model, that of the old bench where options do not say otherwise."""
-    from rmeval.bench.plan import Sweep
+    from rmeval.bench.plan import Sweep, repeated
 
     given = context.params
     known: dict[str, Any] = {
@@ -189,9 +188,7 @@ def _sweep(context: typer.Context, old: Document | None) -> Sweep:
         return Sweep(**asked, options=ModelOptions(**options))
     if old is None:
         raise UsageError("which model? pass --model MODEL, or --compare OLD.json to repeat that bench")
-    stored: dict[str, Any] = old["rmeval"]["sweep"]
-    earlier = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    return Sweep(**{**earlier, **asked, "options": ModelOptions(**stored["options"])})
+    return repeated(old["rmeval"]["sweep"], asked)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -208,16 +205,7 @@ def _numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
 def _announce(found: Announcement) -> None:
     from rmeval.reports.bench.console import print_plan
 
-    rows: list[PlannedRow] = [
-        {
-            "name": each.cell.name,
-            "request_seconds": each.request_seconds,
-            "seconds": each.seconds,
-            "reason": each.reason,
-        }
-        for each in found.planned
-    ]
-    print_plan(rows, found.seconds, found.done)
+    print_plan(found.planned, found.seconds, found.done)
 
 
 def _note(line: str) -> None:
@@ -232,10 +220,4 @@ def _print_comparison(found: BenchComparison, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**asdict(found), "passed": found.passed}))
         return
-    shown = _shown(found)
-    print_comparison(shown["lines"], shown["left_out"], shown["warnings"], found.passed)
-
-
-def _shown(found: BenchComparison) -> Compared:
-    """Return a comparison as what shows it takes it."""
-    return cast("Compared", asdict(found))
+    print_comparison(found)

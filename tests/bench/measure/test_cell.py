@@ -8,9 +8,10 @@ import torch
 
 from rmeval.bench.measure.ceiling import Ceiling
 from rmeval.bench.measure.cell import WarmCell, best_cells, complete, measured_row, percentile, spread, useful_flops
-from rmeval.bench.plan import Cell, Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.subjects.model import ModelSubjects
 from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
+from rmeval.bench_info import Cell, FidelityInfo, Setting
 from rmeval.data_prep.text.encode import Encoded
 from tests.benching import SHAPE, Sleeper, measured
 
@@ -44,7 +45,11 @@ def test_a_row_by_hand() -> None:
 
 def test_a_share_of_the_roof_by_hand() -> None:
     # 1e9 operations in 0.5 s on a machine of 1e10/s; its rate fell by a fifth meanwhile, more than the rounds' spread.
-    row = complete(measured(), Ceiling({"float32": [1e10, 8e9]}, [1e9]), {"flips": 3, "decisions": 9, "set": "mini"})
+    fidelity: FidelityInfo = {
+        "set": "mini", "scores": 18, "drift_max": 0.1, "drift_mean": 0.1, "decisions": 9, "flips": 3,
+        "rank_correlation": 0.9,
+    }  # fmt: skip
+    row = complete(measured(), Ceiling({"float32": [1e10, 8e9]}, [1e9]), fidelity)
     assert row["mfu"] == pytest.approx(0.2)
     assert (row["roof_seconds"], row["share_of_roof"], row["bound"]) == (0.1, 0.2, "arithmetic")
     assert row["noise"] == pytest.approx(0.2)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from rmeval.bench.plan import Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.run import bench
 from rmeval.bench.subjects.asked import AskedModel, AskedSubjects, as_asked
+from rmeval.bench_info import Setting
 from rmeval.cli import main
 from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
@@ -126,7 +127,9 @@ def test_from_the_command_line(data: Path, tmp_path: Path, capsys: pytest.Captur
 
 def test_a_baseline_and_a_file_of_scores(tmp_path: Path) -> None:
     found = bench(Sweep("baseline:longest", (1,), max_time=0.05), tmp_path / "b")
-    assert found["rmeval"]["cells"][0]["path"] == "baseline"
+    (row,) = found["rmeval"]["cells"]
+    assert row["status"] == "measured"
+    assert row["path"] == "baseline"
     file = tmp_path / "s.jsonl"
     file.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "b", "scores": [2, 1]}) + "\n")
     found = bench(Sweep(f"scores:{file}", (1,), max_time=0.05), tmp_path / "c")

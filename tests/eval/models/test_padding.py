@@ -10,8 +10,9 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification
 
-from rmeval.bench.plan import Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.subjects.model import ModelSubjects
+from rmeval.bench_info import Setting
 from rmeval.data_prep.text.audit import Audit
 from rmeval.eval.models.loading import skeleton
 from rmeval.eval.models.padding import Padding, padding_of

@@ -1,27 +1,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from rmeval.bench_info import BenchComparison, BenchLine, Cell, Planned, Setting
 from rmeval.reports.bench.console import print_bench, print_comparison, print_plan
-from rmeval.reports.bench.document import BenchDocument, Compared, ComparedLine, PlannedRow
 from rmeval.reports.bench.page import bench_page, draw, write_bench_page
 from rmeval.reports.bench.words import comparison_cells, duration, notes, rate
-from tests import benching
-from tests.benching import measured
+from tests.benching import document, measured
 
 EVIL = "</script><script>alert(1)</script>\x1b[31m"
-LINE: ComparedLine = {
-    "cell": "float32-1x64", "kind": "throughput", "basis": "share of the roof", "before": 0.2, "after": 0.15,
-    "worse_by": 0.25, "noise": 0.02, "verdict": "worse", "failed": True, "reason": None,
-}  # fmt: skip
-
-
-def document(*rows: dict[str, Any], **own: Any) -> BenchDocument:
-    return cast("BenchDocument", benching.document(*rows, **own))
+LINE = BenchLine(
+    cell="float32-1x64", kind="throughput", basis="share of the roof", before=0.2, after=0.15, worse_by=0.25,
+    noise=0.02, limit=0.1, verdict="worse", failed=True,
+)  # fmt: skip
 
 
 def two_dtypes() -> list[Any]:
@@ -83,12 +79,12 @@ def test_a_bench_that_was_stopped_says_so() -> None:
 
 
 def test_the_comparison_says_what_was_compared() -> None:
-    comparison: Compared = {"lines": [LINE], "left_out": ["x"], "warnings": ["cpu differs: A and B"]}
+    comparison = BenchComparison((LINE,), ("x",), ("cpu differs: A and B",))
     page = bench_page(document(measured()), comparison)
     assert "as a share of what the machine could do in the same run" in page
     assert "worse (fails)" in page
     assert "cpu differs: A and B" in page
-    absolute = bench_page(document(measured()), {**comparison, "lines": [{**LINE, "basis": "completions/s"}]})
+    absolute = bench_page(document(measured()), replace(comparison, lines=(replace(LINE, basis="completions/s"),)))
     assert "Numbers are absolute" in absolute
 
 
@@ -106,13 +102,13 @@ def test_the_table_and_the_plan(capsys: pytest.CaptureFixture[str], monkeypatch:
         "float32-1x64", "500.0 ms", "600.0 ms", "2.0%", "2.00", "128", "1.00 GB", "20.0%", "20.0%", "arithmetic",
     ]  # fmt: skip
     assert "float32-1x99: skipped: too long" in out
-    plan: PlannedRow = {"name": "float32-1x8", "request_seconds": 0.5, "seconds": 30.0, "reason": None}
-    print_plan([plan, {**plan, "name": "int8-1x8", "reason": "no torchao"}], 90.0, 1)
+    plan = Planned(Cell(Setting("float32"), 1, 8), request_seconds=0.5, seconds=30.0)
+    print_plan([plan, replace(plan, cell=Cell(Setting("int8"), 1, 8), reason="no torchao")], 90.0, 1)
     error = capsys.readouterr().err
     assert re.search(r"^float32-1x8 +500\.0 ms +30\.00 s", error, re.MULTILINE)
     assert "not measured: int8-1x8: no torchao" in error
     assert "1 cells, 1 of them already; at most about 90.00 s from here" in error
-    print_comparison([LINE], ["only-old"], ["models differ"], passed=False)
+    print_comparison(BenchComparison((LINE,), ("only-old",), ("models differ",)))
     out = capsys.readouterr().out
     assert "in one of the two only: only-old" in out
     assert "FAIL: 1 of 1 comparisons" in out
@@ -122,25 +118,11 @@ def test_changes_are_signed_as_people_read_them() -> None:
     assert comparison_cells(LINE) == [
         "float32-1x64", "share of the roof", "20.0%", "15.0%", "-25.0%", "2.0%", "worse (fails)",
     ]  # fmt: skip
-    flips: ComparedLine = {
-        **LINE,
-        "kind": "flips",
-        "basis": "decisions flipped",
-        "before": 1.0,
-        "after": 3.0,
-        "worse_by": 2.0,
-    }
+    flips = replace(LINE, kind="flips", basis="decisions flipped", before=1.0, after=3.0, worse_by=2.0)
     assert comparison_cells(flips)[2:5] == ["1", "3", "+2"]
-    memory: ComparedLine = {
-        **LINE,
-        "kind": "memory",
-        "basis": "host peak bytes",
-        "before": 1e9,
-        "after": 2e9,
-        "worse_by": 1.0,
-    }
+    memory = replace(LINE, kind="memory", basis="host peak bytes", before=1e9, after=2e9, worse_by=1.0)
     assert comparison_cells(memory)[2:5] == ["1.00 GB", "2.00 GB", "+100.0%"]
-    gone: ComparedLine = {**LINE, "after": None, "worse_by": None, "noise": None, "reason": "does not fit: x"}
+    gone = replace(LINE, after=None, worse_by=None, noise=None, reason="does not fit: x")
     assert comparison_cells(gone)[3:] == ["–", "–", "–", "worse (fails): does not fit: x"]
 
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 
 from rmeval.bench.measure.ceiling import Ceiling, clock, roof
 from rmeval.bench.measure.memory import Peak
-from rmeval.bench.plan import AGAIN_SHARE, ITEM_BYTES, Cell, is_long
+from rmeval.bench.plan import AGAIN_SHARE, ITEM_BYTES, is_long
 from rmeval.bench.shape import Shape
-from rmeval.bench.storage import COLUMNS, CellRow, Value
 from rmeval.bench.subjects.model import Subject
 from rmeval.bench.subjects.rows import RequestRow
+from rmeval.bench_info import (
+    COLUMNS,
+    Cell,
+    CellPlan,
+    CellRow,
+    FidelityInfo,
+    MeasuredRow,
+    TimedInfo,
+    Unmeasured,
+    UnmeasuredRow,
+    Value,
+)
 from rmeval.eval.engine.plan import make_plan
 from rmeval.run_info import Accounting
 
@@ -39,7 +50,7 @@ class Metadata(Protocol):
 
     stats: Stats
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> TimedInfo:
         """Return it as pytest-benchmark stores it."""
         ...
 
@@ -47,7 +58,7 @@ class Metadata(Protocol):
 class Fixture(Protocol):
     """pytest-benchmark's fixture."""
 
-    extra_info: dict[str, Any]
+    extra_info: dict[str, Value]
     stats: Metadata
 
     def __call__(self, function: Callable[[], object]) -> object:
@@ -102,7 +113,7 @@ class WarmCell:
             request = now() - start
         return cls(cell, subject, rows, accounting, first, request, load_seconds, peak, max_time)
 
-    def options(self, timer: Callable[[], float]) -> dict[str, Any]:
+    def options(self, timer: Callable[[], float]) -> dict[str, object]:
         """Return what pytest-benchmark is asked for in this cell."""
         half = int(self.max_time / 2 / max(self.request_seconds, 1e-6))
         return {
@@ -145,25 +156,31 @@ class WarmCell:
         return float(np.median(times)) if times else None
 
 
-def planned_row(cell: Cell, status: str, reason: str | None) -> CellRow:
-    """Return the row of a cell without numbers."""
-    return dict.fromkeys(COLUMNS) | {
+def planned_row(cell: Cell, status: Unmeasured, reason: str | None) -> UnmeasuredRow:
+    """Return the row of a cell without numbers: all of ``COLUMNS``, None where there is nothing to say yet."""
+    row: UnmeasuredRow = {**_plan_of(cell), "status": status, "reason": reason}
+    return cast("UnmeasuredRow", dict.fromkeys(COLUMNS) | row)
+
+
+def _plan_of(cell: Cell) -> CellPlan:
+    return {
         "name": cell.name,
         "dtype": cell.setting.dtype,
         "attention": cell.setting.attention,
         "compile": cell.setting.compile,
         "batch_size": cell.batch_size,
         "length": "rows" if cell.length is None else cell.length,
-        "status": status,
-        "reason": reason,
     }
 
 
-def measured_row(prepared: WarmCell, times: Sequence[float], shape: Shape) -> CellRow:
+def measured_row(prepared: WarmCell, times: Sequence[float], shape: Shape) -> MeasuredRow:
     """Return the row of a measured cell; what needs the roof and the fidelity comes later (``complete``)."""
-    count, accounting = len(prepared.rows), prepared.accounting
+    cell, count, accounting = prepared.cell, len(prepared.rows), prepared.accounting
     median = float(np.median(times))
-    return planned_row(prepared.cell, "measured", None) | {
+    return {
+        **_plan_of(cell),
+        "status": "measured",
+        "reason": None,
         "path": prepared.subject.path,
         "rounds": len(times),
         "fastest": min(times),
@@ -171,6 +188,8 @@ def measured_row(prepared: WarmCell, times: Sequence[float], shape: Shape) -> Ce
         "p95": percentile(times, 95),
         "p99": percentile(times, 99) if len(times) >= 100 else None,
         "spread": spread(times),
+        "again": None,
+        "noise": None,
         "first_call_seconds": prepared.first_seconds,
         "load_seconds": prepared.load_seconds,
         "pairs_per_second": count / 2 / median,
@@ -184,7 +203,18 @@ def measured_row(prepared: WarmCell, times: Sequence[float], shape: Shape) -> Ce
         "host_peak_exact": prepared.peak.exact,
         "device_peak_bytes": prepared.peak.on_device,
         "flops": useful_flops(shape, prepared.rows),
-        "bytes": shape.pass_bytes(ITEM_BYTES[prepared.cell.setting.dtype]),
+        "bytes": shape.pass_bytes(ITEM_BYTES[cell.setting.dtype]),
+        "intensity": None,
+        "flops_per_second": None,
+        "mfu": None,
+        "roof_seconds": None,
+        "share_of_roof": None,
+        "bound": None,
+        "drift_max": None,
+        "drift_mean": None,
+        "decisions": None,
+        "flips": None,
+        "rank_correlation": None,
     }
 
 
@@ -197,19 +227,24 @@ def useful_flops(shape: Shape, rows: Sequence[RequestRow]) -> float | None:
     return shape.flops(plan.lengths.tolist(), plan.common.tolist())
 
 
-def complete(row: CellRow, ceiling: Ceiling, fidelity: Mapping[str, Value] | None) -> CellRow:
+def complete(row: MeasuredRow, ceiling: Ceiling, fidelity: FidelityInfo | None) -> MeasuredRow:
     """Return a measured row with its share of the roof as known by now, its noise, and its setting's fidelity."""
-    if row["status"] != "measured":
-        return row
-    row = row | {"noise": _noise(row, ceiling.drift(str(row["dtype"])))}
-    row = row | {name: value for name, value in (fidelity or {}).items() if name in COLUMNS}
+    row = row | {"noise": _noise(row, ceiling.drift(row["dtype"]))}
+    if fidelity is not None:
+        row = row | {
+            "drift_max": fidelity["drift_max"],
+            "drift_mean": fidelity["drift_mean"],
+            "decisions": fidelity["decisions"],
+            "flips": fidelity["flips"],
+            "rank_correlation": fidelity["rank_correlation"],
+        }
     flops, moved, median = row["flops"], row["bytes"], row["p50"]
-    known = ceiling.roof(str(row["dtype"]))
-    if known is None or not isinstance(flops, float) or not isinstance(moved, float) or not isinstance(median, float):
+    known = ceiling.roof(row["dtype"])
+    if known is None or flops is None or moved is None:
         return row
     best = roof(flops, moved, *known)
     if best.seconds > median:  # Faster than can be: what was measured of the machine is not what binds this cell.
-        return row | dict.fromkeys(("mfu", "roof_seconds", "share_of_roof", "bound"))
+        return row | {"mfu": None, "roof_seconds": None, "share_of_roof": None, "bound": None}
     return row | {
         "intensity": best.intensity,
         "flops_per_second": flops / median,
@@ -220,16 +255,16 @@ def complete(row: CellRow, ceiling: Ceiling, fidelity: Mapping[str, Value] | Non
     }
 
 
-def _noise(row: CellRow, drift: float) -> float | None:
+def _noise(row: MeasuredRow, drift: float) -> float | None:
     """Return by what share a repetition may give another median; None for a single round.
 
     The largest of the rounds' spread, of what the fastest of them saved, of the change to what the same request took
     when the setting's other cells were through, and of the change of the machine's matrix rate in the sweep.
     """
     own, median = row["spread"], row["p50"]
-    if not isinstance(own, float) or not isinstance(median, float):
+    if own is None:
         return None
-    others = [other for other in (row.get("fastest"), row.get("again")) if isinstance(other, float)]
+    others = [other for other in (row["fastest"], row["again"]) if other is not None]
     return max(own, drift, *(max(other / median, median / other) - 1 for other in others))
 
 
@@ -238,8 +273,8 @@ def best_cells(rows: Sequence[CellRow]) -> dict[str, str]:
     best: dict[str, tuple[float, str]] = {}
     for row in rows:
         if row["status"] == "measured" and row["flips"] == 0:
-            length, speed = str(row["length"]), float(row["completions_per_second"] or 0.0)
-            best[length] = max(best.get(length, (0.0, "")), (speed, str(row["name"])))
+            length, speed = str(row["length"]), row["completions_per_second"]
+            best[length] = max(best.get(length, (0.0, "")), (speed, row["name"]))
     return {length: name for length, (_, name) in best.items()}
 
 

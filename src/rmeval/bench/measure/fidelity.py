@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rmeval.bench_info import FidelityInfo
 from rmeval.types import Example
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ class Fidelity:
     """Decisions that come out otherwise."""
     rank_correlation: float | None
     """Spearman's, over all scores; None where all are equal."""
+
+    def info(self, name: str) -> FidelityInfo:
+        """Return it as ``bench.json`` has it, with the name of what was scored."""
+        return {
+            "set": name,
+            "scores": self.scores,
+            "drift_max": self.drift_max,
+            "drift_mean": self.drift_mean,
+            "decisions": self.decisions,
+            "flips": self.flips,
+            "rank_correlation": self.rank_correlation,
+        }
 
 
 def compare_scores(

@@ -15,6 +15,7 @@ import transformers
 from rmeval.bench.measure.ceiling import clock
 from rmeval.bench.subjects.model import DoesNotFitError, Subject
 from rmeval.bench.subjects.rows import RequestRow, Texts
+from rmeval.bench_info import PipelineInfo
 from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.engine.execute import out_of_memory
@@ -41,6 +42,19 @@ class Ratio:
     def verdict(self) -> Literal["faster", "slower", "none"]:
         """``none`` where the quartiles lie on both sides of 1: a difference inside the noise."""
         return "faster" if self.low > 1 else "slower" if self.high < 1 else "none"
+
+    def info(self, cell: str) -> PipelineInfo:
+        """Return it as ``bench.json`` has it, with the name of the cell."""
+        return {
+            "cell": cell,
+            "rounds": self.rounds,
+            "median": self.median,
+            "low": self.low,
+            "high": self.high,
+            "ours": self.ours,
+            "theirs": self.theirs,
+            "verdict": self.verdict,
+        }
 
 
 def load_pipeline(model: str, texts: Texts, dtype: str, device: torch.device) -> Callable[..., object]:

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rmeval.bench.plan import DTYPES, LENGTHS, OWN, Setting, Sweep
+from rmeval.bench.plan import DTYPES, LENGTHS, OWN, Sweep
 from rmeval.bench.shape import Shape
 from rmeval.bench.subjects.model import Subject
 from rmeval.bench.subjects.rows import RequestRow, Texts, spaced
+from rmeval.bench_info import Setting
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.engine.packed import Values
 from rmeval.eval.scorers import kind_of, load_scorer

@@ -9,11 +9,12 @@ from typing import Protocol
 
 import torch
 
-from rmeval.bench.plan import Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.shape import Shape
 from rmeval.bench.subjects.configured import find_config, load_config, markers, random_model, shape_of
 from rmeval.bench.subjects.quantize import to_int8
 from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
+from rmeval.bench_info import Setting
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder
 from rmeval.data_prep.text.max_length import usable_length

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from rmeval.reports.bench.document import BenchDocument, ComparedLine, PlannedRow
+from rmeval.bench_info import BenchComparison, BenchDocument, Planned
 from rmeval.reports.bench.words import (
     against_lines,
     best_lines,
@@ -28,7 +28,7 @@ __all__ = ["print_bench", "print_comparison", "print_note", "print_plan"]
 _STYLES = {"worse": "bold red", "better": "green", "inside the noise": "dim", "cannot tell": "yellow", "same": ""}
 
 
-def print_plan(planned: Sequence[PlannedRow], seconds: float, done: int, console: Console | None = None) -> None:
+def print_plan(planned: Sequence[Planned], seconds: float, done: int, console: Console | None = None) -> None:
     """Print which cells will be measured and how long that takes, and which are left out and why.
 
     Args:
@@ -43,12 +43,12 @@ def print_plan(planned: Sequence[PlannedRow], seconds: float, done: int, console
     table.add_column("a request", justify="right", no_wrap=True)
     table.add_column("the cell, at most about", justify="right", no_wrap=True)
     for each in planned:
-        if each["reason"] is None:
-            table.add_row(plain(each["name"]), duration(each["request_seconds"]), duration(each["seconds"]))
+        if each.reason is None:
+            table.add_row(plain(each.cell.name), duration(each.request_seconds), duration(each.seconds))
     console.print(table)
-    for reason, names in by_reason((each["name"], each["reason"]) for each in planned):
+    for reason, names in by_reason((each.cell.name, each.reason) for each in planned):
         console.print(plain(f"not measured: {', '.join(names)}: {reason}", "yellow"), soft_wrap=True)
-    measured = sum(each["reason"] is None for each in planned)
+    measured = sum(each.reason is None for each in planned)
     left = f", {done} of them already" if done else ""
     console.print(f"{measured} cells{left}; at most about {duration(seconds)} from here, loading included")
 
@@ -84,38 +84,30 @@ def print_bench(document: BenchDocument, console: Console | None = None) -> None
         console.print(plain(line, "bold green"), soft_wrap=True)
 
 
-def print_comparison(
-    lines: Sequence[ComparedLine], left_out: Sequence[str], warnings: Sequence[str], passed: bool
-) -> None:
-    """Print what differs between two benches.
-
-    Args:
-        lines: A cell under a rule each.
-        left_out: Cells that only one of the two has.
-        warnings: What else differs.
-        passed: True where no rule failed.
-    """
+def print_comparison(found: BenchComparison) -> None:
+    """Print what differs between two benches, on stdout."""
     console = Console(highlight=False)
-    for warning in warnings:
+    for warning in found.warnings:
         console.print(plain(f"warning  {warning}", "yellow"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("cell", "compared", "before", "now", "change", "noise", ""):
         justify = "left" if name in ("cell", "compared", "") else "right"
         table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=True)
-    for line in lines:
-        table.add_row(*(plain(text, _STYLES[line["verdict"]]) for text in comparison_cells(line)))
+    for line in found.lines:
+        table.add_row(*(plain(text, _STYLES[line.verdict]) for text in comparison_cells(line)))
     print_whole(table, console)
-    if left_out:
-        console.print(plain(f"in one of the two only: {', '.join(left_out)}"), soft_wrap=True)
-    failed = sum(line["failed"] for line in lines)
-    unsure = sum(line["verdict"] == "cannot tell" for line in lines)
-    if not passed:
-        console.print(f"FAIL: {failed} of {len(lines)} comparisons", style="bold red")
+    if found.left_out:
+        console.print(plain(f"in one of the two only: {', '.join(found.left_out)}"), soft_wrap=True)
+    count = len(found.lines)
+    failed = sum(line.failed for line in found.lines)
+    unsure = sum(line.verdict == "cannot tell" for line in found.lines)
+    if not found.passed:
+        console.print(f"FAIL: {failed} of {count} comparisons", style="bold red")
     elif unsure:
         hint = "the noise is larger than the limit (--fail-on-noise fails them; a longer --max-time has less of it)"
-        console.print(f"CANNOT TELL: {unsure} of {len(lines)} comparisons: {hint}", style="bold yellow", soft_wrap=True)
+        console.print(f"CANNOT TELL: {unsure} of {count} comparisons: {hint}", style="bold yellow", soft_wrap=True)
     else:
-        console.print(f"PASS: {len(lines)} comparisons", style="bold green")
+        console.print(f"PASS: {count} comparisons", style="bold green")
 
 
 def print_note(line: str) -> None:

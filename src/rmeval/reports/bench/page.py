@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from rmeval.reports.bench.document import BenchDocument, CellRow, Compared
+from rmeval.bench_info import BenchComparison, BenchDocument, MeasuredRow, Value, values_of
 from rmeval.reports.bench.words import (
     against_lines,
     best_lines,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bench_page", "write_bench_page"]
 
-Value: TypeAlias = str | int | float | None
 _MARKERS, _DASHES = "osD^v", ("-", "--", ":", "-.")
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("p50", "p50", "Median seconds of a request"),
@@ -59,7 +58,7 @@ _SECONDS = {"p50", "p95", "p99", "first_call_seconds", "load_seconds"}
 _SHARES = {"noise", "padding_share", "share_of_roof", "mfu"}
 
 
-def write_bench_page(document: BenchDocument, path: Path, comparison: Compared | None = None) -> Path:
+def write_bench_page(document: BenchDocument, path: Path, comparison: BenchComparison | None = None) -> Path:
     """Write the page of a bench; return its path.
 
     Args:
@@ -74,7 +73,7 @@ def write_bench_page(document: BenchDocument, path: Path, comparison: Compared |
     return path
 
 
-def bench_page(document: BenchDocument, comparison: Compared | None = None) -> str:
+def bench_page(document: BenchDocument, comparison: BenchComparison | None = None) -> str:
     """Return the page of a bench."""
     own = document["rmeval"]
     measured = [row for row in own["cells"] if row["status"] == "measured"]
@@ -101,13 +100,13 @@ def bench_page(document: BenchDocument, comparison: Compared | None = None) -> s
             "columns": [(label, title, name in ("bound", "path")) for name, label, title in _COLUMNS],
             "rows": [(row["name"], [_cell(row, name) for name, _, _ in _COLUMNS]) for row in measured],
             "comparison": comparison,
-            "compared": [comparison_cells(line) for line in comparison["lines"]] if comparison else [],
-            "normalised": comparison is not None and any("roof" in line["basis"] for line in comparison["lines"]),
+            "compared": [comparison_cells(line) for line in comparison.lines] if comparison else [],
+            "normalised": comparison is not None and any("roof" in line.basis for line in comparison.lines),
         },
     )  # fmt: skip
 
 
-def draw(measured: Sequence[CellRow]) -> list[Plot]:
+def draw(measured: Sequence[MeasuredRow]) -> list[Plot]:
     """Draw the plots: for each length throughput and latency by batch size, memory; then speed against flips.
 
     A plot that would be of single dots is left out: the table says it all.
@@ -123,7 +122,7 @@ def draw(measured: Sequence[CellRow]) -> list[Plot]:
     return [*plots, _flips(flips)] if len(curves(flips)) > 1 else plots
 
 
-def _throughput(rows: Sequence[CellRow], length: str, where: str) -> Plot:
+def _throughput(rows: Sequence[MeasuredRow], length: str, where: str) -> Plot:
     with drawing(f"throughput-{length}", f"Conversations a second by batch size, {where}") as drawn:
         axes = drawn.axes
         for (_, _), group, colour, style in _styled(rows):
@@ -149,7 +148,7 @@ def _throughput(rows: Sequence[CellRow], length: str, where: str) -> Plot:
     )  # fmt: skip
 
 
-def _latency(rows: Sequence[CellRow], length: str, where: str) -> Plot:
+def _latency(rows: Sequence[MeasuredRow], length: str, where: str) -> Plot:
     with drawing(f"latency-{length}", f"Latency by batch size, {where}") as drawn:
         axes = drawn.axes
         for (_, _), group, colour, style in _styled(rows):
@@ -169,7 +168,7 @@ def _latency(rows: Sequence[CellRow], length: str, where: str) -> Plot:
     )
 
 
-def _memory(rows: Sequence[CellRow], length: str, where: str) -> Plot:
+def _memory(rows: Sequence[MeasuredRow], length: str, where: str) -> Plot:
     on_device = any(row["device_peak_bytes"] for row in rows)
     name: Literal["device_peak_bytes", "host_peak_bytes"] = "device_peak_bytes" if on_device else "host_peak_bytes"
     with drawing(f"memory-{length}", f"Peak memory by batch size, {where}") as drawn:
@@ -191,11 +190,11 @@ def _memory(rows: Sequence[CellRow], length: str, where: str) -> Plot:
     )
 
 
-def _flips(rows: Sequence[CellRow]) -> Plot:
+def _flips(rows: Sequence[MeasuredRow]) -> Plot:
     with drawing("flips", "Speed against flipped decisions") as drawn:
         axes = drawn.axes
         for (_, _), group, colour, style in _styled(rows):
-            fastest = max(group, key=lambda row: float(row["completions_per_second"]))
+            fastest = max(group, key=lambda row: row["completions_per_second"])
             axes.plot(
                 [fastest["completions_per_second"]],
                 [100 * (fastest["flips"] or 0) / max(1, fastest["decisions"] or 1)],
@@ -223,7 +222,15 @@ def _flips(rows: Sequence[CellRow]) -> Plot:
     )  # fmt: skip
 
 
-def _styled(rows: Sequence[CellRow]) -> Iterable[tuple[tuple[str, str], list[CellRow], str, dict[str, Any]]]:
+class _Style(TypedDict):
+    """How matplotlib draws a line."""
+
+    linestyle: str
+    marker: str
+    markersize: float
+
+
+def _styled(rows: Sequence[MeasuredRow]) -> Iterable[tuple[tuple[str, str], list[MeasuredRow], str, _Style]]:
     """Give each line its look: a colour a dtype, a dash an attention or compilation."""
     colours = _colours(rows)
     variants: dict[tuple[str, str], tuple[str, str]] = {}
@@ -236,19 +243,19 @@ def _styled(rows: Sequence[CellRow]) -> Iterable[tuple[tuple[str, str], list[Cel
         yield key, group, colours[group[0]["dtype"]], {"linestyle": dash, "marker": marker, "markersize": 4}
 
 
-def _colours(rows: Sequence[CellRow]) -> dict[str, str]:
+def _colours(rows: Sequence[MeasuredRow]) -> dict[str, str]:
     return dict(zip(dict.fromkeys(row["dtype"] for row in rows), cycle(SERIES), strict=False))
 
 
-def _legend(rows: Sequence[CellRow]) -> list[tuple[str, str]]:
+def _legend(rows: Sequence[MeasuredRow]) -> list[tuple[str, str]]:
     places = {dtype: SERIES.index(colour) + 1 for dtype, colour in _colours(rows).items()}
-    return [(str(dtype), f"c{place}") for dtype, place in places.items()]
+    return [(dtype, f"c{place}") for dtype, place in places.items()]
 
 
-def _batch_axis(axes: Axes, rows: Sequence[CellRow], label: str, *, log: bool = False) -> None:
+def _batch_axis(axes: Axes, rows: Sequence[MeasuredRow], label: str, *, log: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    sizes = sorted({int(row["batch_size"]) for row in rows})
+    sizes = sorted({row["batch_size"] for row in rows})
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(each) for each in sizes])
     if log:
@@ -260,9 +267,9 @@ def _batch_axis(axes: Axes, rows: Sequence[CellRow], label: str, *, log: bool = 
     axes.set(xlabel="conversations a request", ylabel=label)
 
 
-def _cell(row: CellRow, name: str) -> tuple[Value, str]:
+def _cell(row: MeasuredRow, name: str) -> tuple[Value, str]:
     """Return what a column is sorted by, and its text."""
-    value = cast("Mapping[str, Value]", row)[name]
+    value = values_of(row)[name]
     return "" if value is None else value, _text(name, value)
 
 

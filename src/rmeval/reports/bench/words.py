@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rmeval.reports.bench.document import BenchRecord, CellRow, ComparedLine
+from rmeval.bench_info import BenchInfo, BenchLine, MeasuredRow
 
 NONE = "–"
 
 
-def comparison_cells(line: ComparedLine) -> list[str]:
+def comparison_cells(line: BenchLine) -> list[str]:
     """Return a line's texts: cell, what is compared, before, now, change, noise, verdict."""
     change = NONE
-    if line["worse_by"] is not None:
+    if line.worse_by is not None:
         # Worse is less throughput, and more of everything else.
-        signed = -line["worse_by"] if line["kind"] == "throughput" else line["worse_by"]
-        change = f"{signed:+.0f}" if line["kind"] == "flips" else f"{100 * signed:+.1f}%"
-    verdict = f"{line['verdict']}{' (fails)' if line['failed'] else ''}"
+        signed = -line.worse_by if line.kind == "throughput" else line.worse_by
+        change = f"{signed:+.0f}" if line.kind == "flips" else f"{100 * signed:+.1f}%"
+    verdict = f"{line.verdict}{' (fails)' if line.failed else ''}"
     return [
-        line["cell"],
-        line["basis"],
-        _value(line["before"], line["basis"]),
-        _value(line["after"], line["basis"]),
+        line.cell,
+        line.basis,
+        _value(line.before, line.basis),
+        _value(line.after, line.basis),
         change,
-        NONE if line["noise"] is None else f"{100 * line['noise']:.1f}%",
-        verdict if line["reason"] is None else f"{verdict}: {line['reason']}",
+        NONE if line.noise is None else f"{100 * line.noise:.1f}%",
+        verdict if line.reason is None else f"{verdict}: {line.reason}",
     ]
 
 
-def cells(row: CellRow) -> list[str]:
+def cells(row: MeasuredRow) -> list[str]:
     """Return a measured row's texts, in the order of the table's columns."""
     return [
         row["name"],
@@ -47,7 +47,7 @@ def cells(row: CellRow) -> list[str]:
     ]
 
 
-def ceiling_lines(own: BenchRecord) -> list[str]:
+def ceiling_lines(own: BenchInfo) -> list[str]:
     """Say what the machine can do at most."""
     found = own["ceiling"]
     rates = [f"{dtype} {max(values) / 1e12:,.3f} TFLOP/s" for dtype, values in found["rates"].items()]
@@ -55,9 +55,9 @@ def ceiling_lines(own: BenchRecord) -> list[str]:
     return [", ".join([*rates, *moved])] if rates or moved else []
 
 
-def best_lines(own: BenchRecord) -> list[str]:
+def best_lines(own: BenchInfo) -> list[str]:
     """Name the fastest cell of each length that flips no decision."""
-    rows = {row["name"]: row for row in own["cells"]}
+    rows = {row["name"]: row for row in own["cells"] if row["status"] == "measured"}
     found = []
     for length, name in own["best"].items():
         speed = rate(rows[name]["completions_per_second"])
@@ -67,7 +67,7 @@ def best_lines(own: BenchRecord) -> list[str]:
     return found
 
 
-def against_lines(own: BenchRecord) -> list[str]:
+def against_lines(own: BenchInfo) -> list[str]:
     """Say what the comparison with the pipeline found, a line a cell."""
     lines = []
     for each in own["against"]:
@@ -82,14 +82,14 @@ def against_lines(own: BenchRecord) -> list[str]:
     return lines
 
 
-def notes(own: BenchRecord) -> list[str]:
+def notes(own: BenchInfo) -> list[str]:
     """Say what a reader of the numbers should know: where larger batches do not pay, and where rounds were few."""
     found = []
     rates = own["ceiling"]["rates"]
     measured = [row for row in own["cells"] if row["status"] == "measured"]
     for group in curves(measured).values():
         first, last = group[0], group[-1]
-        speeds = float(first["completions_per_second"]), float(last["completions_per_second"])
+        speeds = first["completions_per_second"], last["completions_per_second"]
         if last["batch_size"] > first["batch_size"] and speeds[1] < speeds[0]:
             found.append(
                 f"{last['name']} is slower a conversation than {first['name']} ({rate(speeds[1])} and"
@@ -107,9 +107,9 @@ def notes(own: BenchRecord) -> list[str]:
     return found
 
 
-def _why_slower(first: CellRow, last: CellRow) -> str:
+def _why_slower(first: MeasuredRow, last: MeasuredRow) -> str:
     noise = (first["noise"] or 0.0) + (last["noise"] or 0.0)
-    change = 1 - float(last["completions_per_second"]) / float(first["completions_per_second"])
+    change = 1 - last["completions_per_second"] / first["completions_per_second"]
     if change <= noise:
         return f"a difference inside the noise of {percent(noise)}"
     if first["bound"] == "arithmetic":
@@ -119,11 +119,11 @@ def _why_slower(first: CellRow, last: CellRow) -> str:
     return "a larger pass leaves the caches"
 
 
-def curves(measured: Sequence[CellRow]) -> dict[tuple[str, str], list[CellRow]]:
+def curves(measured: Sequence[MeasuredRow]) -> dict[tuple[str, str], list[MeasuredRow]]:
     """Group measured rows by setting and length, smallest batch first."""
-    found: dict[tuple[str, str], list[CellRow]] = {}
-    for row in sorted(measured, key=lambda row: int(row["batch_size"])):
-        found.setdefault((str(row["name"]).rpartition("-")[0], str(row["length"])), []).append(row)
+    found: dict[tuple[str, str], list[MeasuredRow]] = {}
+    for row in sorted(measured, key=lambda row: row["batch_size"]):
+        found.setdefault((row["name"].rpartition("-")[0], str(row["length"])), []).append(row)
     return found
 
 
