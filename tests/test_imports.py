@@ -121,16 +121,15 @@ BELOW: dict[str, set[str]] = {
     "locks": {"errors"},
     "files": {"locks", "errors"},
 }
-BELOW["yaml_files"] = {"errors", "did_you_mean"}
-BELOW["run_info"] = BELOW["run_tables"] = {"types"}
-BELOW["bench_info"] = set()
 """Room -> the rooms that it may import, besides itself."""
-BELOW["notebook"] = {"run_info"}
-BELOW["records"] = {"types", "run_info", "run_tables", "notebook", "files", *BELOW["files"]}
+BELOW["yaml_files"] = {"errors", "did_you_mean"}
+BELOW["run_info"] = BELOW["run_tables"] = BELOW["training_info"] = {"types"}
+BELOW["bench_info"] = set()
+BELOW["records"] = {"types", "run_info", "run_tables", "files", *BELOW["files"]}
 BELOW["data_prep"] = {"records", "yaml_files", "did_you_mean", *BELOW["records"]}
 BELOW["eval"] = {"data_prep", *BELOW["data_prep"]}
 BELOW["bench"] = {"eval", "bench_info", *BELOW["eval"]}
-BELOW["trainer"] = {"eval", *BELOW["eval"]}
+BELOW["trainer"] = {"eval", "training_info", *BELOW["eval"]}
 BELOW["reports"] = BELOW["bench"] | BELOW["trainer"]
 BELOW["pytest_plugin"] = {"reports", *BELOW["reports"]}
 BELOW["cli"] = {"reports", "bench", "trainer", *BELOW["reports"]}

@@ -7,15 +7,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import UsageError
-
-if TYPE_CHECKING:
-    from rmeval.reports.training.document import TrainingDocument
 
 _HELP = """Train a reward model by a recipe: a .yaml file, or one that ships with rmeval.
 
@@ -85,7 +82,7 @@ def command(
         return
     from rmeval.reports.training.page import write_training_page
 
-    write_training_page(cast("TrainingDocument", done.record), done.path / "curves.html")
+    write_training_page(done.info, done.path / "curves.html")
     if as_json:
         print(json.dumps(done.record, ensure_ascii=False))
     folder = shlex.quote(str(done.path))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from transformers import PrinterCallback
@@ -34,11 +33,11 @@ from rmeval.trainer.loop.suite import SuiteCallback, check_suite
 from rmeval.trainer.loop.zero import load_whole, read_as_data
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.results.finish import Learned, Training, TrainingData, finish, scoring_options
-from rmeval.trainer.results.folder import Output
+from rmeval.trainer.results.folder import Output, Started
 from rmeval.trainer.results.held_out import overlaps
 from rmeval.trainer.results.outputs import merge_shards
-from rmeval.trainer.results.record import Tokens
 from rmeval.trainer.trained import Trained
+from rmeval.training_info import Tokens
 from rmeval.types import Progress
 
 __all__ = ["run"]
@@ -80,19 +79,19 @@ def run(
             return None
         folder, job, prepared = begun_here
         record = finish(job, folder, prepared, _learn(job, arguments))
-    return Trained(output.path, record.to_json())
+    return Trained(output.path, record)
 
 
 def _prepare(job: Training, folder: OutputFolder, overwrite: bool) -> TrainingData:
     """Read, divide and encode the pairs; the first process does it for all."""
     output, recipe, base, progress, note = job.output, job.recipe, job.base, job.progress, job.note
-    started: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
+    started: Started = {"recipe": recipe.model_dump(mode="json"), "model": base.fingerprint}
     resume = output.resumes(started, overwrite=overwrite)
     pairs = load_pairs(recipe, progress)
     if note:
         for warning in pairs.record.warnings:
             note(f"warning: {warning}")
-    started |= {"data": pairs.record.fingerprint}
+    started["data"] = pairs.record.fingerprint
     output.begin(folder, started, resume=resume and output.resumes(started, overwrite=overwrite))
     checkpoints.drop_incomplete(output.checkpoints)
     load_whole()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rmeval.training_info import TrainingRecord
+
 __all__ = ["Trained"]
 
 
@@ -15,5 +17,10 @@ class Trained:
 
     path: Path
     """The model's folder."""
-    record: dict[str, Any]
-    """The content of ``training.json``."""
+    info: TrainingRecord
+    """What was done, and what it reaches."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain JSON: the content of ``training.json``."""
+        return self.info.to_json()

@@ -1,55 +1,58 @@
 from __future__ import annotations
 
-import copy
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+import rmeval
 from rmeval.errors import RunError
 from rmeval.reports.training.page import training_page, write_training_page
+from rmeval.training_info import DataRecord, Hardware, Licence, ModelRecord, PairResult, Tokens, TrainingRecord
 
-RESULT: dict[str, Any] = {
-    "name": "held-out",
-    "run": "held-out/run",
-    "n": 1200,
-    "accuracy": 0.625,
-    "low": 0.6,
-    "high": 0.65,
-    "ties": 1,
-    "prompts_that_train": 0,
-    "reference_lines": {"longest": 0.512, "shortest": 0.49, "random": None},
-    "metrics": {"ece": 0.0312},
-    "subsets": {"shp": [700, 0.6, 0.56, 0.64], "own": [500, None, None, None]},
-}
-RECORD: Any = {
-    "schema_version": 1,
-    "recipe": {"model_name_or_path": "org/base", "seed": 42, "lora": {"r": 4}, "report_datasets": []},
-    "hardware": {
-        "devices": 8, "device": "H100", "gradient_accumulation_steps": 16, "optim": "adamw", "notes": ["a note"],
+RESULT = PairResult(
+    name="held-out",
+    run="held-out/run",
+    n=1200,
+    accuracy=0.625,
+    low=0.6,
+    high=0.65,
+    ties=1,
+    prompts_that_train=0,
+    reference_lines={"longest": 0.512, "shortest": 0.49, "random": None},
+    metrics={"ece": 0.0312},
+    subsets={"shp": (700, 0.6, 0.56, 0.64), "own": (500, None, None, None)},
+)
+RECORD = TrainingRecord(
+    schema_version=1,
+    rmeval_version="9.9",
+    created="2026-01-01T00:00:00+00:00",
+    command=("rmeval", "train", "recipe.yaml"),
+    recipe={"model_name_or_path": "org/base", "seed": 42, "lora": {"r": 4}, "report_datasets": []},
+    hardware=Hardware(8, "H100", 16, "adamw", None, False, False, False, ("a note",)),
+    model=ModelRecord("org/base", None, "sha256:m", "M", 5000, 10, "[PAD]", 9, 1, "kept", False),
+    data=DataRecord("org/pairs", None, "sha256:p", 5000, 600, 1200, "split 'test'", {"too near": 3}, {}),
+    licences=(Licence("shp", "https://example.org/shp", "custom", 3000),),
+    findings=(),
+    tokens=Tokens(1000, 1230, 7),
+    steps=40,
+    best_step=30,
+    best_metrics={},
+    results=(RESULT,),
+    curves={
+        "loss": [(step, 0.7 - step / 100) for step in range(1, 41)],
+        "held_out_loss": [(10, 0.68), (20, 0.66), (30, 0.612), (40, 0.64)],
+        "held_out_accuracy": [(10, 0.5), (30, 0.6), (40, 0.61)],
+        "suite_accuracy": [(10, 0.5), (40, 0.7)],
+        "learning_rate": [(1, 1e-5)],
     },
-    "model": {
-        "head": "kept", "pad_token": "[PAD]", "pad_token_id": 9, "embeddings_added": 1, "trainable": 10,
-        "parameters": 5000,
-    },
-    "data": {
-        "dataset": "org/pairs", "train": 5000, "selection": 600, "report": 1200, "held_out_by": "split 'test'",
-        "dropped": {"too near": 3},
-    },
-    "licences": [{"name": "shp", "home": "https://example.org/shp", "licence": "custom", "pairs": 3000}],
-    "tokens": {"given": 1000, "padded": 1230, "truncated": 7},
-    "steps": 40,
-    "best_step": 30,
-    "results": [RESULT],
-    "curves": {
-        "loss": [[step, 0.7 - step / 100] for step in range(1, 41)],
-        "held_out_loss": [[10, 0.68], [20, 0.66], [30, 0.612], [40, 0.64]],
-        "held_out_accuracy": [[10, 0.5], [30, 0.6], [40, 0.61]],
-        "suite_accuracy": [[10, 0.5], [40, 0.7]],
-        "learning_rate": [[1, 1e-5]],
-    },
-}  # fmt: skip
+    files=(),
+    seconds=1.0,
+    environment={},
+)
 
 
 def text(page: str) -> str:
@@ -73,9 +76,13 @@ def test_curves_results_data_and_recipe_stand_in_it() -> None:
 
 
 def test_text_from_outside_is_text() -> None:
-    record = copy.deepcopy(RECORD)
-    record["recipe"]["model_name_or_path"] = record["results"][0]["name"] = "<script>alert(1)</script>"
-    record["licences"][0] |= {"home": "javascript:alert(1)", "name": "<b>x</b>"}
+    evil = "<script>alert(1)</script>"
+    record = replace(
+        RECORD,
+        recipe={**RECORD.recipe, "model_name_or_path": evil},
+        results=(replace(RESULT, name=evil),),
+        licences=(Licence("<b>x</b>", "javascript:alert(1)", "custom", 3000),),
+    )
     page = training_page(record)
     assert "<script>alert" not in page
     assert "<b>" not in page
@@ -83,7 +90,7 @@ def test_text_from_outside_is_text() -> None:
 
 
 def test_a_training_without_results_or_curves_has_a_page(tmp_path: Path) -> None:
-    record: Any = {**RECORD, "results": [], "curves": {}, "best_step": None, "licences": []}
+    record = replace(RECORD, results=(), curves={}, best_step=None, licences=())
     assert write_training_page(record, tmp_path / "curves.html") == (tmp_path / "curves.html").stat().st_size
     assert "nothing is known of this model" in (tmp_path / "curves.html").read_text()
 
@@ -94,4 +101,14 @@ def test_the_same_record_is_the_same_page() -> None:
 
 def test_another_version_is_refused() -> None:
     with pytest.raises(RunError, match="the training's record has schema version 2; this rmeval reads version 1"):
-        training_page(RECORD | {"schema_version": 2})
+        training_page(replace(RECORD, schema_version=2))
+
+
+def test_a_record_on_disk_is_what_its_types_say() -> None:
+    """That of the model that ships, which 0.1 trained: it comes back key for key, and has a page."""
+    content = json.loads((Path(rmeval.__file__).parent / "quickstart" / "training.json").read_text())
+    assert content["rmeval_version"] == "0.1.0"
+    content["files"] = content["data"]["warnings"] = []  # 0.1 wrote neither.
+    record = TypeAdapter(TrainingRecord).validate_python(content)
+    assert record.to_json() == content
+    assert "quickstart/model" in text(training_page(record))

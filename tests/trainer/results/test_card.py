@@ -9,13 +9,10 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers import pipeline
 
-from rmeval.trainer.data.pairs import DataRecord
-from rmeval.trainer.loop.hardware import Hardware
-from rmeval.trainer.loop.model import ModelRecord
 from rmeval.trainer.recipe import Lora, Recipe
 from rmeval.trainer.results.card import model_card
-from rmeval.trainer.results.held_out import PairResult
-from rmeval.trainer.results.record import Licence, Tokens, TrainingRecord, read_licences
+from rmeval.trainer.results.licences import read_licences
+from rmeval.training_info import DataRecord, Hardware, Licence, ModelRecord, PairResult, Tokens, TrainingRecord
 
 RECIPE = Recipe(model_name_or_path="org/base", dataset_name="/home/me/secret/prepared")
 RESULT = PairResult(

@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rmeval.errors import RunError
 from rmeval.files import LOCK
-from rmeval.trainer.results.folder import Output
+from rmeval.trainer.results.folder import Output, Started
 
-STARTED = {"recipe": {"seed": 1, "learning_rate": 1e-3}, "model": "sha256:a"}
-OTHER = {"recipe": {"seed": 2, "learning_rate": 1e-3}, "model": "sha256:a"}
+STARTED: Started = {"recipe": {"seed": 1, "learning_rate": 1e-3}, "model": "sha256:a"}
+OTHER: Started = {"recipe": {"seed": 2, "learning_rate": 1e-3}, "model": "sha256:a"}
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def output(tmp_path: Path) -> Output:
     return Output(tmp_path / "out")
 
 
-def begin(output: Output, started: dict[str, Any], *, overwrite: bool = False) -> bool:
+def begin(output: Output, started: Started, *, overwrite: bool = False) -> bool:
     """Begin as a training does; return whether it goes on."""
     with output.hold(overwrite=overwrite) as folder:
         resume = output.resumes(started, overwrite=overwrite)

@@ -8,11 +8,10 @@ from pathlib import Path
 from rmeval.errors import RunError
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import NEUTRAL, SERIES, Plot, drawing
-from rmeval.reports.training.document import TrainingDocument
+from rmeval.training_info import SCHEMA_VERSION, Curves, TrainingRecord
 
 __all__ = ["training_page", "write_training_page"]
 
-SCHEMA_VERSION = 1
 _HELD_OUT, _SUITE = SERIES[0], SERIES[2]
 _PANELS = (
     ("loss", "Loss", "Bradley–Terry, in nats: 0.693 for a model that knows nothing.", 0.693147, 3),
@@ -23,7 +22,7 @@ _PANELS = (
 """Series, title, text, the value of one that knows nothing, decimals."""
 
 
-def write_training_page(record: TrainingDocument, path: Path) -> int:
+def write_training_page(record: TrainingRecord, path: Path) -> int:
     """Write the page of a training; return its size in bytes.
 
     Raises:
@@ -32,32 +31,32 @@ def write_training_page(record: TrainingDocument, path: Path) -> int:
     return write_page(path, training_page(record))
 
 
-def training_page(record: TrainingDocument) -> str:
-    """Return the page of a training, given the content of its ``training.json``.
+def training_page(record: TrainingRecord) -> str:
+    """Return the page of a training, given its record.
 
     Raises:
         RunError: if the record is of another version.
     """
-    version = record.get("schema_version")
+    version = record.schema_version
     if version != SCHEMA_VERSION:
         raise RunError(
             f"the training's record has schema version {version}; this rmeval reads version {SCHEMA_VERSION}"
         )
-    tokens = record["tokens"]
+    tokens = record.tokens
     return render_page(
         "training.html",
-        title=f"{record['recipe']['model_name_or_path']} · training",
+        title=f"{record.recipe['model_name_or_path']} · training",
         nav=[("curves", "Curves"), ("results", "Results"), ("data", "Data"), ("recipe", "Recipe")],
         context={
             "record": record,
-            "plots": _plots(record["curves"], record["best_step"]),
-            "padding": tokens["padded"] / tokens["given"] - 1 if tokens["given"] else None,
-            "recipe": [(key, _shown(value)) for key, value in record["recipe"].items() if value not in (None, "", [])],
+            "plots": _plots(record.curves, record.best_step),
+            "padding": tokens.padded / tokens.given - 1 if tokens.given else None,
+            "recipe": [(key, _shown(value)) for key, value in record.recipe.items() if value not in (None, "", [])],
         },
     )
 
 
-def _plots(curves: Mapping[str, Sequence[Sequence[float]]], best_step: int | None) -> list[Plot]:
+def _plots(curves: Curves, best_step: int | None) -> list[Plot]:
     plots = []
     for name, title, text, nothing, digits in _PANELS:
         series = [(key, curves[key]) for key in (name, f"held_out_{name}", f"suite_{name}") if key in curves]
@@ -70,7 +69,7 @@ def _plot(
     name: str,
     title: str,
     text: str,
-    series: Sequence[tuple[str, Sequence[Sequence[float]]]],
+    series: Sequence[tuple[str, Sequence[tuple[int, float]]]],
     nothing: float | None,
     best_step: int | None,
     digits: int,

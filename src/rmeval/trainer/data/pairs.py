@@ -22,33 +22,10 @@ from rmeval.errors import DataError, ModelError, UsageError
 from rmeval.trainer.data.made import made
 from rmeval.trainer.data.margins import margins_of
 from rmeval.trainer.recipe import Recipe
+from rmeval.training_info import DataRecord
 from rmeval.types import Example, Finding, Progress
 
-__all__ = ["DataRecord", "TrainingPairs", "load_pairs", "opening_of", "without"]
-
-
-@dataclass(frozen=True, slots=True)
-class DataRecord:
-    """What was trained and tested on, for the record and the card."""
-
-    dataset: str
-    revision: str | None
-    """The commit of a Hub data set."""
-    fingerprint: str
-    """sha256 over the pairs that train, in the data set's order."""
-    train: int
-    selection: int
-    """Held-out pairs that choose the best checkpoint."""
-    report: int
-    """Held-out pairs that are scored once, when training is over."""
-    held_out_by: str
-    """How pairs came to be held out."""
-    dropped: dict[str, int]
-    """Pairs left out, by reason."""
-    subsets: dict[str, int]
-    """Pairs that train, by subset."""
-    warnings: tuple[str, ...] = ()
-    """What is odd about the division and the margins, a line each."""
+__all__ = ["TrainingPairs", "load_pairs", "opening_of", "without"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from transformers.training_args import OptimizerNames
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.errors import UsageError
-from rmeval.trainer.loop.hardware import Hardware
 from rmeval.trainer.loop.launched import launched
 from rmeval.trainer.recipe import Recipe
+from rmeval.training_info import Hardware
 
 __all__ = ["lora_config", "reward_config"]
 

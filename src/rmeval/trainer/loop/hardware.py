@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
@@ -10,29 +9,11 @@ import torch
 from rmeval.errors import UsageError
 from rmeval.trainer.loop.launched import Launch, launched
 from rmeval.trainer.recipe import Recipe
+from rmeval.training_info import Hardware
 
-__all__ = ["Hardware", "accumulation_steps", "choose"]
+__all__ = ["accumulation_steps", "choose"]
 
 FUSED = "adamw_torch_fused"
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """How a recipe is carried out here."""
-
-    devices: int
-    """Processes, each with a device of its own."""
-    device: str
-    """``cpu``, or the name of the GPU."""
-    gradient_accumulation_steps: int
-    optim: str
-    attn_implementation: str | None
-    gradient_checkpointing: bool
-    """Whether the trainer does it; with FSDP, FSDP does."""
-    fsdp: bool
-    use_cpu: bool
-    notes: tuple[str, ...]
-    """What differs from the recipe, a line each."""
 
 
 def accumulation_steps(recipe: Recipe, devices: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from rmeval.eval.models.loading import skeleton
 from rmeval.eval.models.padding import padding_of
 from rmeval.trainer.data.made import made
 from rmeval.trainer.recipe import Recipe
+from rmeval.training_info import ModelRecord
 
 __all__ = [
-    "ModelRecord",
     "build_encoder",
     "build_model",
     "build_tokenizer",
@@ -34,28 +33,6 @@ __all__ = [
 PAD = "[PAD]"
 _HEADS = ("score", "classifier")
 """What transformers calls the layer that gives the score: in decoders, in encoders."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRecord:
-    """What was done to the base model before the first step."""
-
-    base: str
-    revision: str | None
-    """The commit of a Hub model."""
-    fingerprint: str
-    architecture: str
-    parameters: int
-    trainable: int
-    """Parameters that training changes; the head included."""
-    pad_token: str
-    pad_token_id: int
-    embeddings_added: int
-    """Rows added to the embeddings for the padding token, each the mean of the others; no output depends on them."""
-    head: str
-    """``kept`` from the base model, or how it was drawn."""
-    from_scratch: bool
-    """Whether all other weights were drawn at random as well."""
 
 
 def locate_base(recipe: Recipe) -> ModelFolder:

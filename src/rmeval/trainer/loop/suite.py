@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -15,7 +15,7 @@ from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.suites import get_suite
 from rmeval.trainer.loop import checkpoints
 
-__all__ = ["SuiteCallback", "check_suite", "read_suite"]
+__all__ = ["SuiteCallback", "SuiteScore", "check_suite", "read_suite"]
 
 _FILE = "suite.jsonl"
 
@@ -28,6 +28,15 @@ def check_suite(name: str) -> None:
     """
     if get_suite(name).dataset is None:
         raise UsageError(f"eval_suite {name!r} has no rows of its own: give a suite that has, such as mini")
+
+
+class SuiteScore(TypedDict):
+    """What a suite gave at a step: a line of the file."""
+
+    step: int
+    suite: str
+    accuracy: float
+    """A share of 1."""
 
 
 class SuiteCallback(TrainerCallback):
@@ -49,12 +58,13 @@ class SuiteCallback(TrainerCallback):
         if overall is None:
             return
         with (self._folder / _FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "suite": self._suite, "accuracy": overall.accuracy}) + "\n")
+            entry: SuiteScore = {"step": step, "suite": self._suite, "accuracy": overall.accuracy}
+            file.write(json.dumps(entry) + "\n")
         if self._note:
             self._note(f"step {step} of {state.max_steps}: {self._suite} {overall.accuracy:.1%}")
 
 
-def read_suite(folder: Path) -> list[dict[str, Any]]:
+def read_suite(folder: Path) -> list[SuiteScore]:
     """Return what was measured at each step, the last time where a step was measured twice after a stop."""
     try:
         lines = (folder / _FILE).read_text(encoding="utf-8").splitlines()
@@ -63,9 +73,9 @@ def read_suite(folder: Path) -> list[dict[str, Any]]:
     return list({entry["step"]: entry for entry in map(_entry, lines) if entry is not None}.values())
 
 
-def _entry(line: str) -> dict[str, Any] | None:
+def _entry(line: str) -> SuiteScore | None:
     try:
-        entry: dict[str, Any] = json.loads(line)
+        entry: SuiteScore = json.loads(line)
     except ValueError:  # Cut off by a kill.
         return None
     return entry

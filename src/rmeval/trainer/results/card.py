@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from rmeval.eval.numbers.intervals import CONFIDENCE, METHOD
 from rmeval.trainer.recipe import Recipe
-from rmeval.trainer.results.held_out import HELD_OUT, PairResult
-from rmeval.trainer.results.record import TrainingRecord
+from rmeval.trainer.results.held_out import HELD_OUT
+from rmeval.training_info import PairResult, TrainingRecord
 
 __all__ = ["model_card"]
 
@@ -46,7 +45,7 @@ def _public(value: str) -> str:
 
 
 def _front_matter(recipe: Recipe, record: TrainingRecord, name: str) -> str:
-    fields: dict[str, Any] = {
+    fields: dict[str, object] = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
         "tags": ["reward-model", "rmeval"],
@@ -67,7 +66,7 @@ def _datasets(record: TrainingRecord) -> list[str]:
     return list(dict.fromkeys(home for home in homes if _HUB_ID.fullmatch(home)))
 
 
-def _model_index(record: TrainingRecord, name: str) -> dict[str, Any]:
+def _model_index(record: TrainingRecord, name: str) -> dict[str, object]:
     """Return what the Hub shows of the results: each set of pairs with its interval; nothing where there is none."""
     from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING
 
-__all__ = ["Curves", "curves_of", "draw"]
+from rmeval.training_info import Curves
 
-Curves: TypeAlias = dict[str, list[tuple[int, float]]]
-"""Name -> (step, value), in the order of the steps."""
+if TYPE_CHECKING:
+    from rmeval.trainer.loop.suite import SuiteScore
+
+__all__ = ["curves_of", "draw"]
 
 _NAMES = {
     "loss": "loss",
@@ -34,7 +36,7 @@ _PANELS = (
 _LABELS = {"loss": "training", "accuracy": "training", "margin": "training", "suite_accuracy": "suite"}
 
 
-def curves_of(history: Sequence[Mapping[str, Any]], suite: Sequence[Mapping[str, Any]] = ()) -> Curves:
+def curves_of(history: Sequence[Mapping[str, float]], suite: Sequence[SuiteScore] = ()) -> Curves:
     """Return the series in a trainer's log and in a suite's; what is not finite is left out."""
     curves: Curves = {}
     for entry in history:
@@ -42,8 +44,9 @@ def curves_of(history: Sequence[Mapping[str, Any]], suite: Sequence[Mapping[str,
             value = entry.get(name)
             if isinstance(value, (int, float)) and math.isfinite(value):
                 curves.setdefault(own, []).append((int(entry["step"]), float(value)))
-    for entry in suite:
-        curves.setdefault("suite_accuracy", []).append((int(entry["step"]), float(entry["accuracy"])))
+    points = [(score["step"], score["accuracy"]) for score in suite]
+    if points:
+        curves["suite_accuracy"] = points
     return curves
 
 

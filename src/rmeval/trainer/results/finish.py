@@ -19,16 +19,16 @@ from rmeval.eval.models.folder import ModelFolder
 from rmeval.files import OutputFolder, replacing, write_text
 from rmeval.trainer.data.pairs import TrainingPairs
 from rmeval.trainer.loop import checkpoints
-from rmeval.trainer.loop.hardware import Hardware
-from rmeval.trainer.loop.model import ModelRecord, build_tokenizer
+from rmeval.trainer.loop.model import build_tokenizer
 from rmeval.trainer.loop.suite import read_suite
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.results.card import model_card
-from rmeval.trainer.results.curves import Curves, curves_of, draw
+from rmeval.trainer.results.curves import curves_of, draw
 from rmeval.trainer.results.folder import ABOUT, Output
 from rmeval.trainer.results.held_out import report
+from rmeval.trainer.results.licences import read_licences
 from rmeval.trainer.results.outputs import write_model
-from rmeval.trainer.results.record import SCHEMA_VERSION, Tokens, TrainingRecord, read_licences
+from rmeval.training_info import SCHEMA_VERSION, Curves, Hardware, ModelRecord, Tokens, TrainingRecord
 from rmeval.types import Finding, Progress
 
 __all__ = ["Learned", "Training", "TrainingData", "finish", "scoring_options"]

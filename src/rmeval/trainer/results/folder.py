@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from rmeval.errors import RunError
 from rmeval.files import OutputFolder, output_folder, write_text
 
-__all__ = ["ABOUT", "MODEL_FILES", "RECORD", "Output"]
+__all__ = ["ABOUT", "MODEL_FILES", "RECORD", "Output", "Started"]
 
 RECORD = "training.json"
 ABOUT = ("README.md", "recipe.yaml", "curves.png", "curves.html", RECORD)
@@ -35,6 +35,17 @@ _CHECKPOINTS = "checkpoints"
 _STARTED = f"{_CHECKPOINTS}/started.json"
 _WORK = ("checkpoint-*", "*.arrow", ".*.tmp", "merged", "whole", "suite.jsonl", "started.json")
 """What a training writes into ``checkpoints/``; the last says that one is there."""
+
+
+class Started(TypedDict):
+    """What a training is of: the content of ``started.json``."""
+
+    recipe: Mapping[str, object]
+    """In plain JSON types."""
+    model: str
+    """The base model's fingerprint."""
+    data: NotRequired[str]
+    """The fingerprint of the pairs, once they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class Output:
             folder.check([*ABOUT, *sorted(models)])
             yield folder
 
-    def resumes(self, started: dict[str, Any], *, overwrite: bool) -> bool:
+    def resumes(self, started: Started, *, overwrite: bool) -> bool:
         """Return whether a training goes on with what is there.
 
         ``started`` is what it is of, as far as that is known: the same in every start of the same command.
@@ -98,7 +109,7 @@ class Output:
             "the same values to go on with it, choose another --output-dir, or pass --overwrite"
         )
 
-    def begin(self, folder: OutputFolder, started: dict[str, Any], *, resume: bool) -> None:
+    def begin(self, folder: OutputFolder, started: Started, *, resume: bool) -> None:
         """Make the folder ready: as it is to go on, else without what an earlier training wrote.
 
         Raises:
@@ -126,7 +137,7 @@ class Output:
         if self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):
             self.checkpoints.rmdir()
 
-    def _before(self) -> dict[str, Any] | None:
+    def _before(self) -> dict[str, object] | None:
         """Return what the unfinished training here is of; None where there is none that got as far."""
         try:
             before = json.loads(self.started.read_text(encoding="utf-8"))
@@ -145,14 +156,14 @@ class Output:
             ) from None
 
 
-def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+def _difference(before: Mapping[str, object], now: Mapping[str, object]) -> str:
     """Name the first few values in which two trainings differ, at whatever depth."""
     changes = list(_changes(before, now))
     return ", ".join(changes[:3]) + (", …" if len(changes) > 3 else "")
 
 
-def _changes(before: Any, now: Any, name: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
+def _changes(before: object, now: object, name: str = "") -> list[str]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
         keys = [*before, *(key for key in now if key not in before)]
         return [change for key in keys for change in _changes(before.get(key), now.get(key), str(key))]
     return [] if before == now else [f"{name}: {_short(before)}, now {_short(now)}"]

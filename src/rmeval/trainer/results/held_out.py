@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,37 +18,12 @@ from rmeval.files import OutputFolder, write_text
 from rmeval.records import WRITTEN, RunRecord, scored_examples
 from rmeval.trainer.data.pairs import opening_of
 from rmeval.trainer.loop.metrics import pair_metrics
+from rmeval.training_info import PairResult
 from rmeval.types import Example, Messages, Progress
 
-__all__ = ["HELD_OUT", "PairResult", "overlaps", "report", "write_pairs"]
+__all__ = ["HELD_OUT", "overlaps", "report", "write_pairs"]
 
 HELD_OUT = "held-out"
-
-
-@dataclass(frozen=True, slots=True)
-class PairResult:
-    """How a set of pairs turned out; the run has everything else."""
-
-    name: str
-    """``held-out``, or the data set as the recipe gives it."""
-    run: str
-    """Folder of the run, from the model's."""
-    n: int
-    """Pairs with finite scores."""
-    accuracy: float | None
-    """None where no pair has finite scores."""
-    low: float | None
-    """The 95% interval, as ``rmeval pairs`` has it: clustered by prompt."""
-    high: float | None
-    ties: int
-    prompts_that_train: int
-    """Pairs whose prompt is among the training pairs: 0 for held-out ones."""
-    reference_lines: dict[str, float | None]
-    """What the reference lines, which read nothing, reach."""
-    metrics: dict[str, float]
-    """``rmeval.trainer.loop.metrics`` of the margins."""
-    subsets: dict[str, tuple[int, float | None, float | None, float | None]]
-    """Subset -> n, accuracy, and the ends of its 95% interval."""
 
 
 def overlaps(datasets: Sequence[str], train: Sequence[Example]) -> dict[str, int]:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rmeval import files, notebook
+from rmeval import files
 from rmeval.errors import RunError
+from rmeval.records import notebook
 from rmeval.run_info import RunInfo
 from rmeval.run_tables import TAG, TEXT_COLUMNS
 from rmeval.types import ScoredExample
