@@ -14,6 +14,7 @@ import typer
 
 from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.commands import with_model_options
 from rmeval.errors import UsageError
 from rmeval.eval.model_options import ModelOptions
 
@@ -65,22 +66,19 @@ def register(app: typer.Typer) -> None:
     app.command("bench", help=_HELP)(command)
 
 
+@with_model_options(
+    after="random_weights",
+    without=(
+        "dtype", "batch_size", "max_length", "attn_implementation", "compile", "refine", "cache", "output_index",
+        "output_name", "output_weights", "steps",
+    ),
+)  # fmt: skip
 def command(
     context: typer.Context,
     new: _New = None,
     model: _Model = None,
     random_weights: _RandomWeights = False,
-    revision: opt.Revision = None,
-    tokenizer: opt.Tokenizer = None,
-    chat_template: opt.ChatTemplate = None,
-    template_date: opt.TemplateDate = None,
     device: _Device = None,
-    trust_remote_code: opt.TrustRemoteCode = False,
-    allow_pickle: opt.AllowPickle = False,
-    allow_untrained_head: opt.AllowUntrainedHead = False,
-    reference: opt.Reference = None,
-    log_probs: opt.LogProbsOption = None,
-    sequential: opt.Sequential = False,
     batch_sizes: _BatchSizes = None,
     dtypes: _Dtypes = None,
     lengths: _Lengths = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.commands import with_model_options
 from rmeval.errors import RmevalError, UsageError
 
 if TYPE_CHECKING:
@@ -26,31 +27,10 @@ def register(app: typer.Typer) -> None:
     app.command("field", help=_HELP)(command)
 
 
+@with_model_options()
 def command(
     context: typer.Context,
     model: opt.Model,
-    revision: opt.Revision = None,
-    tokenizer: opt.Tokenizer = None,
-    chat_template: opt.ChatTemplate = None,
-    template_date: opt.TemplateDate = None,
-    dtype: opt.Dtype = "auto",
-    device: opt.Device = "auto",
-    batch_size: opt.BatchSize = "auto",
-    max_length: opt.MaxLength = None,
-    attn_implementation: opt.Attention = None,
-    compile: opt.Compile = "auto",
-    refine: opt.Refine = True,
-    cache: opt.Cache = True,
-    trust_remote_code: opt.TrustRemoteCode = False,
-    allow_pickle: opt.AllowPickle = False,
-    allow_untrained_head: opt.AllowUntrainedHead = False,
-    output_index: opt.OutputIndex = None,
-    output_name: opt.OutputName = None,
-    output_weights: opt.OutputWeights = None,
-    steps: opt.StepsOption = None,
-    reference: opt.Reference = None,
-    log_probs: opt.LogProbsOption = None,
-    sequential: opt.Sequential = False,
     suites: Annotated[
         str | None, opt.data_option("Suites, such as rewardbench,judgebench. Default: those of the field.")
     ] = None,

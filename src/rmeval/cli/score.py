@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.commands import with_model_options
 from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("score", help="Score every completion of a file, in its order: for filtering and best-of-n.")(command)
 
 
+@with_model_options(without=("refine", "steps"))
 def command(
     context: typer.Context,
     model: opt.Model,
@@ -45,26 +47,6 @@ def command(
         Path | None,
         typer.Option(help="File for best and worst completion a prompt, as pairs.", rich_help_panel=_OUTPUT),
     ] = None,
-    revision: opt.Revision = None,
-    tokenizer: opt.Tokenizer = None,
-    chat_template: opt.ChatTemplate = None,
-    template_date: opt.TemplateDate = None,
-    dtype: opt.Dtype = "auto",
-    device: opt.Device = "auto",
-    batch_size: opt.BatchSize = "auto",
-    max_length: opt.MaxLength = None,
-    attn_implementation: opt.Attention = None,
-    compile: opt.Compile = "auto",
-    cache: opt.Cache = True,
-    trust_remote_code: opt.TrustRemoteCode = False,
-    allow_pickle: opt.AllowPickle = False,
-    allow_untrained_head: opt.AllowUntrainedHead = False,
-    output_index: opt.OutputIndex = None,
-    output_name: opt.OutputName = None,
-    output_weights: opt.OutputWeights = None,
-    reference: opt.Reference = None,
-    log_probs: opt.LogProbsOption = None,
-    sequential: opt.Sequential = False,
     split: opt.Split = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N rows.", rich_help_panel=_DATA)] = None,
     map: opt.Map = None,

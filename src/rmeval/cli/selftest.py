@@ -10,6 +10,7 @@ import typer
 
 from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.commands import with_model_options
 
 
 def register(app: typer.Typer) -> None:
@@ -17,26 +18,10 @@ def register(app: typer.Typer) -> None:
     app.command("selftest")(command)
 
 
+@with_model_options(without=("batch_size", "attn_implementation", "compile", "cache", "steps"))
 def command(
     context: typer.Context,
     model: opt.Model,
-    revision: opt.Revision = None,
-    tokenizer: opt.Tokenizer = None,
-    chat_template: opt.ChatTemplate = None,
-    template_date: opt.TemplateDate = None,
-    dtype: opt.Dtype = "auto",
-    device: opt.Device = "auto",
-    max_length: opt.MaxLength = None,
-    refine: opt.Refine = True,
-    trust_remote_code: opt.TrustRemoteCode = False,
-    allow_pickle: opt.AllowPickle = False,
-    allow_untrained_head: opt.AllowUntrainedHead = False,
-    output_index: opt.OutputIndex = None,
-    output_name: opt.OutputName = None,
-    output_weights: opt.OutputWeights = None,
-    reference: opt.Reference = None,
-    log_probs: opt.LogProbsOption = None,
-    sequential: opt.Sequential = False,
     dataset: Annotated[str | None, opt.data_option("Hub id, file or folder. Default: mini.")] = None,
     split: opt.Split = None,
     as_json: opt.Json = False,

@@ -6,13 +6,14 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.commands import as_command, with_model_options
 from rmeval.errors import RmevalError
 from rmeval.eval.scorers import kind_of
 from rmeval.eval.suites import SUITES, Suite
@@ -32,30 +33,10 @@ def register(app: typer.Typer) -> None:
     )
 
 
+@with_model_options()
 def _options(
+    context: typer.Context,
     model: opt.Model,
-    revision: opt.Revision = None,
-    tokenizer: opt.Tokenizer = None,
-    chat_template: opt.ChatTemplate = None,
-    template_date: opt.TemplateDate = None,
-    dtype: opt.Dtype = "auto",
-    device: opt.Device = "auto",
-    batch_size: opt.BatchSize = "auto",
-    max_length: opt.MaxLength = None,
-    attn_implementation: opt.Attention = None,
-    compile: opt.Compile = "auto",
-    refine: opt.Refine = True,
-    cache: opt.Cache = True,
-    trust_remote_code: opt.TrustRemoteCode = False,
-    allow_pickle: opt.AllowPickle = False,
-    allow_untrained_head: opt.AllowUntrainedHead = False,
-    output_index: opt.OutputIndex = None,
-    output_name: opt.OutputName = None,
-    output_weights: opt.OutputWeights = None,
-    steps: opt.StepsOption = None,
-    reference: opt.Reference = None,
-    log_probs: opt.LogProbsOption = None,
-    sequential: opt.Sequential = False,
     dataset: opt.DatasetName = None,
     dataset_revision: opt.DatasetRevision = None,
     split: opt.Split = None,
@@ -70,7 +51,7 @@ def _options(
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
 ) -> None:
-    """Declare the options that all suites have, in the order of ``--help``."""
+    """Declare what all suites have beside the options of a model, in the order of ``--help``."""
 
 
 def _own(suite: Suite) -> dict[str, Parameter]:
@@ -108,20 +89,12 @@ def _command(
         without: Common options that it does not have.
     """
 
-    def called(context: typer.Context, **given: Any) -> None:
-        run(context, **given)
-
-    own, shared = dict(own or {}), signature(_options, eval_str=True).parameters.values()
+    own, shared = dict(own or {}), signature(_options).parameters.values()
     common = [own.pop(each.name, each) for each in shared if each.name not in without]
     place = [each.name for each in common].index("output_dir")
+    context, *named = [*common[:place], *own.values(), *common[place:]]
     arguments = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in (first or {}).items()]
-    named = [*common[:place], *own.values(), *common[place:]]
-    context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    whole = [context, *arguments, *(each.replace(kind=Parameter.KEYWORD_ONLY) for each in named)]
-    # Typer reads what a command takes from these two.
-    called.__signature__ = Signature(whole)  # type: ignore[attr-defined]
-    called.__annotations__ = {each.name: each.annotation for each in whole}
-    return called
+    return as_command(run, [context, *arguments, *named])
 
 
 def _suite_command(suite: Suite) -> Callable[..., None]:
