@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,23 @@ def test_show_prints_the_whole_recipe_as_changed(
     assert (shown["learning_rate"], shown["global_batch_size"]) == (1e-6, 512)
 
 
+def test_explain_says_what_a_key_means(command: Callable[..., object], capsys: pytest.CaptureFixture[str]) -> None:
+    command("--explain", "adam-beta1")
+    assert capsys.readouterr().out.splitlines() == [
+        "key      adam_beta1",
+        "takes    number ≥ 0, < 1",
+        "default  0.9",
+        "meaning  Of Adam: how much of the mean gradient is kept from step to step.",
+        "why      TRL's own.",
+    ]
+    command("--explain")
+    lines = capsys.readouterr().out.splitlines()
+    assert {"lora.r", "eval_suite"} < {line.split()[0] for line in lines}
+    assert any(re.match(r"max_steps +whole number; default -1\. Stop after so many steps", line) for line in lines)
+    with pytest.raises(UsageError, match="no key 'epochs' in a recipe"):
+        command("--explain", "epochs")
+
+
 def test_launch_configurations_are_found_by_name(
     command: Callable[..., object], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +88,8 @@ def test_launch_configurations_are_found_by_name(
 
 
 def test_wrong_use_is_one_clear_line(command: Callable[..., object]) -> None:
+    with pytest.raises(UsageError, match=r"which recipe\? give a \.yaml file, or a name of `rmeval list recipes`"):
+        command()
     with pytest.raises(UsageError, match="where to\\? give the model's folder with --output-dir"):
         command("rm-mistral-7b")
     with pytest.raises(UsageError, match="no recipe 'rm-mistral'; did you mean 'rm-mistral-7b'"):
@@ -92,10 +112,11 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert done.stdout == "UsageError training needs trl: pip install 'rmeval[train]'\n"
 
 
-def test_showing_loads_no_torch() -> None:
+@pytest.mark.parametrize("asked", ["recipe='rm-mistral-7b', show=True", "recipe='seed', explain=True", "explain=True"])
+def test_showing_and_explaining_load_no_torch(asked: str) -> None:
     code = (
         "import sys, typer; from rmeval.cli import train\n"
-        "train.command(recipe='rm-mistral-7b', show=True)\n"
+        f"train.command({asked})\n"
         "assert not {'torch', 'transformers', 'datasets', 'pandas', 'trl'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

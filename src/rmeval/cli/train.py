@@ -37,7 +37,9 @@ def _launch_config(name: str | None) -> None:
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A .yaml file, or a name: `rmeval list recipes`.")],
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="A .yaml file, or a name: `rmeval list recipes`.")
+    ] = None,
     output_dir: Annotated[Path | None, typer.Option(help="The model's folder.")] = None,
     values: Annotated[
         list[str] | None,
@@ -45,6 +47,10 @@ def command(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was trained there before.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the whole recipe, as changed, and exit.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say what a recipe's keys mean, or the one KEY in RECIPE's place, and exit."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print training.json on stdout.")] = False,
     launch_config: Annotated[
         str | None,
@@ -57,6 +63,11 @@ def command(
     ] = None,
 ) -> None:
     """Train, write the model's folder, and say what it reaches."""
+    if explain:
+        _explain(recipe)
+        return
+    if recipe is None:
+        raise UsageError("which recipe? give a .yaml file, or a name of `rmeval list recipes`")
     from rmeval.trainer.recipe import load_recipe
 
     if show:
@@ -88,6 +99,28 @@ def command(
     folder = shlex.quote(str(done.path))
     print(f"model written to {folder}", file=sys.stderr)
     print(f"score it: rmeval rewardbench --model {folder}", file=sys.stderr)
+
+
+def _explain(name: str | None) -> None:
+    """Print what one key of a recipe means, with those within it; or a line on each key there is."""
+    from rmeval.reports.run.console import print_names
+    from rmeval.trainer.recipe_keys import find_keys, keys
+
+    if name is None:
+        print_names([(key.name, f"{key.takes}; default {key.default or 'none'}. {key.meaning}") for key in keys()])
+        return
+    for place, key in enumerate(find_keys(name)):
+        if place:
+            print()
+        print_names(
+            [
+                ("key", key.name),
+                ("takes", key.takes),
+                ("default", key.default or "none: it must be given"),
+                ("meaning", key.meaning),
+                *([("why", key.why)] if key.why else []),
+            ]
+        )
 
 
 def _note(line: str) -> None:
