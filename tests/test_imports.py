@@ -137,7 +137,9 @@ BELOW["cli"] = {"reports", "bench", "trainer", *BELOW["reports"]}
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "data_prep": ("text", "rows", "sources", "mixture", "pairs", "split", "overlap", "output", "prepare"),
-    "trainer": ("quickstart", "recipe", "recipe_keys", "data", "loop", "results", "trained", "session", "train"),
+    "trainer": (
+        "quickstart", "recipe", "recipe_keys", "recipe_files", "data", "loop", "results", "trained", "session", "train",
+    ),
     "eval": (
         "model_options", "environment", "suites", "numbers", "journal", "engine.plan", "engine.kernels", "engine",
         "models", "scorers", "refine", "gate", "scoring", "selftest", "runner", "evaluate", "field",

@@ -76,7 +76,7 @@ def _ask(recipe: str, configs: Sequence[str], answers: str) -> None:
     from rmeval.errors import UsageError
     from rmeval.trainer.loop.arguments import reward_config
     from rmeval.trainer.loop.hardware import choose
-    from rmeval.trainer.recipe import load_recipe
+    from rmeval.trainer.recipe_files import load_recipe
 
     said = []
     for config in configs:

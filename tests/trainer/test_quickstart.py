@@ -32,7 +32,7 @@ from rmeval.trainer.quickstart.pairs import FAMILIES, WrittenPair, make_pairs, r
 from rmeval.trainer.quickstart.reasoning import arithmetic
 from rmeval.trainer.quickstart.safety import harmful, harmless
 from rmeval.trainer.quickstart.text import Draft, Draws, SplitName, read_sections
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Example, Message
 
 GOLDEN = "b1e859da4433e92ca48e07648318fd5d44f0232176a3729284d663c21b88497a"

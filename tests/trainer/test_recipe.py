@@ -7,7 +7,8 @@ import pytest
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.errors import UsageError
-from rmeval.trainer.recipe import Lora, Recipe, load_recipe, recipe_names
+from rmeval.trainer.recipe import Lora, Recipe
+from rmeval.trainer.recipe_files import load_recipe, recipe_names
 
 OURS = {
     "description", "model_name_or_path", "model_revision", "from_scratch", "dtype", "attn_implementation",

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from trl.trainer.reward_config import RewardConfig
 
 from rmeval.errors import UsageError
-from rmeval.trainer.recipe import Lora, Recipe, load_recipe
+from rmeval.trainer.recipe import Lora, Recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.recipe_keys import BEGIN, END, Key, find_keys, keys, table
 from tests.conftest import REPOSITORY
 

@@ -23,7 +23,7 @@ from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.records import load_run
 from rmeval.trainer.data.pairs import load_pairs, opening_of
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.train import Trained, train
 from rmeval.types import Conversation, Message
 from tests.training import made_up_pairs, save_base, save_mistral, start, write_jsonl, write_recipe

@@ -80,7 +80,7 @@ def _mixtures() -> list[tuple[str, str]]:
 
 
 def _recipes() -> list[tuple[str, str]]:
-    from rmeval.trainer.recipe import recipe_names
+    from rmeval.trainer.recipe_files import recipe_names
 
     return list(recipe_names().items())
 

@@ -68,7 +68,7 @@ def command(
         return
     if recipe is None:
         raise UsageError("which recipe? give a .yaml file, or a name of `rmeval list recipes`")
-    from rmeval.trainer.recipe import load_recipe
+    from rmeval.trainer.recipe_files import load_recipe
 
     if show:
         print(load_recipe(recipe, values or ()).to_yaml(), end="")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rmeval.errors import RmevalError, UsageError
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.trained import Trained
 from rmeval.types import Progress
 

@@ -19,7 +19,7 @@ from rmeval.eval.models.padding import Padding, padding_of
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.trainer.loop.model import build_encoder, build_tokenizer, locate_base
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Conversation, Item, Message
 from tests.tiny import save_tiny_model, tiny_config
 from tests.training import write_recipe

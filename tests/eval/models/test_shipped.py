@@ -18,7 +18,7 @@ from rmeval.eval.models.folder import locate
 from rmeval.eval.models.shipped import shipped_path
 from rmeval.eval.scorers import load_scorer
 from rmeval.trainer.data.pairs import load_pairs
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Conversation, Message
 from tests.scoring import said
 from tests.tiny import save_tiny_model

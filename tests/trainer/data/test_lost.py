@@ -17,7 +17,7 @@ from rmeval.errors import ModelError
 from rmeval.records import load_run
 from rmeval.trainer.data.encoded import lengths
 from rmeval.trainer.data.pairs import load_pairs, without
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.train import train
 from tests.data_prep.text.test_tools import QWEN25, SAYS, TOOLS, USER, call
 from tests.training import made_up_pairs, save_base, write_jsonl, write_recipe

@@ -9,7 +9,7 @@ import pytest
 
 from rmeval.errors import DataError
 from rmeval.trainer.data.pairs import TrainingPairs, load_pairs, opening_of
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Example
 from tests.training import made_up_pairs, write_jsonl, write_recipe
 

@@ -13,7 +13,7 @@ from trl.trainer.reward_config import RewardConfig
 from rmeval.errors import UsageError
 from rmeval.trainer.loop.arguments import lora_config, reward_config
 from rmeval.trainer.loop.hardware import choose
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 from tests.tiny import tiny_config
 
 CARD = {

@@ -9,7 +9,7 @@ import pytest
 from rmeval.errors import UsageError
 from rmeval.trainer.loop.hardware import accumulation_steps, choose
 from rmeval.trainer.loop.launched import launched
-from rmeval.trainer.recipe import load_recipe
+from rmeval.trainer.recipe_files import load_recipe
 
 
 @pytest.mark.parametrize(

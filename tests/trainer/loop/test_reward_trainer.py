@@ -17,7 +17,8 @@ from rmeval.trainer.loop import checkpoints
 from rmeval.trainer.loop.arguments import reward_config
 from rmeval.trainer.loop.hardware import choose
 from rmeval.trainer.loop.reward_trainer import NonFiniteError, PairTrainer
-from rmeval.trainer.recipe import Recipe, load_recipe
+from rmeval.trainer.recipe import Recipe
+from rmeval.trainer.recipe_files import load_recipe
 from tests.tiny import tiny_tokenizer
 from tests.training import save_base, write_recipe
 
