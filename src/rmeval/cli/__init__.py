@@ -30,6 +30,7 @@ from rmeval.cli import (
 )
 from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared.arguments import check_arguments
+from rmeval.cli.shared.completion import SHELLS, prepare_completion, print_completion
 from rmeval.cli.shared.help import Command, CommandGroup
 from rmeval.errors import RmevalError
 
@@ -38,7 +39,7 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Evaluate reward models: accuracy with intervals, on data you can name, in runs you can repeat.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # --show-completion is our own: it takes the shell's name and changes no file.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -74,6 +75,17 @@ def _root(
         bool,
         typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
+    completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            help="Print what makes bash, zsh or fish complete commands and options, and exit.",
+            is_eager=True,
+            callback=print_completion,
+            autocompletion=lambda: list(SHELLS),
+        ),
+    ] = None,
 ) -> None:
     """Take what stands before the verb."""
 
@@ -90,6 +102,7 @@ def _run(arguments: list[str] | None) -> int:
     if any(argument.encode("utf-8", "replace").decode() != argument for argument in given):
         return _fail("an argument is not valid UTF-8")
     try:
+        prepare_completion()
         group = typer.main.get_command(app)
         check_arguments(group, given)
         code = group(given, prog_name="rmeval", standalone_mode=False)

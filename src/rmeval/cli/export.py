@@ -28,7 +28,14 @@ def register(app: typer.Typer) -> None:
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)],
-    to: Annotated[str, typer.Option(help="hub-eval-results, model-index or every-eval-ever.", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="hub-eval-results, model-index or every-eval-ever.",
+            show_default=False,
+            autocompletion=lambda: ["hub-eval-results", "model-index", "every-eval-ever"],
+        ),
+    ],
     model_id: Annotated[str | None, typer.Option(help="The model on the Hub, if the run is of a folder.")] = None,
     organization: Annotated[str | None, typer.Option(help="Who made the run, for every-eval-ever.")] = None,
     task_id: Annotated[str, typer.Option(help="The benchmark's task, for hub-eval-results.")] = "default",

@@ -19,7 +19,9 @@ def command(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="WHAT", help="suites, kinds, models, baselines, findings, sources, mixtures or recipes."
+            metavar="WHAT",
+            help="suites, kinds, models, baselines, findings, sources, mixtures or recipes.",
+            autocompletion=lambda: list(_LISTS),
         ),
     ],
 ) -> None:

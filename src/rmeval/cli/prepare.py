@@ -30,8 +30,19 @@ def register(app: typer.Typer) -> None:
     )
 
 
+def _names() -> list[str]:
+    from rmeval.data_prep.mixture import mixture_names
+
+    return list(mixture_names())
+
+
 def command(
-    mixture: Annotated[str, typer.Argument(metavar="MIXTURE", help="A name of rmeval list mixtures, or a YAML file.")],
+    mixture: Annotated[
+        str,
+        typer.Argument(
+            metavar="MIXTURE", help="A name of rmeval list mixtures, or a YAML file.", autocompletion=_names
+        ),
+    ],
     output_dir: Annotated[Path, typer.Option(help="Folder for the data set.", rich_help_panel=_OUTPUT)],
     source: Annotated[
         list[str] | None,

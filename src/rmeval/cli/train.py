@@ -36,9 +36,18 @@ def _launch_config(name: str | None) -> None:
     raise typer.Exit
 
 
+def _names(context: typer.Context) -> list[str]:
+    """Return what a shell completes: names of recipes, or keys after ``--explain``."""
+    from rmeval.trainer.recipe_files import recipe_names
+    from rmeval.trainer.recipe_keys import keys
+
+    return [key.name for key in keys()] if context.params.get("explain") else list(recipe_names())
+
+
 def command(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="RECIPE", help="A .yaml file, or a name: `rmeval list recipes`.")
+        str | None,
+        typer.Argument(metavar="RECIPE", help="A .yaml file, or a name: `rmeval list recipes`.", autocompletion=_names),
     ] = None,
     output_dir: Annotated[Path | None, typer.Option(help="The model's folder.")] = None,
     values: Annotated[
