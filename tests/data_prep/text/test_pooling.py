@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rmeval.data_prep.text.pooling import pooled_position
+from rmeval.data_prep.text.pooling import Gate, pooled_position
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,20 @@ from rmeval.data_prep.text.pooling import pooled_position
 )
 def test_pooled_position(ids: list[int], pad: int | None, expected: int) -> None:
     assert pooled_position(np.array(ids, dtype=np.int32), pad) == expected
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ([1, 9, 6, 7, 5], 1),
+        ([9, 6, 7, 5, 9, 6, 7, 4], 4),  # The last one.
+        ([9, 6, 7], 0),
+        ([1, 6, 7, 5], None),
+        ([9, 6], None),
+        ([], None),
+        ([9, 6, 7, 5, 9, 6, 8, 4], None),  # Another turn begins behind it.
+        ([9, 6, 7, 9, 5], 0),
+    ],
+)
+def test_a_gate_is_where_the_last_header_begins(ids: list[int], expected: int | None) -> None:
+    assert Gate((9, 6, 7), opens=6).position(np.array(ids, dtype=np.int32)) == expected

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.kept import survives
-from rmeval.data_prep.text.pooling import pooled_position
+from rmeval.data_prep.text.pooling import Gate, pooled_position
 from rmeval.data_prep.text.render import Rendered, Renderer
 from rmeval.data_prep.text.template import TEMPLATE_DATE, Template
+from rmeval.errors import ModelError
 from rmeval.types import Conversation
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Encoder:
         pad_token_id: The *model's* pad token (``config.pad_token_id``), which decides what a decoder pools; None if it
             has none, or if the model is not a decoder.
         today: What a template that asks for today's date is told.
+        gate: Where the model reads beside the token that is scored; None for nowhere.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Encoder:
         max_length: int,
         pad_token_id: int | None,
         today: date = TEMPLATE_DATE,
+        gate: Gate | None = None,
     ) -> None:
         self.template = template
+        self._gate = gate
         self._renderer = Renderer(tokenizer, template, today)
         self.max_length = max_length
         self._tokenizer = tokenizer
@@ -102,7 +106,7 @@ class Encoder:
         """Encode conversations one after the other, a few hundred at a time; the audit counts what is noticed.
 
         Raises:
-            ModelError: if the template fails on one of them.
+            ModelError: if the template fails on one of them, or one that is not lost has no gate.
         """
         for start in range(0, len(conversations), _CHUNK):
             # A fast tokenizer cannot be changed, to truncate, while another thread uses it.
@@ -140,6 +144,8 @@ class Encoder:
             array = np.asarray(ids or [0], dtype=np.int32)  # Lost, but a batch must hold something.
             pooled = pooled_position(array, self._pad_token_id)
             self._check(conversation, array, pooled, truncated, audit)
+            if self._gate is not None and lost is None and self._gate.position(array[: pooled + 1]) is None:
+                raise ModelError(_why_no_gate(self._gate, conversation.example_id, len(array), truncated))
             encoded.append(Encoded(array, pooled, truncated, lost))
         return encoded
 
@@ -195,3 +201,12 @@ def _first_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     full: list[int] = tokenizer("a")["input_ids"]
     return full[0] if full and full[:1] != bare[:1] else None
+
+
+def _why_no_gate(gate: Gate, place: str, tokens: int, truncated: bool) -> str:
+    """Say why a conversation cannot be scored by a model with a gate."""
+    what = f"example {place or 1} has no token that the model's gate reads, the end of the turn before the last answer"
+    if truncated:
+        return f"{what}: all but the last {tokens:,} tokens were cut off; a larger --max-length keeps it"
+    header = ", ".join(map(str, gate.pattern))
+    return f"{what} with an assistant's header (tokens {header}): give the model's template with --chat-template FILE"

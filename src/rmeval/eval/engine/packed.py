@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rmeval.eval.engine.body import text_model
+from rmeval.eval.engine.gated import GatedHead, states_at
 from rmeval.eval.engine.kernels import attention
 from rmeval.eval.engine.kernels.compiled import CompiledLayers
 from rmeval.eval.engine.kernels.layout import Layout, current_layout, in_flight
@@ -142,6 +143,22 @@ class PackedExecutor:
         return to_values(self._model.get_submodule("score")(states[layout.last_rows]))
 
 
+class PackedGated(PackedExecutor):
+    """The same for a head that reads another token beside the last one, which several sequences may share."""
+
+    reads_last_only = False
+
+    def _read(self, states: Tensor, pack: Pack, layout: Layout) -> Values:
+        head = self._model.get_submodule("score")
+        assert isinstance(head, GatedHead)  # noqa: S101
+        rows: list[int | None] = []
+        for segment in pack.segments:
+            path = np.concatenate([np.arange(*part) for part in segment.path])
+            place = head.gate.position(pack.ids[path])
+            rows.append(None if place is None else int(path[place]))
+        return to_values(head(states[layout.last_rows], states_at(states, rows)))
+
+
 def why_not_packable(model: PreTrainedModel) -> str | None:
     """Say why a model must be scored with its own padded forward; None if the fast path is proved for its kind."""
     config = model.config.get_text_config()
@@ -168,7 +185,7 @@ def why_body_not_packable(model: PreTrainedModel) -> str | None:
 def _row_wise(head: object) -> bool:
     """True for a head that gives a row the same whatever rows are beside it."""
     parts = head if isinstance(head, nn.Sequential) else [head]
-    return all(isinstance(part, nn.Linear | nn.ReLU) for part in parts)
+    return all(isinstance(part, nn.Linear | nn.ReLU | GatedHead) for part in parts)
 
 
 class _LastRowsOnly(nn.Module):

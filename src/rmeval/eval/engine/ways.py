@@ -9,9 +9,10 @@ import torch
 from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.engine.execute import ForwardError
+from rmeval.eval.engine.gated import GatedHead
 from rmeval.eval.engine.kernels import compiled
 from rmeval.eval.engine.kernels import flex as flex_attention
-from rmeval.eval.engine.packed import Executor, PackedExecutor, why_not_packable
+from rmeval.eval.engine.packed import Executor, PackedExecutor, PackedGated, why_not_packable
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Plan
 from rmeval.eval.engine.precision import Precision, lower_whole
@@ -62,7 +63,8 @@ class Ways:
         self.single = PlainExecutor(model, precision, pad_token_id=pad_token_id, pads=False)
         """The model's own unpadded forward: what all others are held against."""
         padded = PlainExecutor(model, precision, pad_token_id=pad_token_id)
-        packed = [] if self.why_plain else [PackedExecutor(model, precision, flex=flex, compile_flex=flex)]
+        of_packs = PackedGated if isinstance(getattr(model, "score", None), GatedHead) else PackedExecutor
+        packed = [] if self.why_plain else [of_packs(model, precision, flex=flex, compile_flex=flex)]
         self._left: list[Executor] = [*packed, *([] if one_by_one else [padded]), self.single]
 
     def use(
