@@ -22,6 +22,12 @@ def test_usable_length(model: int | None, tokenizer: int, asked: int | None, exp
     assert usable_length(model, tokenizer, asked) == expected
 
 
+def test_what_a_models_own_code_reads_is_a_default_and_no_bound() -> None:
+    assert usable_length(4096, 10**30, own=2048) == 2048
+    assert usable_length(1024, 10**30, own=2048) == 1024
+    assert usable_length(4096, 10**30, 3000, own=2048) == 3000
+
+
 @pytest.mark.parametrize("asked", [0, -1, 2049])
 def test_impossible_lengths_are_refused(asked: int) -> None:
     with pytest.raises(ModelError, match="--max-length"):

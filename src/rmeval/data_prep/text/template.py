@@ -74,8 +74,8 @@ class Template:
         return "the filter random" if ("|", "random") in pairs else "lipsum" if ("lipsum", "(") in pairs else None
 
 
-def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None) -> Template:
-    """Return the template in the file at ``path``, else the tokenizer's own.
+def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None, needed: str | None = None) -> Template:
+    """Return the template in the file at ``path``, else the tokenizer's own; ``needed`` says what the model reads.
 
     Raises:
         ModelError: if the file cannot be read, if there is no file and the tokenizer has no template, or if the
@@ -92,7 +92,8 @@ def load_template(tokenizer: PreTrainedTokenizerBase, path: str | None = None) -
             tool_use = tokenizer.get_chat_template(tools=[]).removeprefix("\ufeff")
             template = Template(text, "tokenizer", None if tool_use == text else tool_use)
         except ValueError:
-            raise ModelError("the tokenizer has no chat template; give one with --chat-template FILE") from None
+            hint = "" if needed is None else f" (the model's text: {needed})"
+            raise ModelError(f"the tokenizer has no chat template; give one with --chat-template FILE{hint}") from None
     if template.drawn is not None:
         raise ModelError(
             f"the chat template draws at random ({template.drawn}), so that the same conversation has another text "

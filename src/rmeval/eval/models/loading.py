@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -95,8 +96,10 @@ def load_model(
         restored = {key for key in report["missing_keys"] if key.startswith("score.")}
     if folder.adapter is None:
         used = set() if head is None else {*head.names, "lm_head.weight", "lm_head.bias"}
+        again = None if head is None else head.twice
         for key in sorted(set(report["unexpected_keys"]) - used):
-            audit.note("unused-weights", key)
+            if again is None or not key.startswith(again):
+                audit.note("unused-weights", key)
     else:  # What is adapted may have another head, which is not used; the adapter has one.
         restored = adapter_weights(folder.adapter)
     missing = sorted(set(report["missing_keys"]) - restored)
@@ -114,7 +117,7 @@ def load_model(
 def _shape(folder: ModelFolder, head: Head | None) -> dict[str, Any]:
     """Return what transformers is told of the model's shape."""
     if head is not None and head.body is not None:
-        return {"num_labels": 1, "key_mapping": {rf"^{head.body}\.": "model."}}
+        return {"num_labels": 1, "key_mapping": {rf"^{re.escape(head.body)}\.": "model."}}
     if head is None or head.model_type is None:
         return {"num_labels": len(labels(folder))}
     left_out = ("model_type", "architectures", "auto_map")

@@ -21,6 +21,7 @@ from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
+from rmeval.eval.models.heads import Head
 from rmeval.eval.models.held import Held
 from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, template_day
 from rmeval.eval.models.outputs import head_of, output_names
@@ -55,11 +56,12 @@ class ClassifierScorer(Pointwise):
         if self._given is not None and _name(held.precision.own) != "float32":
             self._audit.note("no-float32-copy", f"the model in memory is in {_name(held.precision.own)}")
         model, precision, tokenizer, template = held.model, held.precision, held.tokenizer, held.template
-        max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length)
+        own, gate = (held.head.max_length, held.head.gate) if held.head else (None, None)
+        max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length, own=own)
         padding = padding_of(model, tokenizer.pad_token_id)
         if is_decoder(model) and not (held.head and held.head.at_end):
             _note_pad(padding.read_before, tokenizer.eos_token_id, self._audit)
-        self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today)
+        self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today, gate)
         self._rows = embedding_rows(model)
         self._tokenizer = tokenizer
         self._engine = Engine(
@@ -224,7 +226,8 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
         journal=journal,
     )
     tokenizer = load_tokenizer(folder, options)
-    template = load_template(tokenizer, options.chat_template)
+    head = head_of(folder, options)
+    template = load_template(tokenizer, options.chat_template, None if head is None else head.template)
     model, precision, untrained = load_model(folder, options, dtype, device, audit)
     outputs = output_names(folder, options)
     return Held(
@@ -234,9 +237,9 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
         precision,
         name=folder.name,
         fingerprint=folder.fingerprint,
-        context=_context(folder, model, untrained, outputs),
+        context=_context(folder, model, untrained, outputs, head),
         outputs=outputs,
-        head=head_of(folder, options),
+        head=head,
         revision=folder.revision,
         untrained=untrained,
         tokenizer_name=options.tokenizer,
@@ -272,11 +275,15 @@ def _note_pad(pad: int | None, eos: int | None, audit: Audit) -> None:
         audit.note("pad-is-eos")
 
 
-def _context(folder: ModelFolder, model: PreTrainedModel, untrained: bool, outputs: Mapping[str, float]) -> str:
+def _context(
+    folder: ModelFolder, model: PreTrainedModel, untrained: bool, outputs: Mapping[str, float], head: Head | None
+) -> str:
     """Return what decides a score beside what the engine knows of: part of the journal's keys."""
     parts = [folder.fingerprint, model.device.type, getattr(model.config, "_attn_implementation", None), untrained]
     if outputs:
         parts.append(f"outputs {dict(outputs)}")
+    if head is not None and head.gate is not None:
+        parts.append(f"gate {head.gate.pattern}")  # Which token it is of is in the tokens.
     if folder.adapter is not None:
         import peft
 

@@ -1,96 +1,34 @@
-"""Reward heads that are no classifier's: each layout of files, against the arithmetic written out here."""
+"""Heads of linear layers: each layout of files, against the arithmetic written out here."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from rmeval import evaluate
-from rmeval.errors import RmevalError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import CHATML, edit_config, tiny_config, tiny_tokenizer
-
-WIDTH = 64
-Weights = dict[str, Tensor]
-Oracle = Callable[[Weights, Tensor], Tensor]
-"""From the head's weights and the states of one conversation, shape (tokens, width), to its score."""
-
-
-def sample() -> list[Conversation]:
-    found = []
-    for i in range(16):
-        prompt = (Message("user", f"question {i % 7} " * (1 + i % 5)),)
-        found.append(Conversation(prompt, (Message("assistant", "ab " * ((i * i) % 40)),), f"e{i}"))
-    return found
-
-
-def save_body(
-    folder: Path, model_type: str = "llama", *, template: str = CHATML, pad: str = "<pad>", **changes: Any
-) -> Path:
-    """Write a causal language model, as the heads' own libraries leave it beside or around them."""
-    torch.manual_seed(0)
-    config = tiny_config(model_type, **changes)
-    del config.id2label, config.label2id
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.normal_(0, 0.2)
-    model.save_pretrained(folder)
-    tiny_tokenizer(template=template, pad=pad).save_pretrained(folder)
-    return folder
-
-
-def add_to_weights(folder: Path, head: Weights, *, drop: str = "lm_head") -> None:
-    """Write the head into the model's own file."""
-    weights = {name: value for name, value in load_file(folder / "model.safetensors").items() if drop not in name}
-    save_file({**weights, **head}, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def states(folder: Path, model_type: str = "llama") -> list[tuple[list[int], Tensor]]:
-    """The tokens of each conversation and the body's last hidden states of them, one at a time."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    fields = json.loads((folder / "config.json").read_text())
-    config = AutoConfig.for_model(model_type, **{name: fields[name] for name in fields if name != "model_type"})
-    body = AutoModel.from_config(config, dtype=torch.float32)
-    own = load_file(folder / "model.safetensors")
-    prefix = next(name for name in ("gpt_neox", "transformer", "model") if any(key.startswith(name) for key in own))
-    body.load_state_dict({name.removeprefix(f"{prefix}."): own[name] for name in own if name.startswith(f"{prefix}.")})
-    found = []
-    for each in sample():
-        text = tokenizer.apply_chat_template(
-            [{"role": m.role, "content": m.content} for m in each.messages], tokenize=False
-        )
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        with torch.no_grad():
-            found.append((ids, body.eval()(input_ids=torch.tensor([ids])).last_hidden_state[0]))
-    return found
-
-
-def scores(folder: Path, **options: Any) -> list[float]:
-    given = {"dtype": "float32", "device": "cpu", "cache": False, **options}
-    return [score.value for score in said(load_scorer(str(folder), ModelOptions(**given)), sample())]
-
-
-def near(expected: list[float]) -> list[Any]:
-    return [pytest.approx(score, abs=1e-5 * max(1.0, abs(score))) for score in expected]
-
-
-def random(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * 0.3
-
+from tests.headed import (
+    WIDTH,
+    Oracle,
+    Weights,
+    add_to_weights,
+    near,
+    random,
+    refused,
+    sample,
+    save_body,
+    scores,
+    states,
+)
+from tests.tiny import edit_config
 
 # --- each layout ------------------------------------------------------------------------------------------------
 
@@ -223,6 +161,32 @@ def starling(folder: Path) -> tuple[Weights, Oracle]:
     return head, lambda w, h: w["v_head.weight"][0] @ h[-1]
 
 
+def starling_7b(folder: Path) -> tuple[Weights, Oracle]:
+    """A whole language model called ``model``."""
+    head = {"v_head.weight": LINEAR["weight"]}
+    save_body(folder)
+    rename(folder, lambda name: [f"model.{name}"], head)
+    return head, lambda w, h: w["v_head.weight"][0] @ h[-1]
+
+
+def starling_7b_twice(folder: Path) -> tuple[Weights, Oracle]:
+    """Its body once more as ``transformer``, as a module that holds both saves itself."""
+    head = {"v_head.weight": LINEAR["weight"]}
+    save_body(folder)
+    rename(
+        folder,
+        lambda name: [f"model.{name}", *([name.replace("model.", "transformer.", 1)] if "lm_head" not in name else [])],
+        head,
+    )
+    return head, lambda w, h: w["v_head.weight"][0] @ h[-1]
+
+
+def rename(folder: Path, names: Callable[[str], list[str]], head: Weights) -> None:
+    weights = load_file(folder / "model.safetensors")
+    named = {other: weights[name].clone() for name in weights for other in names(name)}
+    save_file({**named, **head}, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 LAYOUTS: dict[str, tuple[Callable[[Path], tuple[Weights, Oracle]], str]] = {
     "value head beside": (value_head_beside, "value head"),
     "value head inside": (value_head_inside, "value head"),
@@ -236,7 +200,9 @@ LAYOUTS: dict[str, tuple[Callable[[Path], tuple[Weights, Oracle]], str]] = {
     "beaver cost": (beaver_cost, "Beaver cost"),
     "beaver cost normalized": (beaver_cost_normalized, "Beaver cost"),
     "pythia": (pythia, "OpenAssistant"),
-    "starling": (starling, "Starling"),
+    "starling": (starling, "Starling-34B"),
+    "starling 7b": (starling_7b, "Starling-7B"),
+    "starling 7b twice": (starling_7b_twice, "Starling-7B"),
 }
 
 
@@ -293,6 +259,24 @@ def test_pickled_value_heads_need_a_word(tmp_path: Path) -> None:
     assert scores(tmp_path / "m", allow_pickle=True) == near(expected)
 
 
+@pytest.mark.parametrize("layout", ["starling 7b", "starling 7b twice"])
+def test_a_pickled_starling_needs_a_word(tmp_path: Path, layout: str) -> None:
+    head, oracle = LAYOUTS[layout][0](tmp_path / "m")
+    expected = [float(oracle(head, hidden)) for _, hidden in states(tmp_path / "m")]
+    weights = load_file(tmp_path / "m" / "model.safetensors")
+    (tmp_path / "m" / "model.safetensors").unlink()
+    torch.save(weights, tmp_path / "m" / "pytorch_model.bin")
+    assert "--allow-pickle if you trust them" in refused(tmp_path / "m")
+    assert scores(tmp_path / "m", allow_pickle=True) == near(expected)
+    assert load_scorer(str(tmp_path / "m"), ModelOptions(device="cpu", allow_pickle=True)).info.max_length == 2048
+
+
+def test_a_v_head_without_a_body_is_refused(tmp_path: Path) -> None:
+    save_body(tmp_path / "m")
+    save_file({"v_head.weight": LINEAR["weight"]}, tmp_path / "m" / "model.safetensors", metadata={"format": "pt"})
+    assert "v_head.weight and no body" in refused(tmp_path / "m")
+
+
 def test_one_logit_of_the_vocabulary(tmp_path: Path) -> None:
     """What a language model says of one token next: the row of its last layer, at the last token."""
     for tied in (False, True):
@@ -311,13 +295,6 @@ def test_one_logit_of_the_vocabulary(tmp_path: Path) -> None:
 
 
 # --- never a random head ----------------------------------------------------------------------------------------
-
-
-def refused(folder: Path, **options: Any) -> str:
-    with pytest.raises(RmevalError) as caught:
-        load_scorer(str(folder), ModelOptions(device="cpu", **options))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_value_head_is_used_where_an_automatic_class_would_make_one_up(tmp_path: Path) -> None:
@@ -367,6 +344,25 @@ def test_a_head_of_another_shape_is_one_line(tmp_path: Path) -> None:
     wrong = {"v_head.summary.weight": random(2, WIDTH), "v_head.summary.bias": random(2)}
     save_file(wrong, tmp_path / "m" / "value_head.safetensors")
     assert "v_head.summary.weight is [2, 64], not [1, 64]" in refused(tmp_path / "m")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_one_line(tmp_path: Path, value: float) -> None:
+    grm(tmp_path / "m")
+    add_to_weights(tmp_path / "m", {"v_head.summary.2.bias": torch.tensor([value])})
+    assert "a head whose v_head.summary.2.bias holds values that are not finite" in refused(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [("ultra rm", '"Assistant: …"'), ("beaver cost", "BEGINNING OF CONVERSATION: USER: … ASS")],
+)
+def test_without_a_template_the_familys_text_is_named(tmp_path: Path, layout: str, text: str) -> None:
+    LAYOUTS[layout][0](tmp_path / "m")
+    (tmp_path / "m" / "chat_template.jinja").unlink()
+    message = refused(tmp_path / "m")
+    assert "no chat template; give one with --chat-template FILE (the model's text: " in message
+    assert text in message
 
 
 def test_two_heads_are_refused(tmp_path: Path) -> None:
