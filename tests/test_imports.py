@@ -46,6 +46,7 @@ def test_import_rmeval_is_light() -> None:
         (["rewardbench", "--model", "quickstart", "--batch-size", "0"], 2),
         (["score", "--model", "quickstart", "--dataset", "mini", "--output", "x.jsonl", "--max-length", "0"], 2),
         (["list", "suites"], 0),
+        (["list", "heads"], 0),
         (["list", "findings"], 0),
         (["list", "sources"], 0),
         (["list", "mixtures"], 0),

@@ -5,6 +5,7 @@ import pytest
 from rmeval.cli import _run
 from rmeval.data_prep.sources import SOURCES
 from rmeval.data_prep.text.audit import CODES
+from rmeval.eval.models.heads import FAMILIES
 from rmeval.eval.models.shipped import SHIPPED
 from rmeval.eval.numbers.reference_lines import REFERENCE_LINES
 from rmeval.eval.suites import SUITES
@@ -40,6 +41,16 @@ def test_names_are_whole_in_a_narrow_terminal(
     assert set(NAMES[what]) <= set(words)
 
 
+def test_heads_are_listed_with_what_tells_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["list", "heads"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(FAMILIES)
+    for line, family in zip(lines, FAMILIES, strict=True):
+        assert line.startswith(family.name)
+        assert all(part in line for part in (family.source, family.shape, family.reads, family.sign, family.known_by))
+        assert (family.max_length is None) == ("at most" not in line)
+
+
 def test_the_expected_names_are_there() -> None:
     assert {"rewardbench", "pairs", "mini"} <= set(NAMES["suites"])
     assert NAMES["baselines"] == ["baseline:longest", "baseline:shortest", "baseline:random"]
@@ -51,7 +62,7 @@ def test_the_expected_names_are_there() -> None:
     [
         (["list", "suite"], "did you mean 'suites'?"),
         (["list", "finding"], "did you mean 'findings'?"),
-        (["list", "zzz"], "(known: suites, kinds, models, baselines, findings, sources, mixtures, recipes)"),
+        (["list", "zzz"], "(known: suites, kinds, heads, models, baselines, findings, sources, mixtures, recipes)"),
         (["list"], "Missing argument"),
     ],
 )

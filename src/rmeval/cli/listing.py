@@ -20,7 +20,7 @@ def command(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="suites, kinds, models, baselines, findings, sources, mixtures or recipes.",
+            help="suites, kinds, heads, models, baselines, findings, sources, mixtures or recipes.",
             autocompletion=lambda: list(_LISTS),
         ),
     ],
@@ -43,6 +43,12 @@ def _kinds() -> list[tuple[str, str]]:
     from rmeval.eval.scorers import KINDS
 
     return [(kind.name, f"--model {kind.form}: {kind.description}") for kind in KINDS]
+
+
+def _heads() -> list[tuple[str, str]]:
+    from rmeval.eval.models.heads import FAMILIES
+
+    return [(family.name, family.description) for family in FAMILIES]
 
 
 def _models() -> list[tuple[str, str]]:
@@ -90,6 +96,7 @@ def _recipes() -> list[tuple[str, str]]:
 _LISTS = {
     "suites": _suites,
     "kinds": _kinds,
+    "heads": _heads,
     "models": _models,
     "baselines": _baselines,
     "findings": _findings,

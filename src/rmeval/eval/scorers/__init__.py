@@ -156,7 +156,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "classifier",
         "a folder, a Hub id, quickstart",
-        "a sequence classifier: one output of it, or a sum of several",
+        "a sequence classifier: one output of it, or a sum of several; or a model with a head of `rmeval list heads`",
         lambda name: True,
         _classifier,
         _ALL - {"steps"} - _DPO_ONLY,
