@@ -51,8 +51,10 @@ def place_of_gate(ids: list[int]) -> int:
 
 def save_body(folder: Path, **changes: Any) -> Path:
     torch.manual_seed(0)
-    tokens: dict[str, Any] = {"vocab_size": 128257, "bos_token_id": 128000, "eos_token_id": 128009, "pad_token_id": 128256}
-    config = tiny_config(hidden_size=WIDTH, num_hidden_layers=2, max_position_embeddings=8192, **tokens)
+    tokens: dict[str, Any] = {"bos_token_id": 128000, "eos_token_id": 128009, "pad_token_id": 128256}
+    config = tiny_config(
+        hidden_size=WIDTH, num_hidden_layers=2, max_position_embeddings=8192, vocab_size=128257, **tokens
+    )
     model = AutoModel.from_config(config, dtype=torch.float32)
     with torch.no_grad():
         for parameter in model.parameters():
