@@ -81,6 +81,30 @@ def write_recipe(path: Path, model: Path, data: Path, **changes: Any) -> Path:
     return path
 
 
+class SmallRecipe:
+    """A recipe of a few steps, each of two batches a device, for processes that train together."""
+
+    def __init__(self, folder: Path, steps: int, **changes: Any) -> None:
+        self.folder = folder
+        base = save_mistral(folder / "base")
+        data = write_jsonl(folder / "pairs.jsonl", made_up_pairs(40))
+        values = {"max_steps": steps, "save_steps": 1, "eval_steps": 2, **changes}
+        self.recipe = write_recipe(folder / "recipe.yaml", base, data, **values)
+
+    def ended(self, name: str, processes: Sequence[Process], *, code: int, seconds: float) -> Path:
+        """Wait for processes, which must end with this code; return the model's folder."""
+        for process in processes:
+            process.join(seconds)
+        assert [process.exitcode for process in processes] == [code] * len(processes)
+        return self.folder / name
+
+
+def record(path: Path) -> dict[str, Any]:
+    """Return the ``training.json`` of a model's folder."""
+    found: dict[str, Any] = json.loads((path / "training.json").read_text())
+    return found
+
+
 def _run(recipe: str, output: str, overrides: Sequence[str]) -> None:
     from rmeval.trainer.train import train
 

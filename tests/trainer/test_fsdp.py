@@ -12,43 +12,26 @@ from safetensors.torch import load_file
 
 from rmeval.trainer.train import train
 from tests.fsdp import start_fsdp
-from tests.training import made_up_pairs, save_mistral, write_jsonl, write_recipe
+from tests.training import SmallRecipe, record
 
 STEPS = 4
 
 
-class Setting:
-    """A recipe of a few steps, each of two batches a device."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        base = save_mistral(folder / "base")
-        data = write_jsonl(folder / "pairs.jsonl", made_up_pairs(40))
-        changes = {"max_steps": STEPS, "save_steps": 1, "eval_steps": 2}
-        self.recipe = write_recipe(folder / "recipe.yaml", base, data, **changes)
-
+class Setting(SmallRecipe):
     def sharded(self, name: str, *overrides: str, code: int = 0, **options: Any) -> Path:
         processes = start_fsdp(self.recipe, self.folder / name, overrides, **options)
-        for process in processes:
-            process.join(120)
-        assert [process.exitcode for process in processes] == [code, code]
-        return self.folder / name
+        return self.ended(name, processes, code=code, seconds=120)
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    return Setting(tmp_path_factory.mktemp("fsdp"))
+    return Setting(tmp_path_factory.mktemp("fsdp"), STEPS)
 
 
 @pytest.fixture(scope="module")
 def whole(setting: Setting) -> Path:
     """A training that nothing stopped, with whole checkpoints."""
     return setting.sharded("whole", probe=setting.folder / "probe.json")
-
-
-def record(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((path / "training.json").read_text())
-    return found
 
 
 def weights(path: Path) -> bytes:

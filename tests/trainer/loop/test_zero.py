@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from rmeval.errors import RunError
 from rmeval.trainer.loop.zero import read_as_data
 from rmeval.trainer.train import train
-from tests.training import made_up_pairs, save_mistral, write_jsonl, write_recipe
+from tests.training import SmallRecipe, record
 from tests.zero import refusals, start_zero, write_config
 
 pytestmark = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
@@ -23,33 +23,16 @@ STEPS = 4
 LORA = ("lora.r=4", "learning_rate=0.01", "gradient_checkpointing=true")
 
 
-class Setting:
-    """A recipe of a few steps, each of two batches a device."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        base = save_mistral(folder / "base")
-        data = write_jsonl(folder / "pairs.jsonl", made_up_pairs(40))
-        changes = {"max_steps": STEPS, "save_steps": 1, "eval_steps": 2, "use_cpu": False}
-        self.recipe = write_recipe(folder / "recipe.yaml", base, data, **changes)
-
+class Setting(SmallRecipe):
     def sharded(self, name: str, stage: int, *overrides: str, code: int = 0, stop_at: int | None = None) -> Path:
         config = write_config(self.folder / f"zero{stage}.json", stage)
         processes = start_zero(self.recipe, self.folder / name, overrides, config=config, stop_at=stop_at)
-        for process in processes:
-            process.join(240)
-        assert [process.exitcode for process in processes] == [code, code]
-        return self.folder / name
+        return self.ended(name, processes, code=code, seconds=240)
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    return Setting(tmp_path_factory.mktemp("zero"))
-
-
-def record(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((path / "training.json").read_text())
-    return found
+    return Setting(tmp_path_factory.mktemp("zero"), STEPS, use_cpu=False)
 
 
 @pytest.mark.parametrize("stage", [2, 3])
