@@ -251,12 +251,7 @@ def output_folder(
             _check_finished(path, what, mark, overwrite)  # Another one may have finished meanwhile.
             folder = OutputFolder(path, what, stream, claims(path / LOCK, stream, what))
             try:
-                if (path / mark).exists():
-                    folder.owned.update((mark, *written()))
-                if unfinished is not None and (path / unfinished).exists():
-                    folder.owned.add(Path(unfinished).parts[0])
-                # A list in a file may be anybody's: no name of it leads out of the folder.
-                folder.owned = {name for name in folder.owned if _is_below(Path(name))}
+                folder.owned = _owned(folder, mark, written, unfinished)
                 with writing_to(path):
                     note(stream, {"what": what, **owner(), "files": sorted(folder.owned)})
                 yield folder
@@ -269,6 +264,17 @@ def output_folder(
         if not existed:
             with suppress(OSError):  # Something was written to it.
                 path.rmdir()
+
+
+def _owned(folder: OutputFolder, mark: str, written: Callable[[], Iterable[str]], unfinished: str | None) -> set[str]:
+    """Return what in a folder is rmeval's: what the lock's file lists, a finished output and an unfinished one."""
+    owned = set(folder.owned)
+    if (folder.path / mark).exists():
+        owned.update((mark, *written()))
+    if unfinished is not None and (folder.path / unfinished).exists():
+        owned.add(Path(unfinished).parts[0])
+    # A list in a file may be anybody's: no name of it leads out of the folder.
+    return {name for name in owned if _is_below(Path(name))}
 
 
 def _check_finished(path: Path, what: str, mark: str, overwrite: bool) -> None:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from rmeval.data_prep.mixture import Mixture, load_mixture, mixture_text
 from rmeval.data_prep.output import card
 from rmeval.data_prep.output.ledger import Ledger, SourceLedger
-from rmeval.data_prep.output.statistics import MixtureStatistics, PairStatistics
+from rmeval.data_prep.output.statistics_schema import MixtureStatistics, PairStatistics
 from rmeval.data_prep.output.write import write_pairs
 from rmeval.data_prep.overlap.contamination import OverlapReport
 from rmeval.data_prep.overlap.search import PairsFile, find_contamination
@@ -114,9 +114,7 @@ def prepare(
         ledger = Ledger(chosen.name, chosen.seed, tuple(map(_source_ledger, assigned)))
         if not ledger.totals.train:
             raise DataError(f"{chosen.name}: no training pair is left: {_drops(ledger)}")
-        staged = work / "output"
-        shutil.rmtree(staged, ignore_errors=True)
-        (staged / "data").mkdir(parents=True)
+        staged = _emptied(work / "output")
         pairs = write_pairs(assigned, chosen.seed, staged / "data", _stage(progress, "writing"))
         statistics = _statistics(pairs, chosen, ledger, split, overlap if against else None)
         _write_about(staged, chosen, built, ledger, overlap, statistics, split.warnings)
@@ -128,6 +126,13 @@ def prepare(
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _emptied(staged: Path) -> Path:
+    """Return a folder with an empty ``data`` in it, and nothing else."""
+    shutil.rmtree(staged, ignore_errors=True)
+    (staged / "data").mkdir(parents=True)
+    return staged
 
 
 def _stage(progress: Stages | None, name: str) -> Progress | None:
@@ -261,6 +266,7 @@ def _output_folder(path: Path, *, overwrite: bool) -> Iterator[OutputFolder]:
     """
 
     def written() -> list[str]:
+        """Return the files of a finished build."""
         pairs = [file for split in ("train", "test") for file in path.glob(f"data/{split}-*-of-*.parquet")]
         return [*_ABOUT, *(file.relative_to(path).as_posix() for file in pairs)]
 

@@ -125,31 +125,13 @@ def evaluate_field(
         "limit": limit, "limit_per_subset": limit_per_subset, "options": asdict(options),
         "text": keep_text, "seed": seed,
     }  # fmt: skip
-    say = note or (lambda _: None)
+    jobs = []
+    for number, suite in enumerate(chosen):
+        rows = DataOptions((datasets or {}).get(suite.name), limit=limit, limit_per_subset=limit_per_subset, seed=seed)
+        report = _part(progress, number, len(chosen))
+        jobs.append(Evaluation(model, suite, rows, None, options, keep_text, seed, tuple(command), report))
     with _held(path, asked, overwrite=overwrite) as goes_on, opened(model, options, path / _SCORES) as journal:
-        scorer, entries = None, []
-        for number, suite in enumerate(chosen):
-            data_options = DataOptions(
-                (datasets or {}).get(suite.name), limit=limit, limit_per_subset=limit_per_subset, seed=seed
-            )
-            report = _part(progress, number, len(chosen))
-            job = Evaluation(model, suite, data_options, None, options, keep_text, seed, tuple(command), report)
-            start = time.perf_counter()
-            try:
-                data = load_dataset(suite, data_options)
-                pick_weights(data.suite, None)
-            except (DataError, UsageError) as error:
-                entries.append(SuiteRun(suite.name, None, None, str(error)))
-                say(f"{suite.name}: left out: {error}")
-                continue
-            scorer = scorer or load_scorer(model, options, seed, journal)
-            folder = path / suite.name
-            kept = _finished(folder, scorer) if goes_on else None
-            info = kept or _scored(job, data, scorer, journal, folder, start)
-            entries.append(SuiteRun(suite.name, folder, info))
-            say(f"{suite.name}: {'done before' if kept else 'done'}")
-        if not any(each.info for each in entries):
-            raise DataError(f"no suite could be had; the first: {entries[0].suite}: {entries[0].error}")
+        entries = _run(model, jobs, path, journal, note, goes_on=goes_on)
         field = Field(model, tuple(entries), path)
         write_text(path / SUMMARY, json.dumps(_summary(field, asked), indent=2, ensure_ascii=False) + "\n")
     shutil.rmtree((path / _ASKED).parent, ignore_errors=True)  # Done, and the journal in it is closed.
@@ -166,6 +148,41 @@ def _chosen(names: Sequence[str], datasets: Mapping[str, str]) -> list[Suite]:
         if name not in asked:
             raise UsageError(f"--dataset {name}=… is of a suite that is not asked for (--suites {','.join(asked)})")
     return [get_suite(name) for name in asked]
+
+
+def _run(
+    model: str,
+    jobs: Sequence[Evaluation],
+    path: Path,
+    journal: Journal | None,
+    note: Callable[[str], None] | None,
+    *,
+    goes_on: bool,
+) -> list[SuiteRun]:
+    """Score one suite after the other with a model that is loaded once, when the first has its rows.
+
+    Raises:
+        DataError: if no suite has.
+    """
+    say = note or (lambda _: None)
+    scorer, entries = None, []
+    for job in jobs:
+        name, start = job.suite.name, time.perf_counter()
+        try:
+            data = load_dataset(job.suite, job.data)
+            pick_weights(data.suite, None)
+        except (DataError, UsageError) as error:
+            entries.append(SuiteRun(name, None, None, str(error)))
+            say(f"{name}: left out: {error}")
+            continue
+        scorer = scorer or load_scorer(model, job.options, job.seed, journal)
+        kept = _finished(path / name, scorer) if goes_on else None
+        info = kept or _scored(job, data, scorer, journal, path / name, start)
+        entries.append(SuiteRun(name, path / name, info))
+        say(f"{name}: {'done before' if kept else 'done'}")
+    if not any(each.info for each in entries):
+        raise DataError(f"no suite could be had; the first: {entries[0].suite}: {entries[0].error}")
+    return entries
 
 
 def _scored(
