@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rmeval.data_prep.output.statistics import LedgerEntry, MixtureStatistics, StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics import StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics_schema import LedgerEntry, MixtureStatistics
 from rmeval.reports.data.page import write_data_page
 from rmeval.types import Message
 

@@ -12,7 +12,8 @@ pytest.importorskip("playwright", reason="no browser tests: playwright is not in
 from playwright.sync_api import expect
 
 from rmeval import evaluate
-from rmeval.data_prep.output.statistics import MixtureStatistics, StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics import StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics_schema import MixtureStatistics
 from rmeval.reports.data.page import write_data_page
 from rmeval.reports.run.report import write_report
 from rmeval.types import Finding, Message

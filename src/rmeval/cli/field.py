@@ -60,7 +60,7 @@ def command(
             model,
             names,
             output_dir=output_dir or default_output_dir("field", model),
-            datasets=_datasets(dataset or ()),
+            datasets=opt.paths(dataset or (), "--dataset", "SUITE=PATH here"),
             limit=limit,
             limit_per_subset=limit_per_subset,
             model_options=opt.model_options(context),
@@ -78,19 +78,6 @@ def command(
         print(f"field written to {shlex.quote(str(field.path))}", file=sys.stderr)
     else:
         print_field(field)
-
-
-def _datasets(given: list[str] | tuple[()]) -> dict[str, str]:
-    """Return suite -> rows."""
-    found: dict[str, str] = {}
-    for each in given:
-        name, equals, place = each.partition("=")
-        if not (name and equals and place):
-            raise UsageError(f"--dataset takes SUITE=PATH here, not {each!r}")
-        if name in found:
-            raise UsageError(f"--dataset names {name} twice")
-        found[name] = place
-    return found
 
 
 def _write_pages(field: Field) -> None:

@@ -78,7 +78,7 @@ def command(
     from rmeval.reports.data.console import print_ledger
     from rmeval.reports.data.page import write_data_page
 
-    paths = _paths(source or [])
+    paths = opt.paths(source or (), "--source", "NAME=PATH, such as hh-rlhf=rows.jsonl")
     with _stages() as progress:
         done = prepare(
             mixture,
@@ -101,18 +101,6 @@ def command(
     if done.kept:
         print(f"built before and kept: {', '.join(done.kept)}", file=sys.stderr)
     print(f"data set written to {shlex.quote(str(done.path))}; look at {PAGE} in it", file=sys.stderr)
-
-
-def _paths(given: Sequence[str]) -> dict[str, str]:
-    paths: dict[str, str] = {}
-    for each in given:
-        label, equals, path = each.partition("=")
-        if not (label and equals and path):
-            raise UsageError(f"--source takes NAME=PATH, such as hh-rlhf=rows.jsonl, not {each!r}")
-        if label in paths:
-            raise UsageError(f"--source names {label} twice")
-        paths[label] = path
-    return paths
 
 
 def _benchmarks(names: Sequence[str]) -> dict[str, Sequence[Example]]:

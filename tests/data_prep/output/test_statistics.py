@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmeval.data_prep.output.statistics import (
-    DIFFERENCE_EDGES,
-    GAP_EDGES,
-    LENGTH_EDGES,
-    PREVIEW_CHARS,
-    PairStatistics,
-    Preview,
-    StatisticsBuilder,
-    preview,
-)
+from rmeval.data_prep.output.statistics import DIFFERENCE_EDGES, GAP_EDGES, LENGTH_EDGES, StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics_schema import PREVIEW_CHARS, PairStatistics, Preview
 from rmeval.types import Message
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rmeval.data_prep.output.statistics import LedgerEntry, MixtureStatistics, StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics import StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics_schema import LedgerEntry, MixtureStatistics
 from rmeval.errors import RunError
 from rmeval.reports.data.page import data_page, write_data_page
 from rmeval.types import Message

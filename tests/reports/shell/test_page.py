@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmeval.data_prep.output.statistics import MixtureStatistics, StatisticsBuilder
+from rmeval.data_prep.output.statistics import StatisticsBuilder
+from rmeval.data_prep.output.statistics_schema import MixtureStatistics
 from rmeval.errors import RunError
 from rmeval.reports.data.page import data_page
 from rmeval.reports.shell import page

@@ -114,6 +114,28 @@ def columns(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def paths(given: Sequence[str], flag: str, takes: str) -> dict[str, str]:
+    """Return what options of the form ``NAME=PATH`` say, by name.
+
+    Args:
+        given: What was given, option by option.
+        flag: The option, for messages.
+        takes: What it takes, for messages.
+
+    Raises:
+        UsageError: if one is not of this form, or a name stands there twice.
+    """
+    found: dict[str, str] = {}
+    for each in given:
+        name, equals, path = each.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"{flag} takes {takes}, not {each!r}")
+        if name in found:
+            raise UsageError(f"{flag} names {name} twice")
+        found[name] = path
+    return found
+
+
 def lists(value: str) -> Lists:
     """Return what ``--lists`` says.
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from rmeval.data_prep.output.statistics import LedgerEntry
+from rmeval.data_prep.output.statistics_schema import LedgerEntry
 from rmeval.data_prep.sources.base import Rule
 
 __all__ = ["LEDGER_VERSION", "Ledger", "LedgerJson", "SourceLedger", "SourceLedgerJson", "Totals"]

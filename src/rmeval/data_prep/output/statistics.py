@@ -40,37 +40,14 @@ from rmeval.data_prep.output.statistics_schema import (
     PREVIEW_CHARS,
     STATISTICS_VERSION,
     Histogram,
-    LedgerEntry,
-    MixtureStatistics,
-    OverlapEntry,
     PairStatistics,
     Preview,
     PreviewMessage,
-    RuleEntry,
     SourceStatistics,
-    SplitEntry,
 )
 from rmeval.types import Messages
 
-__all__ = [
-    "DIFFERENCE_EDGES",
-    "GAP_EDGES",
-    "LENGTH_EDGES",
-    "PREVIEW_CHARS",
-    "STATISTICS_VERSION",
-    "Histogram",
-    "LedgerEntry",
-    "MixtureStatistics",
-    "OverlapEntry",
-    "PairStatistics",
-    "Preview",
-    "PreviewMessage",
-    "RuleEntry",
-    "SourceStatistics",
-    "SplitEntry",
-    "StatisticsBuilder",
-    "preview",
-]
+__all__ = ["DIFFERENCE_EDGES", "GAP_EDGES", "LENGTH_EDGES", "StatisticsBuilder", "preview"]
 
 # Ten bins a decade (Renard's R10 series, rounded), from 10 to 100,000 characters.
 _R10 = (10, 12.5, 16, 20, 25, 31.5, 40, 50, 63, 80)
@@ -198,10 +175,12 @@ class _Counts:
         self._sum: float = 0
 
     def add(self, value: float) -> None:
+        """Count a value in its bin."""
         self._counts[bisect_right(self._edges, value)] += 1
         self._sum += value
 
     def to_json(self) -> Histogram:
+        """Return it as the statistics file has it."""
         return {
             "edges": list(self._edges),
             "counts": list(self._counts),
@@ -226,6 +205,7 @@ class _Source:
     examples: list[tuple[int, int, Preview]] = field(default_factory=list)
 
     def to_json(self, name: str, total: int) -> SourceStatistics:
+        """Return it as the statistics file has it, for a source of this name with ``total`` pairs that train."""
         return {
             "name": name,
             "train": self.train,

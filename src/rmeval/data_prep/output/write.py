@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rmeval.data_prep.output.shards import OUTPUT, ROW_GROUP, ShardWriter
-from rmeval.data_prep.output.statistics import PairStatistics, Preview, StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics import StatisticsBuilder, preview
+from rmeval.data_prep.output.statistics_schema import PairStatistics, Preview
 from rmeval.data_prep.pairs.columns import decode_pairs
 from rmeval.data_prep.split.assign import TEST, TRAIN, Assigned
 from rmeval.types import Progress

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from rmeval.data_prep.output.statistics import (
+from rmeval.data_prep.output.statistics_schema import (
     STATISTICS_VERSION,
     Histogram,
     LedgerEntry,
@@ -123,6 +123,7 @@ def _sum(sources: Sequence[SourceStatistics]) -> SourceStatistics:
     number: Callable[[str], int] = lambda key: sum(source[key] for source in sources)  # type: ignore[literal-required] # noqa: E731
 
     def histogram(key: str) -> Histogram:
+        """Return the count and the sum over all sources, without bins."""
         parts: list[Histogram] = [source[key] for source in sources]  # type: ignore[literal-required]
         total, whole = sum(part["total"] for part in parts), sum(part["sum"] for part in parts)
         return {"edges": [], "counts": [total], "sum": whole, "total": total}
