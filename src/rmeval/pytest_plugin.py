@@ -32,6 +32,7 @@ def rmeval_score() -> ScoreOnce:
     runs: dict[str, tuple[str | Scorer, RunRecord]] = {}
 
     def score(model: str | Scorer, suite: str = "rewardbench", **options: Any) -> RunRecord:
+        """Score a suite with a model as ``rmeval.evaluate`` does; the same call again gives the same run."""
         from rmeval.eval.evaluate import evaluate
 
         # The model is kept beside its run, so that no other object gets its id while the run is remembered.

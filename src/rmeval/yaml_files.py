@@ -22,6 +22,7 @@ class _Loader(yaml.SafeLoader):
     """Safe as its base is, and no key of a mapping may hide another one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        """Return a mapping; a key that stands twice in it is an error."""
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":

@@ -67,6 +67,7 @@ def run(
         first = arguments.process_index == 0
 
         def begin() -> tuple[OutputFolder, Training, TrainingData]:
+            """Hold the folder and prepare the data: what the first process does for all."""
             folder = stack.enter_context(output.hold(overwrite=overwrite))
             job = Training(recipe, output, locate_base(recipe), hardware, command, begun, progress, note)
             return folder, job, _prepare(job, folder, overwrite)

@@ -47,6 +47,7 @@ def with_model_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        """Return the command with the shared options declared."""
         own = dict(signature(command, eval_str=True).parameters)
         names = list(own)
         shared = signature(_model_options, eval_str=True).parameters.values()

@@ -31,6 +31,7 @@ class _Rate(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
+        """Return the speed of a task a second, empty until it is known."""
         unit = f" {self._unit}" if self._unit else ""
         return Text(f"{task.speed:,.0f}{unit}/s" if task.speed else "", style="progress.data.speed")
 

@@ -45,6 +45,7 @@ def select(built: Built, seed: int) -> Selected:
     dropped: dict[str, int] = {}
 
     def drop(reason: str, lost: NDArray[np.bool_]) -> None:
+        """Take rows out for a reason, and count those that were still in."""
         lost &= keep
         if lost.any():
             keep[lost] = False

@@ -74,6 +74,7 @@ class _Field:
 
     @staticmethod
     def parse(name: str, text: str) -> _Field:
+        """Parse the path of a field."""
         text, marked, pattern = text.partition("~")
         try:
             compiled = re.compile(pattern) if marked else None

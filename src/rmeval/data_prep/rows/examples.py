@@ -205,6 +205,7 @@ def _content(
     subset: str, prompt: Messages, chosen: Sequence[Messages], rejected: Sequence[Messages], tools: str
 ) -> dict[str, object]:
     def plain(messages: Messages) -> list[dict[str, str]]:
+        """Return messages as the fingerprint takes them."""
         # Without keys for what most rows have not: their ids stay what they were.
         return [
             {"role": message.role, "content": message.content, **({"extra": message.extra} if message.extra else {})}

@@ -196,6 +196,7 @@ class _LastRowsOnly(nn.Module):
         self.inner = inner
 
     def forward(self, states: Tensor) -> Tensor:
+        """Return what the module gives of states of shape (1, tokens, width), or of any outside a pack."""
         layout = current_layout()
         if layout is None:
             whole: Tensor = self.inner(states)

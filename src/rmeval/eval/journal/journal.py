@@ -122,6 +122,7 @@ class Journal:
         rows = [(name, struct.pack("<d", value) + mark) for name, value in zip(keys, values, strict=True)]
 
         def insert(connection: sqlite3.Connection) -> None:
+            """Write the scores, after what computed them."""
             if mark:
                 _insert(connection, ORIGINS, [(mark, text)])
             _insert(connection, SCORES, rows)

@@ -148,6 +148,7 @@ def read_only(model: PreTrainedModel, chosen: Mapping[int, float]) -> None:
     places, weights = list(chosen), torch.tensor(list(chosen.values()), dtype=torch.float64)
 
     def only(logits: Tensor) -> Tensor:
+        """Return the score of each row, shape (rows, 1), in float32."""
         picked = logits[..., places].float()
         if chosen == {places[0]: 1.0}:
             return picked
@@ -156,9 +157,11 @@ def read_only(model: PreTrainedModel, chosen: Mapping[int, float]) -> None:
         return (picked.to(wide) * weights.to(picked.device, wide)).sum(-1, keepdim=True).float()
 
     def of_head(module: nn.Module, given: Any, logits: Tensor) -> Tensor:
+        """Put the score in the place of a head's outputs."""
         return only(logits)
 
     def of_model(module: nn.Module, given: Any, output: Any) -> Any:
+        """Put the score in the place of a model's logits."""
         output.logits = only(output.logits)
         return output
 

@@ -119,6 +119,7 @@ def _influences(
     """Return the number, and its derivative by the weight of each cluster."""
 
     def moved(places: Sequence[int], step: float) -> float:
+        """Return the number with other weights of some clusters."""
         weights = [1.0] * len(valid)
         for place in places:
             weights[place] += step

@@ -161,6 +161,7 @@ class _Together:
 
     @staticmethod
     def of(blocks: Sequence[SubsetCredits]) -> _Together:
+        """Gather the subsets' credits by prompt."""
         place: dict[str, int] = {}
         rows = [np.array([place.setdefault(prompt, len(place)) for prompt in block.prompts]) for block in blocks]
         reach, moved = np.zeros(len(place)), np.zeros((len(place), blocks[0].right.shape[1]))

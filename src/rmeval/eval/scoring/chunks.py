@@ -61,6 +61,7 @@ def ahead(chunks: Iterator[Chunk], prefetch: Callable[[Sequence[Item]], None] | 
     """Yield all chunks; a thread reads and tokenizes the next one while the caller scores the last."""
 
     def take() -> Chunk | None:
+        """Return the next chunk, its tokens on their way; None after the last."""
         chunk = next(chunks, None)
         if chunk is not None and prefetch is not None:
             prefetch(chunk.items)

@@ -28,6 +28,7 @@ def split(rows: Sequence[Row], suite: Suite, weights: str | None) -> tuple[list[
 
 
 def data_of(measured: Measured) -> tuple[str, str]:
+    """Return what runs that are ranked together share: the fingerprint of the data, and the digest of its examples."""
     return measured.info.data.fingerprint, measured.decisions.digest
 
 

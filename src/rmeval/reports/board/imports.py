@@ -108,6 +108,7 @@ class _PerSubset:
 
 def _read_json(file: Path) -> _PerSubset:
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        """Return an object of JSON whose names all differ."""
         names = [name for name, _ in pairs]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -115,6 +116,7 @@ def _read_json(file: Path) -> _PerSubset:
         return dict(pairs)
 
     def number(text: str) -> float:
+        """Refuse NaN and the infinities, which JSON has not."""
         raise ValueError(f"{text} is no accuracy")
 
     try:

@@ -76,6 +76,7 @@ def _two_lines(gate: Gate) -> Table:
     """Return the table with two lines for one, for a terminal of 80 columns."""
 
     def stacked(values: list[str], verdict: str) -> list[Text]:
+        """Return a row's texts, two in a cell."""
         baseline, candidate, difference, bound, p, could_show, flips = values
         pairs = ((baseline, p), (candidate, could_show), (difference, bound), (verdict, flips))
         return [Text(f"{upper}\n{'' if lower == '–' else lower}".rstrip()) for upper, lower in pairs]

@@ -220,6 +220,7 @@ class _Epochs(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
+        """Draw the batches of this epoch."""
         self._batches.set_epoch(int(state.epoch or 0))
 
 

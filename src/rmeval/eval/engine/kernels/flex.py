@@ -123,6 +123,7 @@ def block_mask(layout: Layout, window: int | None, size: int) -> Any:
     ends, positions = (_padded(each, -1, size) for each in (layout.row_ends, layout.positions))
 
     def visible(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        """Return whether a query sees a key: of its own row, not after it, within the window."""
         seen = (key <= query) & (query < ends[key])
         return seen if window is None else seen & (positions[query] - positions[key] < window)
 
