@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,18 @@ from rmeval import records
 from rmeval.errors import DataError, RmevalError, RunError, UsageError
 from rmeval.eval.environment import own_version
 from rmeval.eval.model_options import ModelOptions
-from rmeval.eval.runner import Evaluation, pick_weights, run_job
+from rmeval.eval.numbers.views.best_of_n import BestOfN, best_of_n
+from rmeval.eval.numbers.views.grids import whole_rows
+from rmeval.eval.numbers.views.lengths import LengthGroup, RightIs, by_length
+from rmeval.eval.runner import Evaluation, run_job
 from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.base import Scorer, told
 from rmeval.eval.scorers.kept import opened
-from rmeval.eval.suites import SUITES, Suite, get_suite
+from rmeval.eval.suites import SUITES, Suite, get_suite, suite_of
 from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.suites.draw import check_limits
 from rmeval.files import OutputFolder, output_folder, write_text
+from rmeval.records import RunRecord
 from rmeval.run_info import RunInfo
 from rmeval.types import Progress
 
@@ -52,6 +56,10 @@ class SuiteRun:
     info: RunInfo | None
     error: str | None = None
     """Why there is no run."""
+    lengths: Mapping[RightIs, LengthGroup] = field(default_factory=dict)
+    """The accuracy by whether the right answer is the shorter or the longer one."""
+    best_of_n: tuple[BestOfN, ...] = ()
+    """A point for each n; empty where no prompt has more than two answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +140,10 @@ def evaluate_field(
         jobs.append(Evaluation(model, suite, rows, None, options, keep_text, seed, tuple(command), report))
     with _held(path, asked, overwrite=overwrite) as goes_on, opened(model, options, path / _SCORES) as journal:
         entries = _run(model, jobs, path, journal, note, goes_on=goes_on)
-        field = Field(model, tuple(entries), path)
-        write_text(path / SUMMARY, json.dumps(_summary(field, asked), indent=2, ensure_ascii=False) + "\n")
+        found = Field(model, tuple(entries), path)
+        write_text(path / SUMMARY, json.dumps(_summary(found, asked), indent=2, ensure_ascii=False) + "\n")
     shutil.rmtree((path / _ASKED).parent, ignore_errors=True)  # Done, and the journal in it is closed.
-    return field
+    return found
 
 
 def _chosen(names: Sequence[str], datasets: Mapping[str, str]) -> list[Suite]:
@@ -169,38 +177,57 @@ def _run(
     for job in jobs:
         name, start = job.suite.name, time.perf_counter()
         try:
-            data = load_dataset(job.suite, job.data)
-            pick_weights(data.suite, None)
+            data = _load(job.suite, job.data)
         except (DataError, UsageError) as error:
             entries.append(SuiteRun(name, None, None, str(error)))
             say(f"{name}: left out: {error}")
             continue
         scorer = scorer or load_scorer(model, job.options, job.seed, journal)
         kept = _finished(path / name, scorer) if goes_on else None
-        info = kept or _scored(job, data, scorer, journal, path / name, start)
-        entries.append(SuiteRun(name, path / name, info))
+        entries.append(kept or _scored(job, data, scorer, journal, path / name, start))
+        del data  # Nothing is left of a suite when the next one's rows are read.
         say(f"{name}: {'done before' if kept else 'done'}")
     if not any(each.info for each in entries):
         raise DataError(f"no suite could be had; the first: {entries[0].suite}: {entries[0].error}")
     return entries
 
 
+def _load(suite: Suite, options: DataOptions) -> Dataset:
+    """Load a suite's examples.
+
+    Raises:
+        DataError: if they cannot be had, or are those of another suite: its number would stand under a wrong name.
+        UsageError: if the suite has no data set of its own, or no example is left.
+    """
+    data = load_dataset(suite, options)
+    if data.suite is not suite:
+        name = data.suite.name
+        raise DataError(f"its rows are of {data.suite.title}: ask for {name} (--suites {name} --dataset {name}=…)")
+    return data
+
+
 def _scored(
     job: Evaluation, data: Dataset, scorer: Scorer, journal: Journal | None, folder: Path, start: float
-) -> RunInfo:
-    """Score one suite, write its run and return what it says of itself: the tables are not kept in memory."""
+) -> SuiteRun:
+    """Score one suite, write its run and return what is shown of it: the tables are not kept in memory."""
     loaded = time.perf_counter() - start
     with records.output_folder(folder, overwrite=True):
-        return records.write_run(run_job(job, data, scorer, journal, start, loaded), folder).info
+        return _shown(records.write_run(run_job(job, data, scorer, journal, start, loaded), folder), folder)
 
 
-def _finished(folder: Path, scorer: Scorer) -> RunInfo | None:
-    """Return what an earlier start's finished run says of itself; None where it is none, or of other weights."""
+def _finished(folder: Path, scorer: Scorer) -> SuiteRun | None:
+    """Return what is shown of an earlier start's finished run; None where it is none, or of other weights."""
     try:
-        info = records.load_run(folder, with_text=False).info
+        run = records.load_run(folder, with_text=False)
+        return _shown(run, folder) if run.info.model.fingerprint == told(scorer).fingerprint else None
     except RmevalError:
         return None
-    return info if info.model.fingerprint == told(scorer).fingerprint else None
+
+
+def _shown(run: RunRecord, folder: Path) -> SuiteRun:
+    suite, scored = suite_of(run.info), records.scored_examples(run)
+    curve = best_of_n(suite, run.info.weights, whole_rows(run, scored))
+    return SuiteRun(run.info.suite, folder, run.info, lengths=by_length(suite, scored), best_of_n=curve)
 
 
 @contextmanager
@@ -265,8 +292,8 @@ def _part(progress: Progress | None, number: int, count: int) -> Progress | None
     return report
 
 
-def _summary(field: Field, asked: Mapping[str, object]) -> dict[str, object]:
-    return {"schema_version": 1, "asked": asked, "mean": field.mean, "suites": list(map(_row, field.entries))}
+def _summary(found: Field, asked: Mapping[str, object]) -> dict[str, object]:
+    return {"schema_version": 1, "asked": asked, "mean": found.mean, "suites": list(map(_row, found.entries))}
 
 
 def _row(entry: SuiteRun) -> dict[str, object]:
@@ -278,6 +305,9 @@ def _row(entry: SuiteRun) -> dict[str, object]:
         "partial": entry.info.partial,
         "overall": asdict(results.overall) if results.overall else None,
         "reference_lines": {name: line.overall for name, line in results.reference_lines.items()},
+        "rules": {name: asdict(each) for name, each in results.rules.items()},
+        "lengths": {name: asdict(each) for name, each in entry.lengths.items()},
+        "best_of_n": [asdict(each) for each in entry.best_of_n],
         "truncated": sum(subset.truncated for subset in results.subsets.values()),
         "run": entry.suite,
     }

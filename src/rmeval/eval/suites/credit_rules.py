@@ -49,12 +49,8 @@ def _lowest_and_highest(right: int, wrong: int) -> Sequence[Hangs]:
     return [(range(right), range(right, right + wrong))]
 
 
-def _all_beat_all(tie: float) -> CreditRule:
-    return CreditRule(
-        lambda example: all_beat_all(example.chosen, example.rejected, tie),
-        _lowest_and_highest,
-        "right only if every chosen beats every rejected",
-    )
+def _all_beat_all(tie: float, meaning: str) -> CreditRule:
+    return CreditRule(lambda example: all_beat_all(example.chosen, example.rejected, tie), _lowest_and_highest, meaning)
 
 
 def _first_is_best(example: ScoredExample) -> Outcome:
@@ -69,7 +65,11 @@ def _first_and_rest(right: int, wrong: int) -> Sequence[Hangs]:
     return [((0,), range(1, right + wrong))]
 
 
-TIES: dict[Ties, CreditRule] = {"wrong": _all_beat_all(0.0), "half": _all_beat_all(0.5), "right": _all_beat_all(1.0)}
+TIES: dict[Ties, CreditRule] = {
+    "wrong": _all_beat_all(0.0, "right only if every chosen beats every rejected"),
+    "half": _all_beat_all(0.5, "right only if every chosen beats every rejected; a tie is half right"),
+    "right": _all_beat_all(1.0, "right only if no rejected beats any chosen; a tie is right"),
+}
 """Every right completion must beat every wrong one; what a tie counts."""
 ALL_BEAT_ALL = TIES["wrong"]
 """A tie is not right, as in RewardBench, and is counted apart."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rmeval.eval.field import FIELD, PAGE, Field
+from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT
 from rmeval.reports.field.rows import row_of
 from rmeval.reports.shell.page import percent, render_page, write_page
 
@@ -29,13 +30,18 @@ def field_page(field: Field) -> str:
     return render_page(
         "field.html",
         title=f"{field.model} on {len(field.runs)} suites",
-        nav=[("suites", "Suites"), *((f"suite-{row.suite}", row.suite) for row in rows if row.info)],
+        nav=[
+            ("suites", "Suites"),
+            ("lengths", "Lengths"),
+            *((f"suite-{row.suite}", row.suite) for row in rows if row.info),
+        ],
         context={
             "field": field,
             "rows": rows,
             "info": first,
             "mean": None if field.mean is None else percent(field.mean),
             "needed": FIELD,
+            "similar_percent": SIMILAR_PERCENT,
             "left_out": [row for row in rows if row.error],
         },
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rmeval.eval.field import SuiteRun
+from rmeval.eval.numbers.views.best_of_n import BestOfN
+from rmeval.eval.numbers.views.lengths import LengthGroup, RightIs
 from rmeval.eval.suites import suite_of
 from rmeval.reports.run.beaten import best_line
 from rmeval.reports.run.summary import info_title, shown_overall
@@ -35,6 +37,10 @@ class FieldRow:
     warnings: tuple[str, ...]
     error: str | None
     info: RunInfo | None
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """Of the other rules that its overall number is told by: when an example is right."""
+    lengths: Mapping[RightIs, LengthGroup] = field(default_factory=dict)
+    best_of_n: tuple[BestOfN, ...] = ()
 
 
 def row_of(entry: SuiteRun) -> FieldRow:
@@ -60,4 +66,7 @@ def row_of(entry: SuiteRun) -> FieldRow:
         warnings=warnings,
         error=None,
         info=info,
+        meanings={name: rule.meaning for name, rule in suite.rules.items() if name in results.rules} if overall else {},
+        lengths=entry.lengths,
+        best_of_n=entry.best_of_n,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rmeval.errors import UsageError
 from rmeval.eval.numbers.views.best_of_n import best_of_n
+from rmeval.eval.numbers.views.grids import whole_rows
 from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT, LengthGroup, RightIs, by_length
 from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord, as_run
@@ -86,7 +87,8 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
     ]
     texts = examples_text(runs)
     heading = _heading([view.name for view in views])
-    nav = [("overview", "Overview"), ("subsets", "Subsets"), ("lengths", "Lengths"), ("plots", "Plots")]
+    groups = [("groups", "Groups")] if views[0].info.results.views else []
+    nav = [("overview", "Overview"), ("subsets", "Subsets"), *groups, ("lengths", "Lengths"), ("plots", "Plots")]
     nav = [*[(f"against-{view.letter}", f"{view.letter} against A") for view in comparisons], *nav]
     return render_page(
         "report.html",
@@ -147,6 +149,16 @@ class SubsetRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleRow:
+    """The overall number by another rule that the suite knows."""
+
+    name: str
+    meaning: str
+    """When an example is right by it."""
+    bar: Bar
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """One run as the template shows it."""
 
@@ -163,6 +175,7 @@ class RunView:
     overall: Bar | None
     verdict: str
     """How the overall number stands to the best reference line, in words."""
+    rules: Sequence[RuleRow]
     sections: Sequence[Bar]
     subsets: Sequence[SubsetRow]
     lengths: Mapping[RightIs, LengthGroup]
@@ -180,7 +193,7 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
     overall = shown_overall(info)
     is_line = info.model.kind == "baseline"
     key = f"-{place}" if several else ""
-    curve = best_of_n(suite_of(info), info.weights, arrays.scored)
+    curve = best_of_n(suite_of(info), info.weights, whole_rows(run, arrays.scored))
     return RunView(
         place=place,
         letter=chr(ord("A") + place) if several else "",
@@ -193,6 +206,7 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         if overall
         else None,
         verdict="" if is_line else verdict(overall, best_line(results)),
+        rules=_rules(info) if overall else [],
         sections=[
             _bar(name, estimate, {line: each.sections.get(name) for line, each in reference_lines.items()})
             for name, estimate in results.sections.items()
@@ -212,6 +226,14 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
 
 def _bar(name: str, estimate: Estimate, reference_lines: Mapping[str, float | None]) -> Bar:
     return Bar(name, estimate.accuracy, estimate.low, estimate.high, reference_lines)
+
+
+def _rules(info: RunInfo) -> list[RuleRow]:
+    known = suite_of(info).rules
+    return [
+        RuleRow(name, known[name].meaning if name in known else "", _bar(f"Overall, {name}", each, {}))
+        for name, each in info.results.rules.items()
+    ]
 
 
 def _subsets(info: RunInfo) -> list[SubsetRow]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from rmeval.data_prep.text.audit import CODES
 from rmeval.eval.numbers.views.best_of_n import best_of_n
+from rmeval.eval.numbers.views.grids import whole_rows
 from rmeval.eval.numbers.views.lengths import RightIs, by_length
 from rmeval.eval.numbers.weights import lacking_sections
 from rmeval.eval.suites import suite_of
@@ -70,7 +71,7 @@ def summary(run: RunRecord) -> RunSummary:
         "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
         "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
         "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
-        "best_of_n": [asdict(point) for point in best_of_n(suite, run.info.weights, scored)],
+        "best_of_n": [asdict(point) for point in best_of_n(suite, run.info.weights, whole_rows(run, scored))],
         "rules": {name: asdict(estimate) for name, estimate in results.rules.items()},
         "views": {name: {key: getattr(item, key) for key in keys} for name, item in results.views.items()},
         "warnings": warnings(run),
