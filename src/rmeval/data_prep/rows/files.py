@@ -17,7 +17,7 @@ from rmeval.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DATA_SUFFIXES", "PlacedRow", "Row", "count_rows", "file_rows", "reason"]
+__all__ = ["DATA_SUFFIXES", "PACKED_SUFFIXES", "PlacedRow", "Row", "count_rows", "file_rows", "reason"]
 
 Row = Mapping[str, object]
 PlacedRow = tuple[str, Row]
@@ -241,5 +241,7 @@ _UNPACK: dict[str, Callable[[Path], object]] = {".gz": gzip.open, ".xz": lzma.op
 _PACKED = {f"{suffix}{packed}": reader for packed in _UNPACK for suffix, reader in _TEXT.items()}
 _READERS = {**_TEXT, **_PACKED, ".parquet": _parquet_rows}
 
+PACKED_SUFFIXES = tuple(_UNPACK)
+"""What the name of a packed text file ends in, after that of its kind."""
 DATA_SUFFIXES = tuple(_READERS)
 """The names of data files end in one of these."""

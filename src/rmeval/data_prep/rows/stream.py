@@ -10,7 +10,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rmeval.data_prep.rows.files import BATCH, DATA_SUFFIXES, PlacedRow, count_rows, file_rows, reason, table_rows
+from rmeval.data_prep.rows.files import (
+    BATCH,
+    DATA_SUFFIXES,
+    PACKED_SUFFIXES,
+    PlacedRow,
+    count_rows,
+    file_rows,
+    reason,
+    table_rows,
+)
 from rmeval.data_prep.rows.hub import is_hub_id, snapshot
 from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import DataError, UsageError
@@ -139,7 +148,7 @@ def _laid_out(folder: Path, name: str, split: str | None, layout: Sequence[Seque
     paths = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(DATA_SUFFIXES)) if layout else []
     labels = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
     for patterns in layout:
-        if fitting := [label for label in labels if _matches(label, patterns)]:
+        if fitting := [label for label in labels if _matches(_unpacked(label), patterns)]:
             files = tuple((f"{name.rstrip('/')}/{label}", labels[label]) for label in fitting)
             return RowSource(name, files, split)
     return None
@@ -147,6 +156,11 @@ def _laid_out(folder: Path, name: str, split: str | None, layout: Sequence[Seque
 
 def _matches(label: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)
+
+
+def _unpacked(label: str) -> str:
+    """Return the path that a packed file has in the layout, where it is not packed."""
+    return next((label.removesuffix(each) for each in PACKED_SUFFIXES if label.endswith(each)), label)
 
 
 def _load_saved(folder: Path, name: str) -> dict[str, Any]:

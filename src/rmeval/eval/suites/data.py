@@ -20,8 +20,8 @@ from rmeval.eval.suites.patterns import named
 from rmeval.run_info import DataInfo
 from rmeval.types import Example, Finding, Lists
 
-_NAMED = 5
-"""Subsets that a message names."""
+_NAMED, _MOST = 5, 30
+"""Subsets that a message names, and up to how many it names all that a run lacks: RewardBench has 23."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         more, noticed, added[name] = suite.options[name].read()
         examples, findings = [*examples, *more], [*findings, *noticed]
     chosen = _filter(examples, options)
-    if options.limit_per_subset is not None:
-        chosen = draw(suite, chosen, options.limit_per_subset, options.seed)
+    if (most := options.limit_per_subset) is not None:
+        chosen = draw(suite, chosen, most, options.seed)
     info = DataInfo(
         dataset=rows.name,
         fingerprint=fingerprint(chosen),
@@ -176,11 +176,10 @@ def _parts(suite: Suite, options: DataOptions) -> Rows:
 
 
 def _first(row: Row) -> Row:
-    """Return a row, or the first of the rows that one object holds by their kind."""
-    for value in row.values():
-        inner = value[0] if isinstance(value, list) and value else value
-        return inner if isinstance(inner, Mapping) and "role" not in inner else row
-    return row
+    """Return a row, or the first of the rows that one object holds by their kind: then all of its values are rows."""
+    held = [value[0] if isinstance(value, list) and value else value for value in row.values()]
+    inner = [value for value in held if isinstance(value, Mapping) and "role" not in value]
+    return inner[0] if inner and len(inner) == len(held) else row
 
 
 def _refuse_others(suite: Suite, rows: Rows) -> None:
@@ -265,12 +264,14 @@ def _not_whole(suite: Suite, counts: Mapping[str, int], at_most: int | None) -> 
     fitting = {name: named(name, list(counts)) for name in suite.expected}
     missing = [name for name, own in fitting.items() if not own]
     if missing:
-        reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(missing)})")
+        reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(_few(missing))})")
+    sizes = []
     for name, expected in suite.expected.items():
         found = sum(counts[each] for each in fitting[name])
         wanted = min(expected, len(fitting[name]) * at_most) if at_most else expected
         if fitting[name] and found != wanted and not (at_most and len(fitting[name]) > 1):
-            reasons.append(f"{name} has {found} rows, not {expected}")
+            sizes.append(f"{name} has {found} rows, not {expected}")
+    reasons += _few(sizes)
     known = {each for own in fitting.values() for each in own}
     other = [name for name in counts if name not in known]
     if other:
@@ -278,14 +279,15 @@ def _not_whole(suite: Suite, counts: Mapping[str, int], at_most: int | None) -> 
     return reasons
 
 
-def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
-    """Return whether rows are the benchmark's.
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= _MOST else [*names[:_NAMED], f"and {len(names) - _NAMED} more"]
 
-    Args:
-        suite: The suite.
-        rows: Its rows, before any is left out.
-        whole: The fingerprint of their examples, where the suite knows what it should be: that proves it. Without, the
-            package, a commit on the Hub or the suite's own file have to be trusted; a copy elsewhere proves nothing.
+
+def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
+    """Return whether rows are the benchmark's, of which none is left out.
+
+    The fingerprint of all their examples (``whole``) proves it, where the suite knows what it should be. Without, the
+    package, a commit on the Hub or the suite's own file have to be trusted; a copy elsewhere proves nothing.
     """
     if suite.fingerprint is not None:
         return whole == suite.fingerprint

@@ -23,7 +23,7 @@ def row(language: str, subset: str, chosen: str, rejected: str, number: int = 0)
 
 def test_a_language_is_the_mean_of_rewardbenchs_sections() -> None:
     """All subsets of a language have accuracies of their own; RewardBench makes of them what is here the language's."""
-    ours, theirs = SUITE.sections("today"), get_suite("rewardbench")
+    ours, theirs = SUITE.sections("rewardbench"), get_suite("rewardbench")
     table = {name: each for name, each in theirs.sections("today").items() if name != "Prior Sets"}
     names = [name for each in table.values() for name in each.subsets]
     assert len(names) == 23
@@ -33,6 +33,27 @@ def test_a_language_is_the_mean_of_rewardbenchs_sections() -> None:
     assert overall_mean(SUITE, ours, translated, {}) == pytest.approx(expected, abs=1e-12)
     languages = [name for name, each in ours.items() if each.weight]
     assert (len(languages), len(ours)) == (23, 27)
+
+
+def test_the_weights_are_the_rows_that_were_kept_and_mathematics_weighs_as_much_as_code() -> None:
+    own = {name.partition("/")[2]: rows for name, rows in SUITE.expected.items() if name.startswith("heb_Hebr/")}
+    assert (len(own), sum(own.values()), len(SUITE.expected)) == (23, 2869, 23 * 23)
+    code = sum(rows for name, rows in own.items() if name.startswith("hep-"))
+    reasoning = SUITE.sections("authors")["Reasoning"].subsets
+    assert reasoning["heb_Hebr/math-prm"] == code == 983
+    assert own["math-prm"] == 447
+    # Of one language: the mean of four sections, each weighted by its rows.
+    accuracies = {name: (5 * place % 23) / 23 for place, name in enumerate(own)}
+    sections = [each for name, each in get_suite("rewardbench").sections("today").items() if name != "Prior Sets"]
+    weights = {**own, "math-prm": code}
+    means = [
+        sum(weights[name] * accuracies[name] for name in each.subsets) / sum(weights[name] for name in each.subsets)
+        for each in sections
+    ]
+    found = overall_mean(
+        SUITE, SUITE.sections("authors"), {f"heb_Hebr/{name}": value for name, value in accuracies.items()}, {}
+    )
+    assert found == pytest.approx(sum(means) / 4, abs=1e-12)
 
 
 def test_languages_count_alike_and_sections_are_over_all(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ share of its sampled pairs whose right answer scores higher, the overall number 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _GROUPS = {
     "math_prompt": "math",
 }
 """Columns that are true of a row's prompt, and what the group is called."""
+_TRUE = ("true", "1", "1.0")
+"""How a copy of the data may write it."""
 _MAP = {
     "prompt": "prompt",
     "a": "response_1",
@@ -67,7 +70,7 @@ def _read_votes(rows: Rows) -> Read:
 
 
 def _tag(row: Mapping[str, object]) -> str:
-    return "\n".join(name for column, name in _GROUPS.items() if row.get(column) is True)
+    return "\n".join(name for column, name in _GROUPS.items() if str(row.get(column)).lower() in _TRUE)
 
 
 def _read_pairs(rows: Rows) -> Read:
@@ -123,7 +126,7 @@ def _part(row: Mapping[str, object], data: str, file: str, place: str) -> str:
 def _sampled(row: Mapping[str, object], place: str) -> list[tuple[int, int]]:
     pairs = row.get("sampled_conflict_pairs")
     found = []
-    for pair in pairs if isinstance(pairs, list) else [None]:
+    for pair in pairs if isinstance(pairs, list) else [] if pairs is None else [None]:
         if not isinstance(pair, list) or len(pair) != 2 or not all(type(each) is int and each >= 0 for each in pair):
             raise DataError(f"{place}, column 'sampled_conflict_pairs': expected a list of two places each")
         found.append((pair[0], pair[1]))
@@ -132,9 +135,10 @@ def _sampled(row: Mapping[str, object], place: str) -> list[tuple[int, int]]:
 
 def _score(row: Mapping[str, object], answer: int, place: str) -> float:
     scores = row.get("scores")
-    if not isinstance(scores, list) or answer >= len(scores) or not isinstance(scores[answer], int | float):
+    found = scores[answer] if isinstance(scores, list) and answer < len(scores) else None
+    if not isinstance(found, int | float) or not math.isfinite(found):
         raise DataError(f"{place}, column 'scores': no number for answer {answer + 1} of 'sampled_conflict_pairs'")
-    return float(scores[answer])
+    return float(found)
 
 
 PPE_PREFERENCE = Suite(

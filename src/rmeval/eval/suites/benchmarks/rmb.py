@@ -48,6 +48,7 @@ def _row(row: Mapping[str, object], place: str) -> dict[str, object]:
             f"{place}, column 'category_path': {path!r} is no scenario of RMB, such as BoN_set/Harmlessness/S1"
         )
     uid, best, losers = _SETS[kind]
+    losers = "rejected" if losers == "reject" and losers not in row else losers  # Copies spell it so.
     turns = row.get("conversation_input")
     if not isinstance(turns, list) or not all(isinstance(each, Mapping) for each in turns):
         raise DataError(f"{place}, column 'conversation_input': expected a list of messages")
