@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -13,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from rmeval import ModelOptions, evaluate, load_run
+from rmeval import Example, ModelOptions, RunRecord, evaluate, load_run
 from rmeval.errors import DataError, RunError, UsageError
 from rmeval.eval import field as module
 from rmeval.eval.field import FIELD, Field, SuiteRun, evaluate_field
 from rmeval.eval.scorers.classifier import ClassifierScorer
+from rmeval.eval.suites import Suite
+from rmeval.eval.suites.data import DataOptions, Dataset
 from rmeval.run_info import Estimate
+from rmeval.types import Conversation
 
 EXACT = ModelOptions(dtype="float32", device="cpu")
 
@@ -76,6 +80,33 @@ def test_one_load_and_what_suites_share_is_computed_once(
     summary = json.loads((tmp_path / "f" / "field.json").read_text())
     assert [each["suite"] for each in summary["suites"]] == ["pairs", "rewardbench"]
     assert summary["mean"] is None
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_nothing_of_a_suite_is_in_memory_when_the_next_one_is_read(
+    tiny_model: Path, data: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: bool
+) -> None:
+    """Neither its run with the tables nor its examples with the texts: else the field needs the sum of its suites."""
+    kinds, load, left = {RunRecord, Dataset, Example, Conversation}, module.load_dataset, []
+
+    def counted(suite: Suite, options: DataOptions) -> Dataset:
+        gc.collect()
+        things = [each for each in gc.get_objects() if type(each) in kinds]
+        left.append([type(each).__name__ for each in things if id(each) not in before])
+        return load(suite, options)
+
+    before = {id(each) for each in gc.get_objects() if type(each) in kinds}
+    monkeypatch.setattr(module, "load_dataset", counted)
+    options = replace(EXACT, cache=cache)
+    again = {**data, "evalbiasbench": data["pairs"]}  # Left out: what it read is gone too.
+    evaluate_field(
+        str(tiny_model),
+        ("pairs", "evalbiasbench", "rewardbench"),
+        output_dir=tmp_path / "f",
+        datasets=again,
+        model_options=options,
+    )
+    assert left == [[], [], []]
 
 
 def test_a_suite_without_data_is_a_line_and_all_without_is_an_error(data: dict[str, str], tmp_path: Path) -> None:
