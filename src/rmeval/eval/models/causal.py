@@ -12,9 +12,9 @@ from rmeval.data_prep.text.audit import Audit
 from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.model_options import ModelOptions
+from rmeval.eval.models.checkpoint import error_line, note_folder, why_no_float32, without_adapter
 from rmeval.eval.models.folder import ModelFolder
 from rmeval.eval.models.hushed import hushed
-from rmeval.eval.models.loading import _line, _note_folder, _why_no_float32, _without_adapter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,12 +55,12 @@ def load_language_model(
     name = (folder.config.get("architectures") or ["model of unknown architecture"])[0]
     if not str(name).endswith(endings):
         raise ModelError(f"{folder.name} is a {name}, not {what} (needed: …{' or …'.join(endings)})")
-    why_low = None if dtype == torch.float32 else _why_no_float32(folder, options, dtype, device)
+    why_low = None if dtype == torch.float32 else why_no_float32(folder, options, dtype, device)
     own = torch.float32 if why_low is None else dtype
     extra = {} if options.attn_implementation is None else {"attn_implementation": options.attn_implementation}
     model: Any
     model, report = _load(folder, options, own, auto, extra)
-    _note_folder(folder, audit)
+    note_folder(folder, audit)
     for each in sorted(report["unexpected_keys"]):
         audit.note("unused-weights", each)
     missing = sorted(report["missing_keys"])
@@ -74,7 +74,7 @@ def load_language_model(
     except ModelError:
         raise
     except Exception as error:  # As below.
-        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+        raise ModelError(f"cannot load {folder.name}: {error_line(error)}") from None
     if why_low is not None:
         audit.note("no-float32-copy", why_low)
     return placed, lower(placed, dtype) if own != dtype else Precision(dtype, own=dtype)
@@ -84,7 +84,7 @@ def _load(
     folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, auto: Any, extra: Mapping[str, Any]
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     try:
-        with _without_adapter(folder) as path, hushed():
+        with without_adapter(folder) as path, hushed():
             model, report = auto.from_pretrained(
                 path,
                 dtype=dtype,
@@ -94,7 +94,7 @@ def _load(
                 **extra,
             )
     except Exception as error:  # Whatever transformers raises, the user gets one line.
-        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+        raise ModelError(f"cannot load {folder.name}: {error_line(error)}") from None
     return model, report
 
 
@@ -107,7 +107,7 @@ def positions_of(folder: ModelFolder) -> int | None:
     try:
         config = transformers.AutoConfig.from_pretrained(folder.path, local_files_only=True)
     except Exception as error:  # As above.
-        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+        raise ModelError(f"cannot load {folder.name}: {error_line(error)}") from None
     limit: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
     return limit if limit is not None and limit > 0 else None
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +17,7 @@ from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.adapter import adapter_weights, merge_adapter
-from rmeval.eval.models.device import free_bytes
+from rmeval.eval.models.checkpoint import error_line, note_folder, why_no_float32, without_adapter
 from rmeval.eval.models.folder import ModelFolder, locate_tokenizer, needs_own_code
 from rmeval.eval.models.heads import PICKLED_HEAD, Head, Tensors, found_beside, put_head, stored_tensors
 from rmeval.eval.models.hushed import hushed
@@ -44,7 +41,8 @@ def load_tokenizer(folder: ModelFolder, options: ModelOptions) -> PreTrainedToke
             source, trust_remote_code=options.trust_remote_code, local_files_only=True
         )
     except Exception as error:  # Whatever transformers raises, the user gets one line.
-        raise ModelError(f"cannot load the tokenizer of {options.tokenizer or folder.name}: {_line(error)}") from None
+        name = options.tokenizer or folder.name
+        raise ModelError(f"cannot load the tokenizer of {name}: {error_line(error)}") from None
     return tokenizer
 
 
@@ -70,14 +68,14 @@ def load_model(
     if folder.adapter is None and head is None:
         _check_head(folder, options, tensors)
     chosen = outputs_of(folder, options)
-    why_low = None if dtype == torch.float32 else _why_no_float32(folder, options, dtype, device)
+    why_low = None if dtype == torch.float32 else why_no_float32(folder, options, dtype, device)
     own = torch.float32 if why_low is None else dtype
     extra: dict[str, Any] = _shape(folder, head)
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
     torch.manual_seed(0)  # An untrained head is at least the same one each time.
     try:
-        with _without_adapter(folder) as path, hushed():
+        with without_adapter(folder) as path, hushed():
             model, report = _CLASSIFIER.from_pretrained(
                 path,
                 dtype=own,
@@ -88,8 +86,8 @@ def load_model(
                 **extra,
             )
     except Exception as error:  # As above.
-        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
-    _note_folder(folder, audit)
+        raise ModelError(f"cannot load {folder.name}: {error_line(error)}") from None
+    note_folder(folder, audit)
     restored: set[str] = set()
     if head is not None:
         put_head(folder.name, model, head, tensors)
@@ -137,32 +135,8 @@ def skeleton(name: str, config: Any) -> PreTrainedModel:
         with torch.device("meta"):
             model: PreTrainedModel = _CLASSIFIER.from_config(config)
     except Exception as error:  # Whatever a configuration can be wrong in.
-        raise ModelError(f"cannot build {name} from its configuration: {_line(error)}") from None
+        raise ModelError(f"cannot build {name} from its configuration: {error_line(error)}") from None
     return model
-
-
-def _note_folder(folder: ModelFolder, audit: Audit) -> None:
-    """Tell the audit what of a folder was left aside."""
-    if folder.has_adapter_beside:
-        audit.note("adapter-beside", str(folder.path))
-    if folder.config.get("auto_map") and (folder.head is not None or not needs_own_code(folder.config)):
-        audit.note("code-not-run", ", ".join(map(str, folder.config["auto_map"])))
-
-
-@contextmanager
-def _without_adapter(folder: ModelFolder) -> Iterator[Path]:
-    """Return a folder without the adapter that lies beside a whole model.
-
-    Where peft is installed, transformers would add it to weights that may hold it already, without a word.
-    """
-    if not folder.has_adapter_beside:
-        yield folder.path
-        return
-    with tempfile.TemporaryDirectory() as view:
-        for file in folder.path.iterdir():
-            if not file.name.startswith("adapter_"):
-                (Path(view) / file.name).symlink_to(file.resolve())
-        yield Path(view)
 
 
 def _place(model: Any, folder: ModelFolder, device: torch.device, audit: Audit) -> PreTrainedModel:
@@ -174,7 +148,7 @@ def _place(model: Any, folder: ModelFolder, device: torch.device, audit: Audit) 
     except ModelError:
         raise
     except Exception as error:  # As above.
-        raise ModelError(f"cannot load {folder.name}: {_line(error)}") from None
+        raise ModelError(f"cannot load {folder.name}: {error_line(error)}") from None
     return placed
 
 
@@ -196,21 +170,6 @@ def position_limit(model: PreTrainedModel) -> int | None:
         if table and module.padding_idx is not None and module.num_embeddings == limit:
             return int(limit - module.padding_idx - 1)
     return int(limit)
-
-
-def _why_no_float32(folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, device: torch.device) -> str | None:
-    """Say why the weights cannot be in memory in float32 beside ``dtype``; None where they can, a fifth to spare."""
-    if "flash" in (options.attn_implementation or ""):
-        return f"{options.attn_implementation} computes in low precision only"
-    size = sum(file.stat().st_size for file in (*folder.path.glob("*.safetensors"), *folder.path.glob("*.bin")))
-    stored: torch.dtype = getattr(
-        torch, str(folder.config.get("dtype") or folder.config.get("torch_dtype") or "float32")
-    )
-    needed = 1.2 * size / stored.itemsize * (torch.float32.itemsize + dtype.itemsize)
-    free = free_bytes(device)
-    if free is None or needed < free:
-        return None
-    return f"it needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
 
 
 def _check_head(folder: ModelFolder, options: ModelOptions, tensors: Tensors) -> None:
@@ -252,8 +211,3 @@ def _check_missing(
         raise ModelError(f"the head of {folder.name} is untrained ({lacks}), so its scores mean nothing; {advice}")
     audit.note("untrained-head", ", ".join(missing))
     return True
-
-
-def _line(error: Exception) -> str:
-    """Return the first sentence or so of an error, on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
