@@ -5,7 +5,8 @@
    user's to mend. A template that asks for today's date gets the same one on every day.
 2. Where the tokenizer adds a BOS token by itself, the ones the template wrote at the start are removed: exactly one is
    left. BOS tokens elsewhere stay, because in ChatML tokenizers the BOS is the marker of every turn.
-3. The tokenizer's own special tokens are added, as ``transformers``' text-classification pipeline does.
+3. The tokenizer's own special tokens are added, as ``transformers``' text-classification pipeline does; not for a
+   model whose authors leave them out.
 4. A conversation longer than ``max_length`` loses its beginning: the end of the answer is what is judged. The
    tokenizer cuts before it adds its special tokens, so an added BOS survives.
 """
@@ -67,6 +68,9 @@ class Encoder:
             has none, or if the model is not a decoder.
         today: What a template that asks for today's date is told.
         gate: Where the model reads beside the token that is scored; None for nowhere.
+        special: Let the tokenizer add its special tokens; False where a model's authors do not.
+        asks: Let the text end with the header of the assistant's next turn, and nothing behind it: a language model is
+            asked what comes next.
     """
 
     def __init__(
@@ -76,21 +80,27 @@ class Encoder:
         max_length: int,
         pad_token_id: int | None,
         today: date = TEMPLATE_DATE,
+        *,
         gate: Gate | None = None,
+        special: bool = True,
+        asks: bool = False,
     ) -> None:
         self.template = template
         self._gate = gate
-        self._renderer = Renderer(tokenizer, template, today)
+        self._renderer = Renderer(tokenizer, template, today, asks=asks)
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._pad_token_id = pad_token_id
         self._bos = str(tokenizer.bos_token) if tokenizer.bos_token is not None else None
-        self._adds_bos = self._bos is not None and _first_id(tokenizer) == tokenizer.bos_token_id
+        self._adds_special, self._asks = special, asks
+        ahead, behind = _added(tokenizer) if special else ([], [])
+        self._adds_bos = self._bos is not None and ahead[:1] == [tokenizer.bos_token_id]
+        self._behind = len(behind) if asks else 0
         # Some are special without being in the tokenizer's map of them.
-        special = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
-        special |= dict(zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=True))
-        self._special_ids = np.array(sorted(special), dtype=np.int32)
-        spelled = "|".join(map(re.escape, sorted(filter(None, special.values()), key=len, reverse=True)))
+        marks = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+        marks |= dict(zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=True))
+        self._special_ids = np.array(sorted(marks), dtype=np.int32)
+        spelled = "|".join(map(re.escape, sorted(filter(None, marks.values()), key=len, reverse=True)))
         self._special = re.compile(spelled or "(?!)")
         self._unknown = np.array([*self._special_ids, tokenizer.unk_token_id or -1], dtype=np.int32)
         self._to_try = _TRIED
@@ -134,12 +144,18 @@ class Encoder:
     def _encode_chunk(self, conversations: Sequence[Conversation], audit: Audit) -> list[Encoded]:
         encoded = []
         texts = [self._text(conversation, audit) for conversation in conversations]
-        whole: list[list[int]] = self._tokenizer([each.text for each in texts], verbose=False)["input_ids"]
+        whole: list[list[int]] = self._tokenizer(
+            [each.text for each in texts], verbose=False, add_special_tokens=self._adds_special
+        )["input_ids"]
         for conversation, rendered, full in zip(conversations, texts, whole, strict=True):
-            truncated = len(full) > self.max_length
+            truncated = len(full) - self._behind > self.max_length
             ids = full
             if truncated:
-                ids = self._tokenizer(rendered.text, truncation=True, max_length=self.max_length)["input_ids"]
+                most = self.max_length + self._behind
+                ids = self._tokenizer(
+                    rendered.text, truncation=True, max_length=most, add_special_tokens=self._adds_special
+                )["input_ids"]
+            ids = ids[: len(ids) - self._behind]
             lost = rendered.lost or self._lost_in_tokens(rendered.text, full, conversation.example_id, audit)
             array = np.asarray(ids or [0], dtype=np.int32)  # Lost, but a batch must hold something.
             pooled = pooled_position(array, self._pad_token_id)
@@ -175,7 +191,7 @@ class Encoder:
             note("missing-bos", place)
         if bos is not None and ids[0] == bos and self._second_bos(ids, bos):
             note("double-bos", place)
-        if not np.isin(ids[-_TAIL:], self._special_ids).any():
+        if not self._asks and not np.isin(ids[-_TAIL:], self._special_ids).any():
             note("missing-eos", place)
         if pooled != len(ids) - 1:
             note("pooled-not-last", place)
@@ -196,11 +212,14 @@ class Encoder:
         return not any(each.isprintable() and not each.isspace() for each in between)
 
 
-def _first_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return the id that the tokenizer puts before a text by itself, if any."""
+def _added(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """Return the ids that the tokenizer puts before a text by itself, and those that it puts behind."""
     bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     full: list[int] = tokenizer("a")["input_ids"]
-    return full[0] if full and full[:1] != bare[:1] else None
+    if not bare:  # Of a tokenizer without a vocabulary.
+        return full, []
+    ahead = next((n for n in range(len(full) - len(bare) + 1) if full[n : n + len(bare)] == bare), len(full))
+    return full[:ahead], full[ahead + len(bare) :]
 
 
 def _why_no_gate(gate: Gate, place: str, tokens: int, truncated: bool) -> str:

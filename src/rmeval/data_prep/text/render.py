@@ -33,6 +33,8 @@ class Rendered:
     text: str
     lost: str | None
     """What of the conversation is not there at all; None where all is."""
+    messages: Messages = ()
+    """What the template was given: the conversation's, or with the system message folded."""
 
 
 class Renderer:
@@ -42,12 +44,16 @@ class Renderer:
         tokenizer: The model's tokenizer.
         template: The chat template.
         today: What a template that asks for today's date is told.
+        asks: Let the text end with the header of the assistant's next turn (``add_generation_prompt``).
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: Template, today: date) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, template: Template, today: date, *, asks: bool = False
+    ) -> None:
         self.template = template
         self.clock = HeldClock(today)
         self._tokenizer = tokenizer
+        self._asks = asks
         self._writes: dict[tuple[tuple[Shape, ...], int], Written] = {}
         """What the template writes at all, by the shape of a conversation and the number of its tools."""
 
@@ -66,7 +72,7 @@ class Renderer:
         if problem:
             where = f" (example {conversation.example_id})" if conversation.example_id else ""
             raise ModelError(f"the chat template fails on a conversation{where}: {problem}; try --chat-template FILE")
-        rendered = self._whole(messages, tools, text, conversation.example_id, audit)
+        rendered = replace(self._whole(messages, tools, text, conversation.example_id, audit), messages=messages)
         if self.clock.asked > asked:
             audit.note("template-reads-the-clock", conversation.example_id)
         return rendered
@@ -144,6 +150,7 @@ class Renderer:
                     tools=json.loads(tools) if tools else None,
                     chat_template=self.template.for_tools if tools else self.template.text,
                     tokenize=False,
+                    add_generation_prompt=self._asks,
                 )
         except ModelError:
             raise

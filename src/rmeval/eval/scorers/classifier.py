@@ -61,7 +61,7 @@ class ClassifierScorer(Pointwise):
         padding = padding_of(model, tokenizer.pad_token_id)
         if is_decoder(model) and not (held.head and held.head.at_end):
             _note_pad(padding.read_before, tokenizer.eos_token_id, self._audit)
-        self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today, gate)
+        self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today, gate=gate)
         self._rows = embedding_rows(model)
         self._tokenizer = tokenizer
         self._engine = Engine(
