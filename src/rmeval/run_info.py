@@ -47,6 +47,8 @@ class ModelInfo:
     """As given, where it is not the model's own."""
     tokenizer_fingerprint: str | None = None
     """``hub:<commit>`` or ``sha256:<digest>`` of that one's files."""
+    own_code: str | None = None
+    """sha256 of the Python files that came with the model and were run; None where none was."""
     untrained_head: bool = False
     head: str | None = None
     """The family of a reward head that is no classifier's of transformers."""

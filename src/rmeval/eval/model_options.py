@@ -58,6 +58,8 @@ class ModelOptions:
     """Of several outputs: the label of the one that is the score."""
     output_weights: str | None = None
     """Of several outputs: ``NAME=WEIGHT,…``, a sum that is the score."""
+    question: str | None = None
+    """Of ``token-prob:MODEL``: what a user asks after the conversation; None where the chat template asks it."""
     steps: Steps | None = None
     """Of scores that are lists, one number a step: what makes one of them."""
     reference: str | None = None

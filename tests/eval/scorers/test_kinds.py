@@ -181,6 +181,11 @@ def test_the_table_of_kinds() -> None:
         "scores:x.jsonl": "scores",
         "my_module:factory": "module",
         "dpo:org/policy": "dpo",
+        "token-prob:org/name": "token-prob",
+        "internlm2-reward:org/name": "internlm2-reward",
+        "qwen-math-rm:./folder": "qwen-math-rm",
+        "worldpm:org/name": "worldpm",
+        "urm:org/name": "urm",
         "pairrm:org/name": "pairrm",
         "pair-preference:./folder": "pair-preference",
         "steamshp:org/name": "steamshp",
@@ -192,7 +197,8 @@ def test_the_table_of_kinds() -> None:
     }
     assert {name: kind_of(name).name for name in names} == names
     assert [kind.name for kind in KINDS] == [
-        "baseline", "scores", "dpo", "pairrm", "pair-preference", "steamshp", "module", "classifier",
+        "baseline", "scores", "dpo", "token-prob", "internlm2-reward", "qwen-math-rm", "worldpm", "urm", "pairrm",
+        "pair-preference", "steamshp", "module", "classifier",
     ]  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def _model_options(
     output_index: opt.OutputIndex = None,
     output_name: opt.OutputName = None,
     output_weights: opt.OutputWeights = None,
+    question: opt.Question = None,
     steps: opt.StepsOption = None,
     reference: opt.Reference = None,
     log_probs: opt.LogProbsOption = None,

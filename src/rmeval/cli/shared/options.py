@@ -44,9 +44,14 @@ TrustRemoteCode: TypeAlias = Annotated[bool, _option(_MODEL, "Run the model's ow
 AllowPickle: TypeAlias = Annotated[bool, _option(_MODEL, "Load pickled weights, which can run code.", "--allow-pickle")]
 AllowUntrainedHead: TypeAlias = Annotated[bool, _option(_MODEL, "Go on with a random head.", "--allow-untrained-head")]
 OutputIndex: TypeAlias = Annotated[int | None, _option(_MODEL, "Which of several outputs is the score, from 0.")]
-OutputName: TypeAlias = Annotated[str | None, _option(_MODEL, "Which of several outputs is the score, by its label.")]
+OutputName: TypeAlias = Annotated[
+    str | None, _option(_MODEL, "Which of several outputs is the score, by its label; of token-prob:MODEL, the token.")
+]
 OutputWeights: TypeAlias = Annotated[
     str | None, _option(_MODEL, "The score as a sum of outputs, such as helpfulness=1,verbosity=-0.5.")
+]
+Question: TypeAlias = Annotated[
+    str | None, _option(_MODEL, "Of token-prob:MODEL: what is asked after the conversation.", "--question")
 ]
 StepsOption: TypeAlias = Annotated[
     str | None,

@@ -76,11 +76,16 @@ CODES: dict[str, tuple[Severity, str]] = {
         "error",
         "the answer alone is longer than the maximum length, so that it has no probability: the example is invalid",
     ),
+    "too-long": (
+        "error",
+        "the conversation is longer than the maximum length, and the model's own call cannot be given a part of it: "
+        "the example is invalid",
+    ),
     "no-answer": ("error", "nothing of a completion is the assistant's: the example is invalid"),
     "unreadable-turns": (
         "error",
-        "a pairwise model cannot be given such a conversation (turns that do not alternate, answers that differ before "
-        "their last message): the example is invalid",
+        "the model cannot be given such a conversation (turns that do not alternate or answers that differ before "
+        "their last message for a pairwise one, tools for one with a call of its own): the example is invalid",
     ),
     # Model.
     "pad-is-eos": (

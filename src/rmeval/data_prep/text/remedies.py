@@ -33,6 +33,7 @@ REMEDIES: dict[str, str] = {
     "pooled-not-last": "nothing: it is where the model's own forward reads",
     "header-apart": "nothing; a header that ends with a special token has no such answers",
     "answer-cut": "raise --max-length, if the model takes more",
+    "too-long": "raise --max-length, if the model takes more",
     "no-answer": "give the answers the role assistant",
     "unreadable-turns": "leave such rows out, or use a kind of model that reads whole conversations",
     "pad-is-eos": "nothing; a model to be trained should have a pad token of its own",

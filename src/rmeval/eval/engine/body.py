@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+class RowWise(nn.Module):
+    """A head that gives a row the same whatever rows are beside it, and that is no linear layer."""
+
+
 def embedding_rows(model: PreTrainedModel) -> int | None:
     """Return how many token ids a model has embeddings for; None where it has no table of them, as CANINE."""
     try:

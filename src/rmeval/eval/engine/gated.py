@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rmeval.data_prep.text.pooling import Gate
+from rmeval.eval.engine.body import RowWise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["GatedHead", "show_tokens", "states_at"]
 
 
-class GatedHead(nn.Module):
+class GatedHead(RowWise):
     """Rewards of several objectives at one token, their weights at another; the score is the sum of products.
 
     Args:

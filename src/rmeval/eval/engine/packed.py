@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rmeval.eval.engine.body import text_model
+from rmeval.eval.engine.body import RowWise, text_model
 from rmeval.eval.engine.gated import GatedHead, states_at
 from rmeval.eval.engine.kernels import attention
 from rmeval.eval.engine.kernels.compiled import CompiledLayers
@@ -185,7 +185,7 @@ def why_body_not_packable(model: PreTrainedModel) -> str | None:
 def _row_wise(head: object) -> bool:
     """True for a head that gives a row the same whatever rows are beside it."""
     parts = head if isinstance(head, nn.Sequential) else [head]
-    return all(isinstance(part, nn.Linear | nn.ReLU | GatedHead) for part in parts)
+    return all(isinstance(part, nn.Linear | nn.ReLU | RowWise) for part in parts)
 
 
 class _LastRowsOnly(nn.Module):

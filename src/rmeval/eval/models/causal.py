@@ -29,9 +29,10 @@ def load_language_model(
     device: torch.device,
     audit: Audit,
     *,
-    auto: Any = transformers.AutoModelForCausalLM,
+    load: Callable[..., Any] = transformers.AutoModelForCausalLM.from_pretrained,
     endings: tuple[str, ...] = _ENDINGS,
     what: str = "a language model",
+    own_code: bool = False,
     change: Callable[[PreTrainedModel], PreTrainedModel] = lambda model: model,
 ) -> tuple[PreTrainedModel, Precision]:
     """Load a language model in evaluation mode; return it, and what it computes in.
@@ -42,9 +43,10 @@ def load_language_model(
         dtype: What its matrix products compute in; below float32 its weights stay in float32 where they fit.
         device: Where it goes.
         audit: Told of weights that are not used, and of a float32 copy that does not fit.
-        auto: Transformers' class that loads models of its kind.
+        load: ``from_pretrained`` of transformers' class that loads models of its kind, or what does the same.
         endings: What the names of its kind's architectures end with.
         what: What a model of its kind is called.
+        own_code: Python code that comes with it is run.
         change: Makes another model of it, before it computes in low precision.
 
     Raises:
@@ -59,8 +61,8 @@ def load_language_model(
     own = torch.float32 if why_low is None else dtype
     extra = {} if options.attn_implementation is None else {"attn_implementation": options.attn_implementation}
     model: Any
-    model, report = _load(folder, options, own, auto, extra)
-    note_folder(folder, audit)
+    model, report = _load(folder, options, own, load, extra)
+    note_folder(folder, audit, own_code=own_code)
     for each in sorted(report["unexpected_keys"]):
         audit.note("unused-weights", each)
     missing = sorted(report["missing_keys"])
@@ -81,11 +83,15 @@ def load_language_model(
 
 
 def _load(
-    folder: ModelFolder, options: ModelOptions, dtype: torch.dtype, auto: Any, extra: Mapping[str, Any]
+    folder: ModelFolder,
+    options: ModelOptions,
+    dtype: torch.dtype,
+    load: Callable[..., Any],
+    extra: Mapping[str, Any],
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     try:
         with without_adapter(folder) as path, hushed():
-            model, report = auto.from_pretrained(
+            model, report = load(
                 path,
                 dtype=dtype,
                 use_safetensors=None if options.allow_pickle else True,

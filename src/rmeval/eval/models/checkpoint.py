@@ -12,16 +12,21 @@ import torch
 from rmeval.data_prep.text.audit import Audit
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import free_bytes
-from rmeval.eval.models.folder import ModelFolder, needs_own_code
+from rmeval.eval.models.folder import ModelFolder
+from rmeval.eval.models.own_code import needs_own_code
 
 __all__ = ["error_line", "note_folder", "why_no_float32", "without_adapter"]
 
 
-def note_folder(folder: ModelFolder, audit: Audit) -> None:
-    """Tell the audit what of a folder was left aside."""
+def note_folder(folder: ModelFolder, audit: Audit, *, own_code: bool = False) -> None:
+    """Tell the audit what of a folder was left aside; ``own_code`` says that its code was not."""
     if folder.has_adapter_beside:
         audit.note("adapter-beside", str(folder.path))
-    if folder.config.get("auto_map") and (folder.head is not None or not needs_own_code(folder.config)):
+    if (
+        not own_code
+        and folder.config.get("auto_map")
+        and (folder.head is not None or not needs_own_code(folder.config))
+    ):
         audit.note("code-not-run", ", ".join(map(str, folder.config["auto_map"])))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import ModelError
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.models.heads import Head, find_head, stored_tensors
+from rmeval.eval.models.own_code import code_files, needs_own_code, own_calls_of
 from rmeval.eval.models.shipped import SHIPPED, shipped_path
 from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 
@@ -23,7 +24,6 @@ _CODE = ("*.py",)
 _RECORDS = {"training.json", "trainer_state.json"}
 """How a model came about; not what it computes."""
 _BLOCK = 1 << 20
-_CLASSIFIER = "AutoModelForSequenceClassification"
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -65,41 +65,33 @@ def locate(
     trust_remote_code: bool = False,
     journal: Journal | None = None,
     weights: bool = True,
+    own_call: bool = False,
 ) -> ModelFolder:
     """Find a model that ships with rmeval, a folder, or a Hub model to download, and check that it may be loaded.
 
     The folder of a PEFT adapter leads to the model that it adapts. The journal remembers the fingerprints of folders.
-    ``weights`` set to False asks for a configuration only.
+    ``weights`` set to False asks for a configuration only. ``own_call`` says that the model is called as its authors
+    do, by code of its own that may be run.
 
     Raises:
         ModelError: if there is no such folder or Hub model, if it has no weights, only pickled ones, or code of its own
             that was not asked for.
     """
-    path, commit = _resolve(name, revision, allow_pickle, trust_remote_code)
+    path, commit = _resolve(name, revision, _patterns(allow_pickle, trust_remote_code))
     if _is_adapter(path):
         return _locate_adapted(name, path, commit, allow_pickle, trust_remote_code, journal)
     _check_pointers(name, path)
     config = _read_config(name, path)
-    head = find_head(name, config, stored_tensors(path, allow_pickle)) if weights else None
+    head = find_head(name, config, stored_tensors(path, allow_pickle)) if weights and not own_call else None
+    if head is None and not own_call and (families := own_calls_of(config)):
+        how, runs = " or ".join(f"--model {each.name}:{name}" for each in families), ", ".join(code_files(config))
+        raise ModelError(f"{name} scores by code of its own ({runs}); if you trust it: {how} --trust-remote-code")
     if head is None and needs_own_code(config) and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
     if weights:
         _check_weights(name, path, allow_pickle)
     fingerprint = f"hub:{commit}" if commit else _fingerprint(path, journal)
     return ModelFolder(name, path, commit, fingerprint, config, head)
-
-
-def needs_own_code(config: Mapping[str, Any]) -> bool:
-    """Return whether a model is made of code that comes with it, not of transformers' own classes.
-
-    Fine-tunes keep the ``auto_map`` of their base, also where transformers has a classifier of its own for it.
-    """
-    code = config.get("auto_map") or {}
-    if _CLASSIFIER in code:
-        return True
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES
-
-    return bool(code) and config.get("model_type") not in CLASSES
 
 
 def _is_adapter(path: Path) -> bool:
@@ -140,7 +132,7 @@ def locate_tokenizer(name: str) -> tuple[Path, str]:
     Raises:
         ModelError: if there is none.
     """
-    path, commit = _resolve(name, None, allow_pickle=False, trust_remote_code=False)
+    path, commit = _resolve(name, None, _SAFE)
     if commit:
         return path, f"hub:{commit}"
     weights = {file for pattern in ("*.safetensors", *_PICKLE) for file in path.glob(pattern)}
@@ -148,7 +140,20 @@ def locate_tokenizer(name: str) -> tuple[Path, str]:
     return path, _hash([file for file in files if file.name not in _RECORDS])
 
 
-def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_code: bool) -> tuple[Path, str | None]:
+def configuration_of(name: str, revision: str | None) -> dict[str, Any]:
+    """Return the ``config.json`` of a folder or a Hub model, of which nothing else is downloaded.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    return _read_config(name, _resolve(name, revision, ("config.json",))[0])
+
+
+def _patterns(allow_pickle: bool, trust_remote_code: bool) -> Sequence[str]:
+    return (*_SAFE, *(_PICKLE if allow_pickle else ()), *(_CODE if trust_remote_code else ()))
+
+
+def _resolve(name: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str | None]:
     if not name.strip():
         raise ModelError("the model has no name: give a Hub id or a folder")
     shipped = shipped_path(name)
@@ -165,7 +170,6 @@ def _resolve(name: str, revision: str | None, allow_pickle: bool, trust_remote_c
         raise ModelError(f"{name} is a file; a model is a folder or a Hub id")
     if not is_hub_id(name) or name.startswith((".", "/", "~")):
         raise ModelError(f"no such folder: {name} (and it is not a Hub id)")
-    patterns = [*_SAFE, *(_PICKLE if allow_pickle else ()), *(_CODE if trust_remote_code else ())]
     try:
         return snapshot(name, kind="model", revision=revision, allow_patterns=patterns)
     except ModelError as error:

@@ -15,12 +15,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError
 from rmeval.eval.engine.precision import Precision
+from rmeval.run_info import ModelInfo
 
 if TYPE_CHECKING:
     from rmeval.data_prep.text.template import Template
+    from rmeval.eval.models.folder import ModelFolder
     from rmeval.eval.models.heads import Head
 
-__all__ = ["Held", "hold"]
+__all__ = ["Held", "context_of", "describe", "hold"]
 
 _NOT_THE_MODELS = ("_name_or_path", "name_or_path", "transformers_version")
 """Of a configuration: what says nothing of what the model computes."""
@@ -39,6 +41,8 @@ class Held:
     context: str
     """What decides a score beside what the engine knows of: part of the journal's keys."""
     revision: str | None = None
+    own_code: str | None = None
+    """sha256 of the Python files that came with the model and were run; None where none was."""
     untrained: bool = False
     tokenizer_name: str | None = None
     """As given, where it is not the model's own."""
@@ -125,3 +129,44 @@ def _digest(model: PreTrainedModel) -> str:
 def _digest_of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str | None:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     return None if backend is None else f"memory:{hashlib.sha256(backend.to_str().encode()).hexdigest()}"
+
+
+def describe(held: Held) -> ModelInfo:
+    """Return which model, tokenizer and template these are."""
+    return ModelInfo(
+        name=held.name,
+        kind="classifier",
+        fingerprint=held.fingerprint,
+        revision=held.revision,
+        architecture=type(held.model).__name__,
+        parameters=held.model.num_parameters(),
+        device=str(held.model.device),
+        template_hash=held.template.sha256,
+        template_source=held.template.source,
+        tokenizer=held.tokenizer_name,
+        tokenizer_fingerprint=held.tokenizer_fingerprint,
+        own_code=held.own_code,
+        untrained_head=held.untrained,
+        outputs=held.outputs,
+        head=None if held.head is None else held.head.family,
+    )
+
+
+def context_of(
+    folder: ModelFolder,
+    model: PreTrainedModel,
+    untrained: bool = False,
+    outputs: Mapping[str, float] | None = None,
+    head: Head | None = None,
+) -> str:
+    """Return what decides a score beside what the engine knows of: part of the journal's keys."""
+    parts = [folder.fingerprint, model.device.type, getattr(model.config, "_attn_implementation", None), untrained]
+    if outputs:
+        parts.append(f"outputs {dict(outputs)}")
+    if head is not None and head.gate is not None:
+        parts.append(f"gate {head.gate.pattern}")  # Which token it is of is in the tokens.
+    if folder.adapter is not None:
+        import peft
+
+        parts.append(f"peft {peft.__version__}")
+    return "\0".join(map(str, parts))

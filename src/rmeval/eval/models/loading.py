@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,10 +19,11 @@ from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.adapter import adapter_weights, merge_adapter
 from rmeval.eval.models.checkpoint import error_line, note_folder, why_no_float32, without_adapter
-from rmeval.eval.models.folder import ModelFolder, locate_tokenizer, needs_own_code
+from rmeval.eval.models.folder import ModelFolder, locate_tokenizer
 from rmeval.eval.models.heads import PICKLED_HEAD, Head, Tensors, found_beside, put_head, stored_tensors
 from rmeval.eval.models.hushed import hushed
 from rmeval.eval.models.outputs import head_of, labels, outputs_of, read_only
+from rmeval.eval.models.own_code import load_own, needs_own_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -71,16 +73,18 @@ def load_model(
     why_low = None if dtype == torch.float32 else why_no_float32(folder, options, dtype, device)
     own = torch.float32 if why_low is None else dtype
     extra: dict[str, Any] = _shape(folder, head)
+    load: Callable[..., Any] = _CLASSIFIER.from_pretrained
+    if head is None and runs_own_code(folder, options):
+        load = partial(load_own, auto=_CLASSIFIER.__name__, labels=extra.pop("num_labels"))
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
     torch.manual_seed(0)  # An untrained head is at least the same one each time.
     try:
         with without_adapter(folder) as path, hushed():
-            model, report = _CLASSIFIER.from_pretrained(
+            model, report = load(
                 path,
                 dtype=own,
                 use_safetensors=None if options.allow_pickle else True,
-                trust_remote_code=options.trust_remote_code and head is None and needs_own_code(folder.config),
                 local_files_only=True,
                 output_loading_info=True,
                 **extra,
@@ -112,6 +116,11 @@ def load_model(
     return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
 
 
+def runs_own_code(folder: ModelFolder, options: ModelOptions) -> bool:
+    """Return whether a classifier is made of code that comes with it, which may be run."""
+    return options.trust_remote_code and folder.head is None and needs_own_code(folder.config)
+
+
 def _shape(folder: ModelFolder, head: Head | None) -> dict[str, Any]:
     """Return what transformers is told of the model's shape."""
     if head is not None and head.body is not None:
@@ -125,15 +134,42 @@ def _shape(folder: ModelFolder, head: Head | None) -> dict[str, Any]:
     return {"config": config}
 
 
-def skeleton(name: str, config: Any) -> PreTrainedModel:
+def described(folder: ModelFolder, options: ModelOptions) -> PreTrainedModel:
+    """Build the classifier that ``load_model`` fills, on no device at all: it has layers, and no weights.
+
+    Raises:
+        ModelError: as ``load_model``, where that needs no weights; or if transformers has no classifier for it.
+        UsageError: if an output was chosen that it has not.
+    """
+    head = head_of(folder, options)
+    if folder.adapter is None and head is None:
+        _check_head(folder, options, stored_tensors(folder.path, options.allow_pickle))
+    outputs_of(folder, options)
+    shape, own_code = _shape(folder, head), head is None and runs_own_code(folder, options)
+    config: Any = shape.get("config")
+    if config is None:
+        try:
+            config = transformers.AutoConfig.from_pretrained(
+                folder.path, num_labels=shape["num_labels"], trust_remote_code=own_code, local_files_only=True
+            )
+        except Exception as error:  # As above.
+            raise ModelError(f"cannot read the configuration of {folder.name}: {error_line(error)}") from None
+    if head is not None and (head.at_end or head.pad is not None):  # Where it reads, as ``put_head`` has it.
+        config.pad_token_id = config.get_text_config().pad_token_id = None if head.at_end else head.pad
+    return skeleton(folder.name, config, own_code=own_code)
+
+
+def skeleton(name: str, config: Any, *, own_code: bool = False) -> PreTrainedModel:
     """Build a classifier of its configuration, on no device at all: it has layers, and no weights.
+
+    ``own_code`` says that Python code which comes with the configuration may be run.
 
     Raises:
         ModelError: if transformers has none for it.
     """
     try:
         with torch.device("meta"):
-            model: PreTrainedModel = _CLASSIFIER.from_config(config)
+            model: PreTrainedModel = _CLASSIFIER.from_config(config, trust_remote_code=own_code)
     except Exception as error:  # Whatever a configuration can be wrong in.
         raise ModelError(f"cannot build {name} from its configuration: {error_line(error)}") from None
     return model

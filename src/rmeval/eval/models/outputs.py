@@ -18,7 +18,7 @@ from rmeval.eval.models.heads import Head, stored_tensors, vocabulary_head
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["head_of", "labels", "output_names", "outputs_of", "read_only"]
+__all__ = ["head_of", "labels", "output_names", "outputs_of", "read_only", "weights_of"]
 
 _SHOWN = 30
 """Labels that a message names."""
@@ -63,9 +63,13 @@ def _choose(name: str, labels: tuple[str, ...], options: ModelOptions) -> dict[i
     return {0: 1.0}
 
 
-def _weighted(name: str, labels: tuple[str, ...], text: str) -> dict[int, float]:
-    """Read ``NAME=W,…``."""
-    found: dict[int, float] = {}
+def weights_of(text: str, example: str) -> list[tuple[str, float]]:
+    """Read ``NAME=W,…``; names keep their spaces.
+
+    Raises:
+        UsageError: if it is not of this form, or all weights are 0.
+    """
+    found = []
     for part in text.split(","):
         label, _, number = part.rpartition("=")
         try:
@@ -73,13 +77,21 @@ def _weighted(name: str, labels: tuple[str, ...], text: str) -> dict[int, float]
         except ValueError:
             weight = math.nan
         if not label or not math.isfinite(weight):
-            raise UsageError(f"--output-weights takes NAME=NUMBER,…, such as {labels[-1]}=1, not {text!r}")
+            raise UsageError(f"--output-weights takes NAME=NUMBER,…, such as {example}=1, not {text!r}")
+        found.append((label, weight))
+    if not any(weight for _, weight in found):
+        raise UsageError(f"--output-weights {text}: all weights are 0, so that every score would be")
+    return found
+
+
+def _weighted(name: str, labels: tuple[str, ...], text: str) -> dict[int, float]:
+    """Return the outputs that ``--output-weights`` names, and their weights."""
+    found: dict[int, float] = {}
+    for label, weight in weights_of(text, labels[-1]):
         place = _place(name, labels, label.strip(), "--output-weights")
         if place in found:
             raise UsageError(f"--output-weights: {label.strip()} stands there twice")
         found[place] = weight
-    if not any(found.values()):
-        raise UsageError(f"--output-weights {text}: all weights are 0, so that every score would be")
     return dict(sorted(found.items()))
 
 

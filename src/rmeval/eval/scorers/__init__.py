@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rmeval.eval.model_options import ModelOptions
+from rmeval.eval.models.own_code import OWN_CALLS
 from rmeval.eval.scorers.base import Scorer
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Kind:
     """Loads the model of that name; the others are its options, ``--seed``, and where an engine keeps scores."""
     options: frozenset[str] = frozenset()
     """The names of the ``ModelOptions`` that it has: what a run records."""
+    command: str = ""
+    """What is typed behind the name of a suite's command, for an example."""
     brings: Callable[[str], str | None] = lambda name: None
     """The data set that a model of that name brings along, where a suite of any data set is given none."""
 
@@ -64,6 +68,18 @@ def _dpo(name: str, options: ModelOptions, seed: int, journal: Journal | None) -
     return DpoScorer(name, options, journal)
 
 
+def _token_prob(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
+    from rmeval.eval.scorers.token_prob import TokenProbScorer  # Imports torch.
+
+    return TokenProbScorer(name, options, journal)
+
+
+def _own_call(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
+    from rmeval.eval.scorers.remote import RemoteScorer  # Imports torch.
+
+    return RemoteScorer(OWN_CALLS[name.partition(":")[0]], name, options, journal)
+
+
 def _pairrm(name: str, options: ModelOptions, seed: int, journal: Journal | None) -> Scorer:
     from rmeval.eval.scorers.pairwise.base import PairwiseScorer  # Imports torch, as those below.
     from rmeval.eval.scorers.pairwise.pairrm import PAIRRM
@@ -91,10 +107,16 @@ def _is_module(name: str) -> bool:
     return is_factory(name)
 
 
-_DPO_ONLY = {"reference", "log_probs", "sequential"}
+def _is_called(prefix: str, name: str) -> bool:
+    return name.startswith(prefix)
+
+
+_DPO = {"reference", "log_probs", "sequential"}
+_OUTPUTS = {"output_index", "output_name", "output_weights"}
 _OWN_CODE = {"trust_remote_code", "allow_untrained_head"}
-_ALL = frozenset(field.name for field in fields(ModelOptions))
-_PAIRWISE = _ALL - {"steps", "template_date", "refine"} - _DPO_ONLY - _OWN_CODE
+_LOCAL = frozenset(field.name for field in fields(ModelOptions)) - {"steps", "question"} - _DPO - _OUTPUTS - _OWN_CODE
+"""Options of all kinds whose models are on this machine."""
+_PAIRWISE = _LOCAL - {"template_date", "refine"}
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -103,6 +125,7 @@ KINDS: tuple[Kind, ...] = (
         "a reference line, which reads nothing: what a number must be held against",
         lambda name: name.startswith("baseline:"),
         _baseline,
+        command="--model baseline:longest",
     ),
     Kind(
         "scores",
@@ -111,6 +134,7 @@ KINDS: tuple[Kind, ...] = (
         lambda name: name.startswith("scores:"),
         _scores,
         frozenset({"steps"}),
+        command="--model scores:published.jsonl",
         brings=lambda name: name.removeprefix("scores:"),
     ),
     Kind(
@@ -119,7 +143,29 @@ KINDS: tuple[Kind, ...] = (
         "how much likelier a policy finds an answer than --reference MODEL does, or than none (beta moves no order)",
         lambda name: name.startswith("dpo:"),
         _dpo,
-        _ALL - {"steps"} - _OWN_CODE,
+        _LOCAL | _DPO,
+        command="--model dpo:my/policy --reference my/sft-model",
+    ),
+    Kind(
+        "token-prob",
+        "token-prob:MODEL",
+        "how likely a language model answers a --question about the conversation with a token, such as Yes",
+        lambda name: name.startswith("token-prob:"),
+        _token_prob,
+        _LOCAL | _OUTPUTS | {"question"},
+        command='--model token-prob:MODEL --question "Is the answer good?" --output-weights Yes=1,No=-1',
+    ),
+    *(
+        Kind(
+            family.name,
+            f"{family.name}:MODEL",
+            f"{family.title}: scores by Python code that comes with the model, with --trust-remote-code",
+            partial(_is_called, f"{family.name}:"),
+            _own_call,
+            _LOCAL - {"compile"} | {"trust_remote_code"},
+            command=f"--model {family.name}:{family.example} --trust-remote-code",
+        )
+        for family in OWN_CALLS.values()
     ),
     Kind(
         "pairrm",
@@ -128,6 +174,7 @@ KINDS: tuple[Kind, ...] = (
         lambda name: name.startswith("pairrm:"),
         _pairrm,
         _PAIRWISE - {"max_length", "chat_template"},
+        command="--model pairrm:llm-blender/PairRM-hf",
     ),
     Kind(
         "pair-preference",
@@ -136,6 +183,7 @@ KINDS: tuple[Kind, ...] = (
         lambda name: name.startswith("pair-preference:"),
         _preference,
         _PAIRWISE,
+        command="--model pair-preference:RLHFlow/pair-preference-model-LLaMA3-8B",
     ),
     Kind(
         "steamshp",
@@ -144,6 +192,7 @@ KINDS: tuple[Kind, ...] = (
         lambda name: name.startswith("steamshp:"),
         _steamshp,
         _PAIRWISE - {"chat_template"},
+        command="--model steamshp:stanfordnlp/SteamSHP-flan-t5-large",
     ),
     Kind(
         "module",
@@ -152,6 +201,7 @@ KINDS: tuple[Kind, ...] = (
         _is_module,
         _module,
         frozenset({"trust_remote_code", "cache"}),
+        command="--model my_module:make --trust-remote-code",
     ),
     Kind(
         "classifier",
@@ -159,7 +209,8 @@ KINDS: tuple[Kind, ...] = (
         "a sequence classifier: one output of it, or a sum of several; or a model with a head of `rmeval list heads`",
         lambda name: True,
         _classifier,
-        _ALL - {"steps"} - _DPO_ONLY,
+        _LOCAL | _OUTPUTS | _OWN_CODE,
+        command="--model Skywork/Skywork-Reward-V2-Qwen3-0.6B",
     ),
 )
 """The first that claims a name has it."""

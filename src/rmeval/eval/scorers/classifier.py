@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,11 @@ from rmeval.eval.engine.packed import Values
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import pick_device, pick_dtype
-from rmeval.eval.models.folder import ModelFolder, locate, locate_tokenizer
-from rmeval.eval.models.heads import Head
-from rmeval.eval.models.held import Held
-from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, template_day
+from rmeval.eval.models.folder import locate, locate_tokenizer
+from rmeval.eval.models.held import Held, context_of, describe
+from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, runs_own_code, template_day
 from rmeval.eval.models.outputs import head_of, output_names
+from rmeval.eval.models.own_code import code_digest
 from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.encoded import encode, see_that_they_fit, why_all_lost
@@ -32,11 +33,11 @@ from rmeval.run_info import Accounting, ModelInfo
 from rmeval.types import Conversation, Finding, Item, Progress, Score
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    pass
 
 
 class ClassifierScorer(Pointwise):
-    """Scores conversations with a sequence classifier.
+    """Scores conversations with a sequence classifier; other kinds that score one conversation at a time build on it.
 
     Args:
         source: A folder, a Hub id, ``quickstart``, or a model in memory, which is taken as it is.
@@ -48,39 +49,27 @@ class ClassifierScorer(Pointwise):
         UsageError: if an option has a value that does not exist.
     """
 
+    kind = "classifier"
+
     def __init__(self, source: str | Held, options: ModelOptions, journal: Journal | None = None) -> None:
         today = template_day(options)
         self._audit = Audit()
-        held = _load(source, options, journal, self._audit) if isinstance(source, str) else source
+        held = self._load(source, options, journal) if isinstance(source, str) else source
         self._given = source if isinstance(source, Held) else None
         if self._given is not None and _name(held.precision.own) != "float32":
             self._audit.note("no-float32-copy", f"the model in memory is in {_name(held.precision.own)}")
-        model, precision, tokenizer, template = held.model, held.precision, held.tokenizer, held.template
-        own, gate = (held.head.max_length, held.head.gate) if held.head else (None, None)
+        model, tokenizer = held.model, held.tokenizer
+        own = held.head.max_length if held.head else None
         max_length = usable_length(position_limit(model), tokenizer.model_max_length, options.max_length, own=own)
-        padding = padding_of(model, tokenizer.pad_token_id)
-        if is_decoder(model) and not (held.head and held.head.at_end):
-            _note_pad(padding.read_before, tokenizer.eos_token_id, self._audit)
-        self.encoder = Encoder(tokenizer, template, max_length, padding.read_before, today, gate=gate)
+        self.encoder = self._encoder_of(held, max_length, today)
         self._rows = embedding_rows(model)
         self._tokenizer = tokenizer
-        self._engine = Engine(
-            model,
-            precision,
-            pad_token_id=padding.fills,
-            batch_size=options.batch_size,
-            journal=journal,
-            context=held.context,
-            audit=self._audit,
-            # Whoever asks for an attention gets the model's own forward with it.
-            fast=options.attn_implementation is None,
-            compile=options.compile,
-        )
-        self._precision = precision
+        self._engine = self._engine_of(held, options, journal)
+        self._precision = held.precision
         self.own_attention: str | None = getattr(model.config, "_attn_implementation", None)
         """Transformers' name of the attention that the model's own forward uses."""
         self._today = today
-        self._info = replace(_describe(held), max_length=max_length)
+        self._info = replace(describe(held), kind=self.kind, max_length=max_length)
         self.lost: str | None = None
         """Why nothing of the last ``score`` is a score of what was asked; None where some is."""
         self.accounting: Accounting | None = None
@@ -95,6 +84,33 @@ class ClassifierScorer(Pointwise):
         self._noticed = Audit()
         """What loading noticed."""
         self._noticed.merge(self._audit)
+
+    def _load(self, name: str, options: ModelOptions, journal: Journal | None) -> Held:
+        """Load the model of that name; as ``__init__``."""
+        return _load(name, options, journal, self._audit)
+
+    def _encoder_of(self, held: Held, max_length: int, today: date) -> Encoder:
+        """Return what makes tokens of conversations for a model."""
+        padding = padding_of(held.model, held.tokenizer.pad_token_id)
+        if is_decoder(held.model) and not (held.head and held.head.at_end):
+            _note_pad(padding.read_before, held.tokenizer.eos_token_id, self._audit)
+        gate = held.head.gate if held.head else None
+        return Encoder(held.tokenizer, held.template, max_length, padding.read_before, today, gate=gate)
+
+    def _engine_of(self, held: Held, options: ModelOptions, journal: Journal | None) -> Engine:
+        """Return what runs a model."""
+        return Engine(
+            held.model,
+            held.precision,
+            pad_token_id=padding_of(held.model, held.tokenizer.pad_token_id).fills,
+            batch_size=options.batch_size,
+            journal=journal,
+            context=held.context,
+            audit=self._audit,
+            # Whoever asks for an attention gets the model's own forward with it.
+            fast=options.attn_implementation is None,
+            compile=options.compile,
+        )
 
     @property
     def info(self) -> ModelInfo:
@@ -237,33 +253,14 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
         precision,
         name=folder.name,
         fingerprint=folder.fingerprint,
-        context=_context(folder, model, untrained, outputs, head),
+        context=context_of(folder, model, untrained, outputs, head),
         outputs=outputs,
         head=head,
         revision=folder.revision,
+        own_code=code_digest(folder.path) if runs_own_code(folder, options) else None,
         untrained=untrained,
         tokenizer_name=options.tokenizer,
         tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
-    )
-
-
-def _describe(held: Held) -> ModelInfo:
-    """Return which model, tokenizer and template these are."""
-    return ModelInfo(
-        name=held.name,
-        kind="classifier",
-        fingerprint=held.fingerprint,
-        revision=held.revision,
-        architecture=type(held.model).__name__,
-        parameters=held.model.num_parameters(),
-        device=str(held.model.device),
-        template_hash=held.template.sha256,
-        template_source=held.template.source,
-        tokenizer=held.tokenizer_name,
-        tokenizer_fingerprint=held.tokenizer_fingerprint,
-        untrained_head=held.untrained,
-        outputs=held.outputs,
-        head=None if held.head is None else held.head.family,
     )
 
 
@@ -273,22 +270,6 @@ def _note_pad(pad: int | None, eos: int | None, audit: Audit) -> None:
         audit.note("no-pad-token")
     elif pad == eos:
         audit.note("pad-is-eos")
-
-
-def _context(
-    folder: ModelFolder, model: PreTrainedModel, untrained: bool, outputs: Mapping[str, float], head: Head | None
-) -> str:
-    """Return what decides a score beside what the engine knows of: part of the journal's keys."""
-    parts = [folder.fingerprint, model.device.type, getattr(model.config, "_attn_implementation", None), untrained]
-    if outputs:
-        parts.append(f"outputs {dict(outputs)}")
-    if head is not None and head.gate is not None:
-        parts.append(f"gate {head.gate.pattern}")  # Which token it is of is in the tokens.
-    if folder.adapter is not None:
-        import peft
-
-        parts.append(f"peft {peft.__version__}")
-    return "\0".join(map(str, parts))
 
 
 def _name(dtype: object) -> str:

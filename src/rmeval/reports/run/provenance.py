@@ -63,6 +63,7 @@ def provenance(info: RunInfo, path: Path | None) -> list[FactGroup]:
                 "fingerprint": model.fingerprint,
                 "revision": model.revision,
                 "architecture": model.architecture,
+                "sha256 of its Python code, which ran": model.own_code,
                 "weights": None if model.parameters is None else count(model.parameters),
                 "dtype": model.dtype,
                 "between the layers": model.residual_dtype,

@@ -115,7 +115,7 @@ def _load(loading: Loading) -> Loaded:
         loading.dtype,
         loading.device,
         loading.audit,
-        auto=PairRM,
+        load=PairRM.from_pretrained,
         endings=("PairRM",),
         what="a PairRM",
     )

@@ -77,7 +77,7 @@ def _load(loading: Loading) -> Loaded:
         loading.dtype,
         loading.device,
         loading.audit,
-        auto=SteamSHP,
+        load=SteamSHP.from_pretrained,
         endings=("ForConditionalGeneration",),
         what="a T5 that writes",
     )
