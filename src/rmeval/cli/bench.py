@@ -69,8 +69,7 @@ def register(app: typer.Typer) -> None:
 @with_model_options(
     after="random_weights",
     without=(
-        "dtype", "batch_size", "max_length", "attn_implementation", "compile", "refine", "cache", "output_index",
-        "output_name", "output_weights", "steps",
+        "dtype", "batch_size", "max_length", "attn_implementation", "compile", "refine", "cache", "steps",
     ),
 )  # fmt: skip
 def command(

@@ -79,7 +79,7 @@ def find_config(model: str, revision: str | None) -> Path:
 
 
 def load_config(sweep: Sweep, path: Path) -> Any:
-    """Read the configuration of a classifier with one output.
+    """Read the configuration of a classifier with one output, whose weights will be random.
 
     Raises:
         ModelError: if transformers cannot read it.
@@ -93,7 +93,7 @@ def load_config(sweep: Sweep, path: Path) -> Any:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"cannot read the configuration of {sweep.model}: {reason}") from None
     text = config.get_text_config()
-    if sweep.random and text.pad_token_id is None:
+    if text.pad_token_id is None:
         text.pad_token_id = config.pad_token_id = 0  # Else its own forward takes one row at a time.
     return config
 

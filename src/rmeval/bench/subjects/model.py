@@ -25,7 +25,7 @@ from rmeval.eval.engine.execute import out_of_memory
 from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.models.folder import ModelFolder, locate
-from rmeval.eval.models.loading import load_model, load_tokenizer, skeleton, template_day
+from rmeval.eval.models.loading import described, load_model, load_tokenizer, skeleton, template_day
 from rmeval.eval.models.padding import padding_of
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.pairs import PAIRS
@@ -98,7 +98,8 @@ class ModelSubjects:
         self._sweep, self._device = sweep, device
         self._folder: ModelFolder | None = None
         if sweep.random:
-            path = find_config(sweep.model, sweep.options.revision)
+            self._path = find_config(sweep.model, sweep.options.revision)
+            self._skeleton = skeleton(sweep.model, load_config(sweep, self._path))
         else:
             options = sweep.options
             self._folder = locate(
@@ -107,10 +108,9 @@ class ModelSubjects:
                 allow_pickle=options.allow_pickle,
                 trust_remote_code=options.trust_remote_code,
             )
-            path = self._folder.path
-        self._path = path
-        self._config = load_config(sweep, path)
-        self._skeleton = skeleton(sweep.model, self._config)
+            self._path = self._folder.path
+            self._skeleton = described(self._folder, options)
+        self._config = self._skeleton.config
         self._shape = shape_of(self._skeleton)
         self._tokenizer_pad: int | None = None
         self._avoid = markers(self._config)
@@ -241,10 +241,12 @@ class LoadedModel:
 
     def _one_pass(self, rows: Sequence[RequestRow]) -> bool:
         """True for a request; a sample for the fidelity may be longer, and take as many passes as it needs."""
-        return len(rows) <= self._batch_size and self._engine.path != "plain-single"
+        return len(rows) <= self._batch_size
 
-    @staticmethod
-    def _in_one_pass(done: int, total: int) -> None:
-        """Stop where the engine has halved a request for want of memory: that is not the batch that was asked for."""
-        if done < total:
+    def _in_one_pass(self, done: int, total: int) -> None:
+        """Stop where the engine has halved a request for want of memory: that is not the batch that was asked for.
+
+        A model that the engine takes one at a time, which its first request may show, has as many passes as rows.
+        """
+        if done < total and self._engine.path != "plain-single":
             raise DoesNotFitError("the request does not fit into memory in one pass")
