@@ -42,7 +42,10 @@ def _suites() -> list[tuple[str, str]]:
 def _kinds() -> list[tuple[str, str]]:
     from rmeval.eval.scorers import KINDS
 
-    return [(kind.name, f"--model {kind.form}: {kind.description}") for kind in KINDS]
+    return [
+        (kind.name, f"--model {kind.form}: {kind.description}; e.g. rmeval rewardbench {kind.command}")
+        for kind in KINDS
+    ]
 
 
 def _heads() -> list[tuple[str, str]]:
