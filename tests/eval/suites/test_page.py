@@ -13,7 +13,7 @@ FOLDER = REPOSITORY / "docs" / "suites"
 
 def test_the_pages_are_made_of_the_suites() -> None:
     written = {path.name: path.read_text() for path in FOLDER.iterdir()}
-    assert written == pages(), "write them again: python -m rmeval.eval.suites.page docs/suites"
+    assert written == pages(), "write them again: python -m rmeval.eval.suites.page docs"
 
 
 def test_every_benchmark_has_one() -> None:

@@ -63,6 +63,8 @@ class Option:
     """The subsets of these rows; they are not part of the known whole."""
     read: Callable[[], tuple[list[Example], list[Finding], str]]
     """Returns the examples, what was noticed, and the commit of their rows."""
+    dataset: str = ""
+    """Where these rows are on the Hub."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The page of each suite in the docs, made of what the suite itself says.
+"""The page of each suite in the docs, made of what the suite itself says; and the table of what data they need.
 
-``python -m rmeval.eval.suites.page docs/suites`` writes them.
+``python -m rmeval.eval.suites.page docs`` writes them: the folder ``suites``, and a part of ``air-gapped.md``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from pathlib import Path
 
 from rmeval.eval.suites import SUITES, About, Suite
 
-__all__ = ["index", "page", "pages"]
+__all__ = ["BEGIN", "END", "data_table", "index", "page", "pages"]
+
+BEGIN, END = "<!-- data: python -m rmeval.eval.suites.page docs -->", "<!-- end of data -->"
 
 _MANY = 40
 """More subsets than this are not listed one by one."""
@@ -26,7 +28,7 @@ def pages() -> dict[str, str]:
 def index(suites: Iterable[Suite]) -> str:
     """Return the page that lists suites."""
     rows = [f"| [{suite.title}]({suite.name}.md) | `rmeval {suite.name}` | {suite.description} |" for suite in suites]
-    head = "Each page is made of what its suite says (`python -m rmeval.eval.suites.page docs/suites`)."
+    head = "Each page is made of what its suite says (`python -m rmeval.eval.suites.page docs`)."
     return "\n".join(
         ["# The benchmarks", "", head, "", "| benchmark | command | what it is |", "| --- | --- | --- |", *rows, ""]
     )
@@ -55,6 +57,36 @@ def page(suite: Suite) -> str:
     return "\n".join(lines)
 
 
+def data_table() -> str:
+    """Return, as a Markdown table, what data each suite reads, of which split and revision."""
+    rows = []
+    for suite in SUITES.values():
+        for dataset, split, revision in _on_the_hub(suite):
+            rows.append((suite.name, f"`{dataset}`", split or "all", f"`{revision}`" if revision else "not pinned"))
+        for name, option in suite.options.items():
+            rows.append((f"{suite.name} --{name}", f"`{option.dataset}`", ", ".join(option.subsets), "not pinned"))
+        if suite.packaged is not None:
+            rows.append((suite.name, "nothing: it ships with rmeval", "", ""))
+        elif not suite.dataset and not suite.parts:
+            rows.append((suite.name, _elsewhere(suite), "", ""))
+    lines = [f"| `{name}` | {' | '.join(rest)} |" for name, *rest in rows]
+    return "\n".join(["| command | data set on the Hub | splits | revision |", "| --- | --- | --- | --- |", *lines])
+
+
+def _elsewhere(suite: Suite) -> str:
+    """Say where the rows of a suite are that is not on the Hub."""
+    if suite.about is None:
+        return "your own, with `--dataset`"
+    address = suite.about.source.split()[0].rstrip(",:;")
+    return f"not on the Hub: {address} with `--dataset` ([which file](suites/{suite.name}.md#where-it-is-from))"
+
+
+def _on_the_hub(suite: Suite) -> list[tuple[str, str | None, str | None]]:
+    """Return data set, split and revision of a suite's rows; several, where they are several data sets."""
+    own = [(suite.dataset, suite.split, suite.revision)] if suite.dataset and suite.packaged is None else []
+    return own + [(each.dataset, each.split, each.revision) for each in suite.parts.values()]
+
+
 def _list(points: tuple[str, ...], none: str) -> list[str]:
     return [f"- {point}" for point in points] or [none]
 
@@ -80,8 +112,7 @@ def _contents(suite: Suite) -> list[str]:
 
 
 def _facts(suite: Suite, about: About) -> list[str]:
-    hub = [(suite.dataset, suite.split, suite.revision)] if suite.dataset else []
-    hub += [(each.dataset, each.split, each.revision) for each in suite.parts.values()]
+    hub = _on_the_hub(suite)
     where = [
         ", ".join([f"`{dataset}`", *([f"split {split}"] if split else []), f"commit {revision or 'not fixed'}"])
         for dataset, split, revision in hub
@@ -98,10 +129,12 @@ def _facts(suite: Suite, about: About) -> list[str]:
     ]
 
 
-def _write(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _write(docs: Path) -> None:
     for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (docs / "suites" / name).write_text(text, encoding="utf-8")
+    path = docs / "air-gapped.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n{data_table()}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

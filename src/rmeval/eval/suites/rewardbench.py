@@ -105,5 +105,5 @@ REWARDBENCH = Suite(
         ),
         unverified=("the licence, here from memory",),
     ),
-    options={"include-prior-sets": Option(f"Score {PRIOR_SETS} too.", _PRIOR_SUBSETS, _prior_sets)},
+    options={"include-prior-sets": Option(f"Score {PRIOR_SETS} too.", _PRIOR_SUBSETS, _prior_sets, PRIOR_SETS)},
 )
