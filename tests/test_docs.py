@@ -43,3 +43,8 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_page_is_in_the_table_of_the_readme() -> None:
+    listed = set(re.findall(r"\]\((docs/[^)#]+)", (REPOSITORY / "README.md").read_text().partition("## Pages")[2]))
+    assert listed == {f"docs/{page.name}" for page in DOCS.glob("*.md")} | {"docs/suites/README.md"}
