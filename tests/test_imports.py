@@ -143,7 +143,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "eval": (
         "model_options", "environment", "suites", "numbers", "journal", "engine.plan", "engine.kernels", "engine",
-        "models", "scorers", "refine", "gate", "scoring", "selftest", "runner", "evaluate", "field",
+        "models", "scorers", "refine", "gate", "scoring", "selftest", "runner", "evaluate", "field_folder", "field",
     ),
     "bench": (
         "shape", "plan", "storage", "subjects", "measure", "folder", "cells", "timed", "session", "run", "compare",

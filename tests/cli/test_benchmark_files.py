@@ -19,7 +19,7 @@ import pytest
 from rmeval.cli import main
 
 Row = dict[str, object]
-Files = Mapping[str, Sequence[Row]]
+Files = Mapping[str, Sequence[Mapping[str, object]]]
 SHORT, LONG = "No.", "Yes, and here is why."
 TURN = [{"role": "user", "content": "Is it so?", "language": "English"}]
 JUDGE = (

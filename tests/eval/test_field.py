@@ -20,6 +20,7 @@ from rmeval.eval import field as module
 from rmeval.eval.field import FIELD, Field, SuiteRun, evaluate_field
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.eval.suites import Suite
+from rmeval.eval.suites import data as data_module
 from rmeval.eval.suites.data import DataOptions, Dataset
 from rmeval.run_info import Estimate
 from rmeval.types import Conversation
@@ -87,7 +88,7 @@ def test_nothing_of_a_suite_is_in_memory_when_the_next_one_is_read(
     tiny_model: Path, data: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: bool
 ) -> None:
     """Neither its run with the tables nor its examples with the texts: else the field needs the sum of its suites."""
-    kinds, load, left = {RunRecord, Dataset, Example, Conversation}, module.load_dataset, []
+    kinds, load, left = {RunRecord, Dataset, Example, Conversation}, data_module.load_dataset, []
 
     def counted(suite: Suite, options: DataOptions) -> Dataset:
         gc.collect()

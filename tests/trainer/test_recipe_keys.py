@@ -73,7 +73,7 @@ def test_bounds_are_those_that_are_held(key: Key) -> None:
 
 def test_reasons_that_name_a_number_of_somebody_else_name_the_right_one() -> None:
     trl = {field.name: field.default for field in fields(RewardConfig)}
-    peft = {field.name: field.default for field in fields(LoraConfig)}
+    peft = LoraConfig()
     mistral, lora = load_recipe("rm-mistral-7b"), load_recipe("rm-mistral-7b-lora")
     checked = 0
     for key in KEYS.values():
@@ -84,7 +84,7 @@ def test_reasons_that_name_a_number_of_somebody_else_name_the_right_one() -> Non
             assert Recipe.model_fields[key.name].default == getattr(mistral, key.name), key.name
             checked += 1
     assert checked >= 15
-    assert (Lora().r, Lora().lora_alpha, lora.lora and lora.lora.r) == (2 * peft["r"], 2 * Lora().r, 64)
+    assert (Lora().r, Lora().lora_alpha, lora.lora and lora.lora.r) == (2 * peft.r, 2 * Lora().r, 64)
     assert (trl["save_steps"], mistral.global_batch_size, mistral.weight_decay) == (500, 512, 0.001)
     assert (mistral.learning_rate, lora.learning_rate) == (5e-6, 1e-4)
     assert load_recipe("smollm2-ultrafeedback").learning_rate == 5e-5

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rmeval import records
-from rmeval.errors import DataError, RmevalError, RunError, UsageError
+from rmeval.errors import DataError, RmevalError, UsageError
 from rmeval.eval.environment import own_version
+from rmeval.eval.field_folder import PAGE, SCORES, SUMMARY, held_folder
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.numbers.views.best_of_n import BestOfN, best_of_n
 from rmeval.eval.numbers.views.grids import whole_rows
@@ -28,7 +28,7 @@ from rmeval.eval.scorers.kept import opened
 from rmeval.eval.suites import SUITES, Suite, get_suite, suite_of
 from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.suites.draw import check_limits
-from rmeval.files import OutputFolder, output_folder, write_text
+from rmeval.files import write_text
 from rmeval.records import RunRecord
 from rmeval.run_info import RunInfo
 from rmeval.types import Progress
@@ -36,12 +36,10 @@ from rmeval.types import Progress
 if TYPE_CHECKING:
     from rmeval.eval.journal.journal import Journal
 
-__all__ = ["FIELD", "PAGE", "Field", "SuiteRun", "evaluate_field"]
+__all__ = ["FIELD", "PAGE", "SUMMARY", "Field", "SuiteRun", "evaluate_field"]
 
 FIELD = ("rewardbench", "rewardbench2", "rm-bench", "judgebench", "rmb", "ppe-preference", "ppe-correctness")
 """What reward-model papers of 2026 report in one table."""
-SUMMARY, PAGE, _REPORT = "field.json", "index.html", "report.html"
-_ASKED, _SCORES = ".field/asked.json", ".field/scores.sqlite"
 _STEPS = 1000
 """A suite's share of the progress: suites count alike, since the size of the next one is not known yet."""
 
@@ -138,11 +136,11 @@ def evaluate_field(
         rows = DataOptions((datasets or {}).get(suite.name), limit=limit, limit_per_subset=limit_per_subset, seed=seed)
         report = _part(progress, number, len(chosen))
         jobs.append(Evaluation(model, suite, rows, None, options, keep_text, seed, tuple(command), report))
-    with _held(path, asked, overwrite=overwrite) as goes_on, opened(model, options, path / _SCORES) as journal:
+    with held_folder(path, asked, overwrite=overwrite) as goes_on, opened(model, options, path / SCORES) as journal:
         entries = _run(model, jobs, path, journal, note, goes_on=goes_on)
         found = Field(model, tuple(entries), path)
         write_text(path / SUMMARY, json.dumps(_summary(found, asked), indent=2, ensure_ascii=False) + "\n")
-    shutil.rmtree((path / _ASKED).parent, ignore_errors=True)  # Done, and the journal in it is closed.
+    shutil.rmtree((path / SCORES).parent, ignore_errors=True)  # Done, and the journal in it is closed.
     return found
 
 
@@ -228,57 +226,6 @@ def _shown(run: RunRecord, folder: Path) -> SuiteRun:
     suite, scored = suite_of(run.info), records.scored_examples(run)
     curve = best_of_n(suite, run.info.weights, whole_rows(run, scored))
     return SuiteRun(run.info.suite, folder, run.info, lengths=by_length(suite, scored), best_of_n=curve)
-
-
-@contextmanager
-def _held(path: Path, asked: Mapping[str, object], *, overwrite: bool) -> Iterator[bool]:
-    """Keep others off the folder; give True where an unfinished field of the same command is there.
-
-    Raises:
-        RunError: if it holds something else that may not be replaced.
-    """
-    text = json.dumps(asked, sort_keys=True)
-    with output_folder(
-        path, what="field", mark=SUMMARY, overwrite=overwrite, written=lambda: (SUMMARY, PAGE), unfinished=_ASKED
-    ) as folder:
-        before = _read(path / _ASKED) or _asked_of(path / SUMMARY)
-        goes_on = before == text and not (path / SUMMARY).exists()
-        if before is not None and not goes_on and not overwrite:
-            raise RunError(f"{path} holds a field of another command; choose another --output-dir, or pass --overwrite")
-        if before is not None and not goes_on:
-            _forget(path, before)
-        _begin(folder, path, text)
-        yield goes_on
-
-
-def _begin(folder: OutputFolder, path: Path, text: str) -> None:
-    folder.claim((SUMMARY, PAGE))
-    (path / SUMMARY).unlink(missing_ok=True)
-    (path / _ASKED).parent.mkdir(exist_ok=True)
-    write_text(path / _ASKED, text)
-
-
-def _forget(path: Path, asked: str) -> None:
-    """Delete the runs of another command, which would be taken for ones of this: what an evaluation writes, no more."""
-    with suppress(ValueError, KeyError, TypeError, OSError):
-        for name in json.loads(asked)["suites"]:
-            if name in SUITES:
-                for file in (*records.WRITTEN, _REPORT):
-                    (path / name / file).unlink(missing_ok=True)
-
-
-def _asked_of(summary: Path) -> str | None:
-    """Return what a finished field was asked for, as ``.field`` would say it."""
-    with suppress(ValueError, KeyError, TypeError):
-        return json.dumps(json.loads(_read(summary) or "")["asked"], sort_keys=True)
-    return None
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return None
 
 
 def _part(progress: Progress | None, number: int, count: int) -> Progress | None:

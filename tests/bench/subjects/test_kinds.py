@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rmeval.bench.plan import Setting, Sweep
+from rmeval.bench.plan import Sweep
 from rmeval.bench.run import bench
 from rmeval.bench.subjects.model import ModelSubjects
+from rmeval.bench_info import Setting
 from rmeval.cli import main
 from rmeval.errors import RmevalError
 from rmeval.eval.model_options import ModelOptions
@@ -114,8 +115,9 @@ def test_other_kinds_are_timed_on_rows(tmp_path: Path, make: Callable[[Path], Gi
     name, given = make(tmp_path / "m")
     sweep = Sweep(name, (1,), max_time=0.1, options=ModelOptions(device="cpu", **given))
     (cell,) = bench(sweep, tmp_path / "b")["rmeval"]["cells"]
-    assert (cell["name"], cell["status"], cell["path"]) == ("own-1xrows", "measured", name.partition(":")[0])
-    assert cell["tokens"] > 0
+    assert cell["status"] == "measured"
+    assert (cell["name"], cell["path"]) == ("own-1xrows", name.partition(":")[0])
+    assert cell["tokens"]
 
 
 def test_what_evaluation_refuses(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rmeval.reports.board.entries import Leaderboard
 from tests.ranking import as_models
 
 MODELS = ("longest", "shortest")
-ROWS: dict[str, list[dict[str, object]]] = {
+ROWS: dict[str, Sequence[Mapping[str, object]]] = {
     "rm-bench": [
         {"prompt": f"{name} {k}", "domain": name, "chosen": ["x", "xx", "x" * (3 + k)], "rejected": ["y", "yy", "yyyy"]}
         for k in range(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rmeval.eval.field import Field, evaluate_field
 from rmeval.reports.field.page import field_page
 from rmeval.reports.run.summary import summary
 
-ROWS: dict[str, list[dict[str, object]]] = {
+ROWS: dict[str, Sequence[Mapping[str, object]]] = {
     "judgebench": [
         {"pair_id": str(k), "question": f"q{k}", "source": "livecodebench", "response_model": "gpt-4o"}
         | {"response_A": "x" * (1 + k % 3), "response_B": "yy", "label": "B>A" if k % 2 else "A>B"}
