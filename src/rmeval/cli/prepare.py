@@ -78,12 +78,11 @@ def command(
     from rmeval.reports.data.console import print_ledger
     from rmeval.reports.data.page import write_data_page
 
-    paths = opt.paths(source or (), "--source", "NAME=PATH, such as hh-rlhf=rows.jsonl")
     with _stages() as progress:
         done = prepare(
             mixture,
             output_dir,
-            paths=paths,
+            paths=opt.paths(source or (), "--source", "NAME=PATH, such as hh-rlhf=rows.jsonl"),
             against=_benchmarks(against or ["mini"]),
             drop_overlap=drop_overlap,
             seed=seed,
@@ -96,6 +95,13 @@ def command(
         print(json.dumps(_summary(done), ensure_ascii=False))
     else:
         print_ledger(done.ledger, done.overlap)
+    _tell(done)
+
+
+def _tell(done: Prepared) -> None:
+    """Say on stderr what must be known of a build, and where it is."""
+    from rmeval.data_prep.prepare import PAGE
+
     for warning in done.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if done.kept:

@@ -7,12 +7,15 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import UsageError
+
+if TYPE_CHECKING:
+    from rmeval.trainer.trained import Trained
 
 _HELP = """Train a reward model by a recipe: a .yaml file, or one that ships with rmeval.
 
@@ -98,8 +101,12 @@ def command(
             progress=progress if first else None,
             note=_note if first else None,
         )
-    if done is None:
-        return
+    if done is not None:
+        _publish(done, as_json)
+
+
+def _publish(done: Trained, as_json: bool) -> None:
+    """Write the page of a training, and say where the model is."""
     from rmeval.reports.training.page import write_training_page
 
     write_training_page(done.info, done.path / "curves.html")
