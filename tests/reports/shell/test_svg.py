@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from rmeval.reports.shell.svg import GRID, INK, NEUTRAL, SERIES, drawing
+from rmeval.reports.shell.svg import DOTS, GRID, INK, NEUTRAL, SERIES, drawing
 
 
 def drawn(label: str = "label", title: str = "a <b> & c") -> str:
@@ -51,7 +51,7 @@ def test_minus_signs_and_short_numbers() -> None:
 
 
 def test_the_colours_stand_for_themselves() -> None:
-    assert len({*SERIES, NEUTRAL, INK, GRID}) == 7
+    assert len({*SERIES, *DOTS, NEUTRAL, INK, GRID}) == 9
 
 
 def test_an_error_within_is_not_swallowed() -> None:

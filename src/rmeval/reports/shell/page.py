@@ -105,6 +105,11 @@ def decimal(number: float | None, digits: int = 2) -> str:
     return NONE if number is None or not math.isfinite(number) else _signed(f"{number:,.{digits}f}")
 
 
+def signed(number: float) -> str:
+    """Return a margin with its sign: two decimals, none from 100 on, so that a column of them is narrow."""
+    return _signed(f"{number:+,.{2 if abs(number) < 100 else 0}f}") if math.isfinite(number) else NONE
+
+
 def _signed(text: str) -> str:
     """Return a formatted number without a sign where it rounds to zero, and with a minus as wide as the plus."""
     if not text.strip("+-0.,"):
@@ -147,6 +152,7 @@ def _environment() -> jinja2.Environment:
         "count": count,
         "decimal": decimal,
         "link": link,
+        "signed": signed,
     }
     environment.globals |= {"interval": interval, "point_interval": point_interval}
     return environment

@@ -20,16 +20,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["GRID", "INK", "NEUTRAL", "SERIES", "Plot", "drawing"]
+__all__ = ["DOTS", "GRID", "INK", "NEUTRAL", "SERIES", "Plot", "drawing"]
 
 SERIES = ("#010001", "#010002", "#010003", "#010004")
 """Stand for the page's series colours; SERIES[0] is what is right or chosen, SERIES[1] what is wrong or rejected."""
 NEUTRAL, INK, GRID = "#010005", "#010006", "#010007"
-_CLASSES = {colour: (f"s{place}", f"f{place}") for place, colour in enumerate(SERIES, start=1)} | {
-    NEUTRAL: ("sn", "fn"),
-    INK: ("ink", "ink-fill"),
-    GRID: ("grid", "grid-fill"),
-}
+DOTS = ("#010008", "#010009")
+"""SERIES[0] and SERIES[1] for many dots that may cover each other: see-through, on dark ground less so."""
+_CLASSES = (
+    {colour: (f"s{place}", f"f{place}") for place, colour in enumerate(SERIES, start=1)}
+    | {
+        NEUTRAL: ("sn", "fn"),
+        INK: ("ink", "ink-fill"),
+        GRID: ("grid", "grid-fill"),
+    }
+    | {colour: (f"d{place}", "") for place, colour in enumerate(DOTS, start=1)}
+)
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
@@ -48,7 +54,7 @@ class Plot:
     """What it shows and how to read it; the numbers in it stand in ``data`` too."""
     svg: Markup
     legend: Sequence[tuple[str, str]] = ()
-    """(label, class): ``c1`` … ``c4``, ``cn``."""
+    """(label, class): ``c1`` … ``c4``, ``cn``, ``ci``."""
     headers: Sequence[str] = ()
     """The same numbers as a table, for those who cannot see a drawing or want to copy them; empty for none."""
     rows: Sequence[Sequence[str]] = ()
@@ -64,13 +70,13 @@ class Drawing:
 
 
 @contextmanager
-def drawing(name: str, label: str, *, width: float = 440, height: float = 250) -> Iterator[Drawing]:
+def drawing(name: str, label: str, *, width: float = 400, height: float = 250) -> Iterator[Drawing]:
     """Draw a figure with one set of axes.
 
     Args:
         name: Distinguishes the drawing on its page; letters, digits and dashes.
         label: What a screen reader says of it.
-        width: In units of about a pixel: text is 11 high.
+        width: In units of about a pixel: text is 12 high.
         height: In the same units.
     """
     import matplotlib as mpl
@@ -79,7 +85,7 @@ def drawing(name: str, label: str, *, width: float = 440, height: float = 250) -
     settings: dict[Any, object] = {  # The key's own type is a union of all names there are.
         "svg.fonttype": "none",
         "svg.hashsalt": name,
-        "font.size": 11,
+        "font.size": 12,
         "axes.edgecolor": INK,
         "axes.labelcolor": INK,
         "axes.linewidth": 0.8,

@@ -15,11 +15,13 @@ __all__ = ["training_page", "write_training_page"]
 _HELD_OUT, _SUITE = SERIES[0], SERIES[2]
 _PANELS = (
     ("loss", "Loss", "Bradley–Terry, in nats: 0.693 for a model that knows nothing.", 0.693147, 3),
-    ("accuracy", "Accuracy", "How often the better answer scores higher; a coin has one half.", 0.5, 3),
+    ("accuracy", "Accuracy", "How often the better answer scores higher, in percent; a coin has 50.", 50.0, 1),
     ("margin", "Margin", "Mean of chosen minus rejected score.", 0.0, 2),
-    ("ece", "Calibration error", "How far the model's confidence is from how often it is right.", None, 3),
+    ("ece", "Calibration error", "How far the model's confidence is from how often it is right, in percent.", None, 1),
 )
 """Series, title, text, the value of one that knows nothing, decimals."""
+_SHARES = ("accuracy", "ece")
+"""Series that are shares of 1: they are shown in percent, as all results are."""
 
 
 def write_training_page(record: TrainingRecord, path: Path) -> int:
@@ -59,7 +61,12 @@ def training_page(record: TrainingRecord) -> str:
 def _plots(curves: Curves, best_step: int | None) -> list[Plot]:
     plots = []
     for name, title, text, nothing, digits in _PANELS:
-        series = [(key, curves[key]) for key in (name, f"held_out_{name}", f"suite_{name}") if key in curves]
+        times = 100 if name in _SHARES else 1
+        series = [
+            (key, [(step, times * value) for step, value in curves[key]])
+            for key in (name, f"held_out_{name}", f"suite_{name}")
+            if key in curves
+        ]
         if series:
             plots.append(_plot(name, title, text, series, nothing, best_step, digits))
     return plots

@@ -74,6 +74,32 @@ const rmeval = {
     label();
   };
 
+  // The sections are a menu where they do not fit beside each other.
+  const sectionsMenu = () => {
+    const bar = document.querySelector(".bar");
+    const nav = document.getElementById("nav");
+    const button = document.getElementById("sections");
+    const open = (wanted) => {
+      bar.toggleAttribute("data-open", wanted);
+      button.setAttribute("aria-expanded", String(wanted));
+    };
+    const fit = () => {
+      bar.removeAttribute("data-menu");
+      bar.toggleAttribute("data-menu", nav.scrollWidth > nav.clientWidth);
+    };
+    button.addEventListener("click", () => open(!bar.hasAttribute("data-open")));
+    bar.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !bar.hasAttribute("data-open")) return;
+      open(false);
+      button.focus();
+    });
+    document.addEventListener("click", (event) => {
+      if (event.target !== button) open(false);
+    });
+    addEventListener("resize", fit);
+    fit();
+  };
+
   const cellValue = (row, column, kind) => {
     const cell = row.cells[column];
     const value = cell.dataset.value ?? cell.textContent.trim();
@@ -114,7 +140,7 @@ const rmeval = {
         row.hidden = !match;
         shown += match;
       }
-      output.textContent = shown === rows.length ? "" : `${shown} of ${rows.length}`;
+      output.textContent = shown === rows.length ? "" : shown ? `${shown} of ${rows.length}` : "Nothing matches.";
     };
     search.addEventListener("input", apply);
     for (const select of selects) select.addEventListener("change", apply);
@@ -141,6 +167,10 @@ const rmeval = {
 
   document.addEventListener("DOMContentLoaded", () => {
     themeButton();
+    sectionsMenu();
+    for (const name of document.querySelectorAll("th bdi:not([title])")) {
+      if (name.scrollWidth > name.clientWidth || name.scrollHeight > name.clientHeight) name.title = name.textContent;
+    }
     for (const header of document.querySelectorAll("table.sortable th[data-sort]")) {
       header.querySelector("button").addEventListener("click", () => sortTable(header));
     }
