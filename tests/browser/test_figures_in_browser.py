@@ -180,11 +180,27 @@ def test_two_runs(visit: Visit, runs: Sequence[RunRecord], tmp_path: Path) -> No
         assert row[6] == ("< 0.001" if each.p < 0.001 else f"{each.p:.3f}")
     for row in cells(page.locator("#differences-1 tbody tr")):
         own = both[both.subset == row[0]]
-        assert row[1:4] == [str(len(own)), percent(own.right.mean()), percent(own.right_b.mean())]
-        assert float(row[4]) == pytest.approx(100 * (own.right_b.mean() - own.right.mean()), abs=0.0501)
-        assert row[7:9] == [str((own.right_b & ~own.right).sum()), str((own.right & ~own.right_b).sum())]
-    summaries = page.locator(".flips summary").all_inner_texts()
+        assert row[1:3] == [percent(own.right.mean()), percent(own.right_b.mean())]
+        assert float(row[3]) == pytest.approx(100 * (own.right_b.mean() - own.right.mean()), abs=0.0501)
+        only_b, only_a = (own.right_b & ~own.right).sum(), (own.right & ~own.right_b).sum()
+        assert row[7:10] == [str(only_b), str(only_a), str(len(own))]
+    positions = page.locator("[data-difference] svg.pair > svg").evaluate_all(
+        "all => all.map(each => each.getAttribute('x'))"
+    )
+    shares = [share for each in expected.values() for share in (each.baseline, each.candidate)]
+    assert positions == [f"{100 * share:.2f}%" for share in shares]
+    over_each_other(page, both)
+    summaries = page.locator(".flips h4").all_inner_texts()
     gained, lost = (both.right_b & ~both.right).sum(), (both.right & ~both.right_b).sum()
     assert summaries == [f"Right only in B: {gained}", f"Right only in A: {lost}"]
     lead = page.locator("#against-B .lead").inner_text()
     assert f"Of {len(both)} examples, {gained} are right only in B and {lost} only in A." in lead
+
+
+def over_each_other(page: Page, both: pd.DataFrame) -> None:
+    """The plot of both runs by length, of the examples that are valid in both."""
+    rows = cells(page.locator("#plot-length-beside-B tbody tr"))
+    assert sum(int(row[1]) for row in rows) == len(both)
+    for row in rows:
+        own = both[both.longer.map(lambda d, label=row[0]: inside(d, label))]
+        assert [row[1], row[2], row[4]] == [str(len(own)), percent(own.right.mean()), percent(own.right_b.mean())]

@@ -246,20 +246,38 @@ def test_two_runs(visit: Visit, double: Path, runs: Sequence[RunRecord]) -> None
     assert set(listed(page)) == gained != set()
     page.locator("#by-outcome").select_option("lost")
     assert set(listed(page)) == lost != set()
-    lists: list[list[str]] = page.eval_on_selector_all(
-        ".flips details", "all => all.map(d => [...d.querySelectorAll('a')].map(a => a.textContent))"
-    )
-    assert [set(each) for each in lists] == [gained, lost]
     assert page.locator("#subsets-0").is_visible()
     assert not page.locator("#subsets-1").is_visible()
     page.get_by_role("button", name="B · hashed-1").click()
     assert page.locator("#subsets-1").is_visible()
     assert not page.locator("#subsets-0").is_visible()
-    page.locator(".flips summary").first.click()
-    page.locator(".flips summary").first.click()
-    page.evaluate("location.hash = document.querySelector('.flips a').hash")
+
+
+def test_flipped_examples_show_what_was_asked_and_both_margins(
+    visit: Visit, double: Path, runs: Sequence[RunRecord]
+) -> None:
+    page = visit(double)
+    found = compare(*runs)
+    margin = [margins(run) for run in runs]
+    for key, names in (
+        ("gained", [name for each in found.flips.values() for name in each.to_right]),
+        ("lost", [name for each in found.flips.values() for name in each.to_wrong]),
+    ):
+        wanted = sorted(names, key=lambda name: -abs(margin[1][name]))[:10]
+        links = page.locator(f"[data-flips={key}] a[href^='#example-']")
+        shown = links.evaluate_all("all => all.map(a => decodeURIComponent(a.hash.slice('#example-'.length)))")
+        assert [abs(margin[1][name]) for name in shown] == [abs(margin[1][name]) for name in wanted]
+        assert set(shown) <= set(names)
+        first = links.first.inner_text().replace("−", "-")
+        assert "what comes after" in first
+        for own in margin:
+            assert f"{own[shown[0]]:+.2f}".replace("+0.00", "0.00") in first
+        page.locator(f"[data-outcome-link={key}]").click()
+        assert set(listed(page)) == set(names), "the rest is in the list of examples"
+    page.locator("[data-flips=lost] a").first.click()
     page.wait_for_selector("dialog#example[open]")
     assert page.locator("dialog#example .answer.chosen .scores > div").count() == 2
+    assert page.locator("dialog#example .glance tbody tr").count() == 2
 
 
 # --- nothing else runs ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from rmeval.eval.numbers.compare import pair
 from rmeval.records import RunRecord
 from rmeval.reports.run.arrays import UNKNOWN, RunArrays
 
-__all__ = ["ExamplesIndex", "ExamplesText", "examples_index", "examples_text"]
+__all__ = ["ExamplesIndex", "ExamplesText", "examples_index", "examples_text", "first_line"]
 
 _T = TypeVar("_T")
 _LETTERS = {"right": "r", "wrong": "w", "tie": "t", "partial": "p", "invalid": "i", "unparsed": "u"}
@@ -134,6 +134,13 @@ def examples_text(runs: Sequence[RunRecord]) -> ExamplesText | None:
             if None not in shared:
                 return _texts([rows[each] for each in wanted])
     return None
+
+
+def first_line(texts: ExamplesText, place: int) -> str:
+    """Return the beginning of an example's last user message, on one line, as the page's list of examples shows it."""
+    messages = texts["prompts"][texts["prompt"][place]]
+    asked = [content for role, content in messages if role == "user"] or [content for _, content in messages]
+    return " ".join(asked[-1][:240].split())[:180] if asked else ""
 
 
 def _texts(rows: Sequence[dict[str, str]]) -> ExamplesText:

@@ -80,12 +80,12 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
         raise UsageError(f"a report is of 1 to {MOST_RUNS} runs, not {len(runs)}; rmeval leaderboard takes any number")
     arrays = [run_arrays(run) for run in runs]
     labels = _labels(runs)
-    comparisons = compare_views(runs, common_only=common_only)
+    texts = examples_text(runs)
+    comparisons = compare_views(runs, arrays, texts, common_only=common_only)
     views = [
         _view(run, own, label, place, several=len(runs) > 1)
         for place, (run, own, label) in enumerate(zip(runs, arrays, labels, strict=True))
     ]
-    texts = examples_text(runs)
     heading = _heading([view.name for view in views])
     groups = [("groups", "Groups")] if views[0].info.results.views else []
     nav = [("overview", "Overview"), ("subsets", "Subsets"), *groups, ("lengths", "Lengths"), ("plots", "Plots")]

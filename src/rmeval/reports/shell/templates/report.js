@@ -7,7 +7,7 @@
   const { make, visible } = rmeval;
   const decimals = (value, digits) => (value === null || value === undefined
     ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−"));
-  const signed = (value) => (value > 0 ? "+" : "") + decimals(value, 2);
+  const signed = (value) => (value > 0 ? "+" : "") + decimals(value, Math.abs(value) < 100 ? 2 : 0);
 
   let index;
   let text = null;
@@ -16,6 +16,7 @@
   let list = []; // Places of the examples that match, in order.
   let shown = 0; // How many of them are in the page.
   let open = -1; // Place of the example in the dialog.
+  let opened = -1; // Place of the one that it was opened with.
 
   const promptOf = (place) => (text ? text.prompts[text.prompt[place]] : []);
   const completionOf = (flat) => text.completions[text.completion[flat]];
@@ -85,10 +86,11 @@
     grow();
   };
   const link = (place) => `#example-${encodeURIComponent(index.ids[place])}`;
+  const letter = (each) => visible(each.label).split(" ")[0];
   const mark = (each, place) => {
     const outcome = each.outcomes[place];
     return make("span", { class: `mark ${outcome}`, title: NAMES[outcome] },
-      make("b", {}, SIGNS[outcome]), make("span", { class: "hidden-text" }, NAMES[outcome]), ` ${signed(each.margins[place])}`);
+      make("b", { "aria-hidden": "true" }, SIGNS[outcome]), make("span", { class: "hidden-text" }, NAMES[outcome]), ` ${signed(each.margins[place])}`);
   };
   const grow = () => {
     const rows = list.slice(shown, shown + BATCH).map((place) => {
@@ -120,13 +122,14 @@
   };
   const conversation = (messages) => messages.map(([role, content]) => make("div", { class: "message" },
     make("div", { class: "role" }, visible(role)), ...block(content)));
+  const scoreText = (score) => decimals(score, Math.abs(score) < 100 ? 4 : 1);
   const scoreLine = (each, flat) => {
-    const parts = [`score `, make("b", {}, decimals(each.scores[flat], Math.abs(each.scores[flat]) < 100 ? 4 : 1))];
+    const parts = [`score `, make("b", {}, scoreText(each.scores[flat]))];
     if (each.tokens[flat] !== null) parts.push(` · ${decimals(each.tokens[flat], 0)} ${each.unit}`);
     if (each.truncated.includes(flat)) parts.push(" · truncated");
     if (each.refined.includes(flat)) parts.push(" · decided in float32");
     if (each.notes[flat]) parts.push(make("p", { class: "muted" }, visible(each.notes[flat])));
-    return make("div", {}, ...(index.runs.length > 1 ? [`${visible(each.label).split(" ")[0]} `] : []), ...parts);
+    return make("div", {}, ...(index.runs.length > 1 ? [`${letter(each)} `] : []), ...parts);
   };
   const answer = (place, number) => {
     const flat = starts[place] + number;
@@ -138,24 +141,47 @@
         make("span", { class: "muted small" }, `${decimals(index.chars[flat], 0)} characters`)),
       make("div", { class: "scores" }, ...index.runs.map((each) => scoreLine(each, flat))), ...body);
   };
+  // What each run made of the example, before its text: which may be long.
+  const glance = (place) => {
+    const chosen = index.chosen[place];
+    const cell = (tag, content, kind = "num") => make(tag, { class: kind, scope: tag === "th" ? "col" : null }, content);
+    const ends = (each) => {
+      const scores = each.scores.slice(starts[place], starts[place] + index.completions[place]);
+      if (scores.includes(null)) return [null, null];
+      return [Math.min(...scores.slice(0, chosen)), Math.max(...scores.slice(chosen))];
+    };
+    const heads = ["outcome", chosen > 1 ? "lowest chosen" : "chosen",
+      index.completions[place] - chosen > 1 ? "highest rejected" : "rejected", "margin"];
+    const rows = index.runs.map((each) => {
+      const outcome = each.outcomes[place];
+      const said = make("span", { class: `mark ${outcome}` }, `${SIGNS[outcome]} ${NAMES[outcome]}`);
+      return make("tr", {}, ...(index.runs.length > 1 ? [cell("td", letter(each), "")] : []), cell("td", said, ""),
+        ...ends(each).map((score) => cell("td", scoreText(score))),
+        cell("td", `${signed(each.margins[place])}${each.undecidedSet.has(place) ? " undecided" : ""}`));
+    });
+    const first = index.runs.length > 1 ? [cell("td", "", "")] : [];
+    return make("table", { class: "glance" },
+      make("thead", {}, make("tr", {}, ...first, ...heads.map((name, column) => cell("th", name, column ? "num" : "")))),
+      make("tbody", {}, ...rows));
+  };
   const showExample = (place) => {
     open = place;
     byId("example-title").replaceChildren(make("bdi", {}, visible(index.ids[place])));
-    const outcomes = index.runs.map((each) => make("span", {},
-      ...(index.runs.length > 1 ? [`${visible(each.label).split(" ")[0]} `] : []),
-      make("span", { class: `mark ${each.outcomes[place]}` }, `${SIGNS[each.outcomes[place]]} ${NAMES[each.outcomes[place]]}`),
-      `, margin ${signed(each.margins[place])}${each.undecidedSet.has(place) ? ", undecided" : ""}`));
     const prompt = promptOf(place);
     byId("example-body").replaceChildren(
       make("p", { class: "facts" }, make("span", {}, make("bdi", {}, visible(index.subsets[index.subset[place]]))),
-        make("span", {}, `row ${decimals(index.rows[place], 0)}`), ...outcomes),
+        make("span", {}, `row ${decimals(index.rows[place], 0)}`)),
+      glance(place),
       ...(prompt.length ? [make("div", { class: "prompt" }, ...conversation(prompt))] : []),
       ...(text ? [] : [make("p", { class: "muted" }, `prompt not kept · sha256 begins ${index.prompt_hashes[place]}`)]),
       make("div", { class: "answers" }, ...Array.from({ length: index.completions[place] }, (_, number) => answer(place, number))));
     const position = list.indexOf(place);
     byId("previous").disabled = position <= 0;
     byId("next").disabled = position < 0 || position === list.length - 1;
-    if (!byId("example").open) byId("example").showModal();
+    if (!byId("example").open) {
+      opened = place;
+      byId("example").showModal();
+    }
     byId("example").scrollTop = 0;
   };
   const step = (by) => {
@@ -195,6 +221,10 @@
     options("order", Object.entries(ORDERS).map(([key, [label]]) => [key, label]));
     [byId("by-outcome").value, byId("order").value] = PRESETS.worst;
   };
+  const choose = (values) => {
+    for (const [id, value] of Object.entries(values)) byId(id).value = value;
+    select();
+  };
   const listen = () => {
     byId("find").addEventListener("input", rmeval.later(select, 120));
     for (const id of ["by-run", "by-subset", "by-outcome", "order"]) byId(id).addEventListener("change", select);
@@ -205,16 +235,19 @@
       });
     }
     for (const anchor of document.querySelectorAll("[data-subset-link]")) {
-      anchor.addEventListener("click", () => {
-        byId("by-run").value = anchor.dataset.run;
-        byId("by-subset").value = String(index.subsets.indexOf(anchor.dataset.subsetLink));
-        byId("find").value = "";
-        select();
-      });
+      const subset = String(index.subsets.indexOf(anchor.dataset.subsetLink));
+      anchor.addEventListener("click", () => choose({ "by-run": anchor.dataset.run, "by-subset": subset, find: "" }));
+    }
+    for (const anchor of document.querySelectorAll("[data-outcome-link]")) {
+      const { run: own, outcomeLink: outcome } = anchor.dataset;
+      const order = outcome === "gained" ? "best" : "worst";
+      anchor.addEventListener("click", () => choose({ "by-run": own, "by-subset": "", find: "", "by-outcome": outcome, order }));
     }
     byId("list").addEventListener("scroll", growWhileSeen, { passive: true });
     byId("close").addEventListener("click", () => byId("example").close());
     byId("example").addEventListener("close", () => {
+      // The list goes on where the arrow keys went.
+      if (open !== opened) byId("list").querySelector(`a[href="${CSS.escape(link(open))}"]`)?.focus();
       open = -1;
       if (location.hash.startsWith("#example-")) history.replaceState(null, "", location.pathname + location.search);
     });
@@ -259,6 +292,11 @@
         Array.from({ length: index.completions[example] }, (_, number) => starts[example] + number).some((flat) => cut.has(flat))));
     }
     byId("list").style.setProperty("--runs", index.runs.length);
+    if (index.runs.length > 1) {
+      byId("list").prepend(make("div", { class: "heads", "aria-hidden": "true" },
+        ...index.runs.map((each) => make("span", {}, letter(each))), make("span", {}, "prompt"),
+        make("span", { class: "where" }, "subset")));
+    }
     fill();
     listen();
     byId("browser").hidden = false;
