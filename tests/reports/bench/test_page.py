@@ -9,7 +9,8 @@ import pytest
 
 from rmeval.bench_info import BenchComparison, BenchLine, Cell, Planned, Setting
 from rmeval.reports.bench.console import print_bench, print_comparison, print_plan
-from rmeval.reports.bench.page import bench_page, draw, write_bench_page
+from rmeval.reports.bench.page import bench_page, write_bench_page
+from rmeval.reports.bench.plots import draw
 from rmeval.reports.bench.words import comparison_cells, duration, notes, rate
 from tests.benching import document, measured
 
@@ -32,6 +33,7 @@ def test_the_page_holds_the_numbers() -> None:
     page = bench_page(document(*two_dtypes(), best={"64": "float32-4x64"}))
     assert re.search(r"fastest without a flipped decision at 64 tokens: float32-4x64, 8\.00 conversations/s", page)
     assert page.count('<svg class="plot"') == 4
+    assert page.count('class="plots row"') == 1
     for name in ("float32-1x64", "float32-4x64", "bfloat16-1x64", "bfloat16-4x64"):
         assert f"<bdi>{name}</bdi>" in page
     assert "500.0 ms" in page
@@ -39,25 +41,56 @@ def test_the_page_holds_the_numbers() -> None:
 
 
 def test_a_plot_for_each_question_and_the_roof_in_it() -> None:
-    plots = {plot.id: plot for plot in draw(two_dtypes())}
-    assert list(plots) == ["throughput-64", "latency-64", "memory-64", "flips"]
+    (row,), flips = draw(two_dtypes())
+    plots = {plot.id: plot for plot in row}
+    assert list(plots) == ["throughput-64", "latency-64", "memory-64"]
     assert plots["throughput-64"].legend == [("float32", "c1"), ("bfloat16", "c2")]
     # A line and a dotted roof for each dtype.
     assert len(re.findall(r'stroke-dasharray="[\d., ]+"', str(plots["throughput-64"].svg))) >= 2
     assert plots["throughput-64"].rows[1] == ("float32-4x64", "8.00", "40.0")
-    assert plots["flips"].rows[3] == ("bfloat16-4x64", "12.0", "2 of 32", "1.0e-02")
+    assert flips is not None
+    assert flips.rows[3] == ("bfloat16-4x64", "12.0", "2 of 32", "1.0e-02")
     without: list[Any] = [{**row, "roof_seconds": None, "flips": None} for row in two_dtypes()]
-    assert [plot.id for plot in draw(without)] == ["throughput-64", "latency-64", "memory-64"]
+    (row,), flips = draw(without)
+    assert [plot.id for plot in row] == ["throughput-64", "latency-64", "memory-64"]
+    assert flips is None
+
+
+def test_a_row_of_plots_for_each_length() -> None:
+    longer: list[Any] = [{**row, "length": 128} for row in two_dtypes()]
+    rows, _ = draw([*two_dtypes(), *longer])
+    assert [[plot.id for plot in row] for row in rows] == [
+        [f"{name}-{length}" for name in ("throughput", "latency", "memory")] for length in (64, 128)
+    ]
 
 
 def test_a_plot_of_single_dots_is_left_out() -> None:
     one: list[Any] = [row for row in two_dtypes() if row["batch_size"] == 1]
-    assert [plot.id for plot in draw(one)] == ["flips"]  # Two settings.
-    assert draw(one[:1]) == []
+    rows, flips = draw(one)
+    assert (rows, flips is not None) == ([], True)  # Two settings, of which one flips decisions.
+    assert draw([{**row, "flips": 0} for row in two_dtypes()])[1] is None
+    assert draw(one[:1]) == ([], None)
     page = bench_page(document(*one[:1]))
     assert 'href="#plots"' not in page
     assert '<svg class="plot"' not in page
     assert "<bdi>float32-1x64</bdi>" in page
+
+
+def heads(page: str) -> list[str]:
+    table = page.split('id="cells-table"')[1].split("</thead>", maxsplit=1)[0]
+    return re.findall(r">([^<>]+)</button>", table)
+
+
+def test_a_column_that_shows_nothing_is_left_out() -> None:
+    """Nothing on a device, no p99, no padding, tokens all distinct; all cells bound alike."""
+    rows = [measured(batch_size=size, p99=None, padding_share=0.0, device_peak_bytes=None) for size in (1, 4)]
+    rows = [{**row, "distinct_tokens_per_second": row["tokens_per_second"], "bound": "memory"} for row in rows]
+    page = bench_page(document(*rows))
+    assert not {"p99", "on device", "padding", "distinct tokens/s", "bound by", "path"} & set(heads(page))
+    assert f"Alike in all cells: bound by memory, path {rows[0]['path']}." in page
+    rows[1] |= {"p99": 0.9, "padding_share": 0.2, "device_peak_bytes": 5, "distinct_tokens_per_second": 1.0}
+    page = bench_page(document(*rows, measured("bfloat16", bound="arithmetic")))
+    assert {"p99", "on device", "padding", "distinct tokens/s", "bound by"} <= set(heads(page))
 
 
 def test_text_from_outside_is_data(capsys: pytest.CaptureFixture[str]) -> None:
