@@ -20,6 +20,7 @@ from rmeval.eval.runner import recompute
 from rmeval.eval.suites import get_suite
 from rmeval.reports.board.entries import Leaderboard
 from rmeval.reports.run.report import write_report
+from rmeval.run_info import ModelInfo
 from tests.browser.test_figures_in_browser import cells, frame, percent, ranges
 from tests.browser.test_hostile_in_browser import HOSTILE, SHOWN, harmless
 from tests.browser.test_report_in_browser import column
@@ -180,6 +181,66 @@ def test_without_scripts_the_tables_are_there(visit: Visit, board: Leaderboard) 
     page = visit(board.path / "index.html", java_script_enabled=False)
     assert page.locator("#board-0 tbody tr").count() == 6
     assert not page.locator(".columns").first.is_visible()
+    assert page.locator("#nav").is_visible()
+
+
+# --- kinds of model, rank ranges --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
+    """Two kinds of model, one of them twice."""
+    folder = tmp_path_factory.mktemp("kinds")
+    data = write_rows(folder / "rows.jsonl", SUBSETS)
+    for place, (name, kind) in enumerate((("org/a", "classifier"), ("org/b", "dpo"), ("org/c", "classifier"))):
+        decided = decisions(0.9 - 0.2 * place, len(SUBSETS), place)
+        model = ModelInfo(name, kind, f"made:{name}")
+        whole_run(folder / "runs" / name.replace("/", "-"), data, decided, name, "rewardbench", model=model)
+    return leaderboard([folder / "runs"], folder / "site")
+
+
+def test_the_kind_of_model_is_a_column_and_a_filter(visit: Visit, kinds: Leaderboard) -> None:
+    page = visit(kinds.path / "index.html")
+    assert column(page, "#board-0", "kind") == ["classifier", "dpo", "classifier"]
+    page.get_by_label("All kinds of model").select_option("dpo")
+    assert column(page, "#board-0", "model") == ["org/b"]
+    page.wait_for_function("location.hash.includes('kind-0=dpo')")
+    again = visit(kinds.path / "index.html", page.evaluate("location.hash"))
+    assert column(again, "#board-0", "model") == ["org/b"]
+
+
+def test_one_kind_is_no_choice(visit: Visit, board: Leaderboard) -> None:
+    page = visit(board.path / "index.html")
+    assert page.get_by_label("All kinds of model").count() == 0
+    assert column(page, "#board-0", "kind") == ["script", "script", "–", "script", "script", "script"]
+    assert "kind" not in page.locator("#board-1 thead").inner_text(), "published numbers do not say it"
+
+
+def test_rank_ranges_have_a_head_with_their_ends(visit: Visit, board: Leaderboard) -> None:
+    page = visit(board.path / "index.html")
+    assert page.locator("#board-0 th[data-column=range]").inner_text().split("\n") == ["1", "rank range", "5"]
+    page.locator("[data-board='0'] .columns summary").click()
+    page.get_by_label("rank range, drawn").uncheck()
+    assert not page.locator("#board-0 th[data-column=range]").is_visible()
+
+
+def test_a_name_leads_to_its_model_and_looks_like_it(visit: Visit, board: Leaderboard) -> None:
+    page = visit(board.path / "index.html")
+    look = page.locator("#board-0 tbody th a bdi").first.evaluate(
+        "each => [getComputedStyle(each).textDecorationLine, getComputedStyle(each).color,"
+        " getComputedStyle(each.closest('tr').cells[2]).color]"
+    )
+    assert look[0] == "underline"
+    assert look[1] != look[2]
+
+
+def test_the_index_fits_its_page(visit: Visit, board: Leaderboard) -> None:
+    page = visit(board.path / "index.html")
+    room = page.locator("#table-0 .scroll")
+    assert room.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, "no column is cut at 1280 px"
+    phone = visit(board.path / "index.html", width=390)
+    edge = phone.locator("#board-0 th[data-column=overall]").evaluate("each => each.getBoundingClientRect().right")
+    assert edge <= 390
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

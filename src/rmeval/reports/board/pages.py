@@ -69,6 +69,8 @@ class TableView:
     """What to call its weights; None where the suite has none."""
     places: Sequence[int]
     """The place of each row by its overall number, equals alike."""
+    kinds: Sequence[str]
+    """The kinds of model that were measured, in alphabetical order."""
     notes: Mapping[str, Sequence[str]]
     """What must be known of some rows, each with their labels; numbered from 1 in this order."""
 
@@ -87,6 +89,7 @@ def _table(table: Table) -> TableView:
         drawn=table.ranking is not None and len(table.measured) > 1,
         weights=weights if table.suite.weights else None,
         places=[1 + sum(other > own for other in numbers[:place]) for place, own in enumerate(numbers)],
+        kinds=sorted({row.entry.measured.info.model.kind for row in table.measured if row.entry.measured}),
         notes=notes,
     )
 

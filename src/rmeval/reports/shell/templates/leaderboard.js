@@ -11,14 +11,14 @@
     }
   };
 
+  const choices = (board) => [...board.querySelectorAll(".tools select")];
   const view = (board) => {
     const table = board.querySelector("table");
     const sorted = table.tHead.querySelector("[aria-sort]");
-    const select = board.querySelector(".tools select");
     const changed = columnsOf(table).filter((cell) => cell.hidden !== usual.get(cell));
     return {
       find: board.querySelector(".tools input").value,
-      origin: select ? select.value : "",
+      ...Object.fromEntries(choices(board).map((select) => [select.dataset.key, select.value])),
       sort: sorted ? `${sorted.dataset.column}.${sorted.getAttribute("aria-sort")}` : "",
       columns: changed.map((cell) => `${cell.hidden ? "-" : "+"}${cell.dataset.column}`).join(","),
     };
@@ -42,11 +42,11 @@
       const of = (name) => wanted.get(`${name}-${board.dataset.board}`) || "";
       const table = board.querySelector("table");
       const search = board.querySelector(".tools input");
-      const select = board.querySelector(".tools select");
       search.value = of("find");
       search.dispatchEvent(new Event("input"));
-      if (select) {
-        select.value = [...select.options].some((option) => option.value === of("origin")) ? of("origin") : "";
+      for (const select of choices(board)) {
+        const value = of(select.dataset.key);
+        select.value = [...select.options].some((option) => option.value === value) ? value : "";
         select.dispatchEvent(new Event("change"));
       }
       const asked = new Set(of("columns").split(","));
@@ -76,7 +76,7 @@
         show(table, header, box.checked);
         remember();
       });
-      details.querySelector("fieldset").append(rmeval.make("label", {}, box, header.textContent.trim()));
+      details.querySelector("fieldset").append(rmeval.make("label", {}, box, header.dataset.label || header.textContent.trim()));
     }
     details.hidden = false;
     details.addEventListener("keydown", (event) => {
@@ -93,7 +93,7 @@
     for (const board of boards()) {
       chooser(board);
       board.querySelector(".tools input").addEventListener("input", rmeval.later(remember, 200));
-      board.querySelector(".tools select")?.addEventListener("change", remember);
+      for (const select of choices(board)) select.addEventListener("change", remember);
       for (const button of board.querySelectorAll("thead button")) {
         button.addEventListener("click", (event) => event.isTrusted && remember());
       }
