@@ -46,7 +46,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for dtype in ("float32", "bfloat16") for length in (64, 256) for size in (1, 4)
     ]  # fmt: skip
     path = tmp_path_factory.mktemp("bench") / "bench.html"
-    return write_bench_page(document(*made), path)  # type: ignore[arg-type]
+    return write_bench_page(document(*made), path)
 
 
 def luminance(colour: str) -> float:

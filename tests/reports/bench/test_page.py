@@ -68,7 +68,8 @@ def test_a_plot_of_single_dots_is_left_out() -> None:
     one: list[Any] = [row for row in two_dtypes() if row["batch_size"] == 1]
     rows, flips = draw(one)
     assert (rows, flips is not None) == ([], True)  # Two settings, of which one flips decisions.
-    assert draw([{**row, "flips": 0} for row in two_dtypes()])[1] is None
+    none_flips: list[Any] = [{**row, "flips": 0} for row in two_dtypes()]
+    assert draw(none_flips)[1] is None
     assert draw(one[:1]) == ([], None)
     page = bench_page(document(*one[:1]))
     assert 'href="#plots"' not in page
