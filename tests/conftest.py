@@ -13,6 +13,7 @@ import tempfile
 import pytest
 
 os.environ["RMEVAL_CACHE"] = tempfile.mkdtemp(prefix="rmeval-tests-")  # No test touches the user's journal.
+os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="rmeval-tests-")  # Where transformers copies code to.
 
 from tests.tiny import CHATML, save_tiny_model
 
