@@ -19,6 +19,7 @@ from rmeval.errors import RmevalError
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.base import Pointwise
+from tests.eval.models.heads.test_gated import armorm, put, save_body
 from tests.eval.scorers.test_remote import internlm, urm
 from tests.tiny import edit_config, save_tiny_language_model, save_tiny_model
 
@@ -58,6 +59,11 @@ def ultra(folder: Path) -> Given:
     return str(with_head(folder, head, architectures=["LlamaRewardModel"])), {}
 
 
+def gated(folder: Path) -> Given:
+    put(save_body(folder), armorm())
+    return str(folder), {}
+
+
 def token_logit(folder: Path) -> Given:
     return str(save_tiny_language_model(folder)), {"output_index": 0}
 
@@ -68,7 +74,7 @@ def own_code(folder: Path) -> Given:
     return str(folder), {"trust_remote_code": True}
 
 
-CLASSIFIERS = (outputs, weighted, pythia, ultra, token_logit, own_code)
+CLASSIFIERS = (outputs, weighted, pythia, ultra, gated, token_logit, own_code)
 
 
 @pytest.mark.parametrize("make", CLASSIFIERS)

@@ -26,6 +26,7 @@ from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.precision import Precision
 from rmeval.eval.models.folder import ModelFolder, locate
 from rmeval.eval.models.loading import described, load_model, load_tokenizer, skeleton, template_day
+from rmeval.eval.models.outputs import head_of
 from rmeval.eval.models.padding import padding_of
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.pairs import PAIRS
@@ -192,10 +193,12 @@ class ModelSubjects:
         try:
             tokenizer = load_tokenizer(folder, options)
             self._tokenizer_pad = tokenizer.pad_token_id
-            template = load_template(tokenizer, options.chat_template)
-            limit = usable_length(self._shape.limit, tokenizer.model_max_length, options.max_length)
+            head = head_of(folder, options)
+            template = load_template(tokenizer, options.chat_template, None if head is None else head.template)
+            own, gate = (None, None) if head is None else (head.max_length, head.gate)
+            limit = usable_length(self._shape.limit, tokenizer.model_max_length, options.max_length, own=own)
             padding = padding_of(self._skeleton, tokenizer.pad_token_id)
-            encoder = Encoder(tokenizer, template, limit, padding.read_before, template_day(options))
+            encoder = Encoder(tokenizer, template, limit, padding.read_before, template_day(options), gate=gate)
             self._avoid = {*self._avoid, *tokenizer.all_special_ids}
             return Texts.of(data.info.dataset, tokenizer, encoder, data.examples)
         except ModelError as error:
