@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rmeval.types import Finding, Scale
+
+_REASONS = 4
+"""Why a run is partial: as many are named in one line. Runs of 0.1 have a reason a subset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ class RunInfo:
     """Name of the suite's weight table that gave the sections."""
     partial: bool
     partial_reasons: tuple[str, ...]
+    """Each in short, with the details in brackets behind it."""
     model: ModelInfo
     data: DataInfo
     settings: Mapping[str, str | int | float | bool | None]
@@ -217,3 +221,10 @@ class RunInfo:
     """sha256 of the run's other files."""
     suite_file: str | None = None
     """The text of the suite's file as JSON, where the suite came from a file: all that is needed to read the run."""
+
+
+def in_short(reasons: Sequence[str]) -> str:
+    """Return why a run is partial in one line, such as ``9 of 23 subsets missing, 3 short``."""
+    short = [reason.partition(" (")[0] for reason in reasons]
+    more = [f"and {len(short) - _REASONS} more"] if len(short) > _REASONS else []
+    return ", ".join([*short[:_REASONS], *more])

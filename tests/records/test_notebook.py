@@ -49,9 +49,9 @@ def test_what_comes_from_outside_is_text(run: RunRecord) -> None:
         model=replace(run.info.model, name=evil),
         results=replace(run.info.results, subsets=subsets),
         partial=True,
-        partial_reasons=(f"only the subsets {evil}",),
+        partial_reasons=(f"only the subsets {evil}", "3 short (a 1/2)"),
     )
     shown = named._repr_html_()
     assert "<script" not in shown
     assert shown.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3
-    assert "partial: only the subsets" in shown
+    assert "partial: only the subsets &lt;script&gt;alert(1)&lt;/script&gt;, 3 short</caption>" in shown

@@ -201,4 +201,5 @@ def _undecided(results: Results) -> list[Finding]:
 
 def _invalid_reason(results: Results) -> tuple[str, ...]:
     invalid = sum(subset.invalid for subset in results.subsets.values())
-    return (f"{invalid} examples have no finite score",) if invalid else ()
+    has = "example has" if invalid == 1 else "examples have"
+    return (f"{invalid:,} {has} no finite score",) if invalid else ()

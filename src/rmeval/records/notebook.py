@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 
-from rmeval.run_info import Estimate, ReferenceResult, RunInfo, SubsetResult
+from rmeval.run_info import Estimate, ReferenceResult, RunInfo, SubsetResult, in_short
 
 __all__ = ["line", "table"]
 
@@ -26,7 +26,7 @@ def table(info: RunInfo, path: Path | None) -> str:
         f"<tr>{''.join(f'<t{kind}>{escape(cell)}</t{kind}>' for kind, cell in zip('hdddd', row, strict=True))}</tr>"
         for row in _rows(info)
     )
-    reasons = "".join(f"<br>partial: {escape(reason)}" for reason in info.partial_reasons)
+    reasons = f"<br>partial: {escape(in_short(info.partial_reasons))}" if info.partial_reasons else ""
     head = "".join(f"<th>{name}</th>" for name in ("", "n", "accuracy, %", "95% interval", "best reference line"))
     return (
         f"<table><caption>{escape(line(info, path)[1:-1])}{reasons}</caption>"

@@ -126,7 +126,7 @@ def test_a_copy_with_the_known_fingerprint_is_the_benchmark(tmp_path: Path) -> N
     same = evaluate("baseline:longest", suite, dataset=str(tmp_path / "rows.jsonl"))
     assert not same.info.partial
     assert evaluate("baseline:longest", suite, dataset=rows[:2]).info.partial_reasons == (
-        "rows of rows in memory, not of x/hub: an unverified copy",
+        "unverified local copy (rows of rows in memory, not of x/hub)",
     )
     limited = evaluate("baseline:longest", suite, dataset=rows, limit=2)
     assert limited.info.partial_reasons == ("only the first 2 examples asked for",)

@@ -130,8 +130,9 @@ def test_the_whole_benchmark(tmp_path: Path) -> None:
     assert results.overall.accuracy == pytest.approx((5 + 1.01) / 6, abs=1e-6)
     assert results.overall.high >= results.overall.accuracy
     assert 0.9 < results.subsets["Ties"].low < 1 < results.subsets["Ties"].high  # type: ignore[operator]
-    assert run.info.partial_reasons == ("rows of " + run.info.data.dataset + ", not of allenai/reward-bench-2"
-                                        " (split test): an unverified copy",)  # fmt: skip
+    assert run.info.partial_reasons == (
+        f"unverified local copy (rows of {run.info.data.dataset}, not of allenai/reward-bench-2 split test)",
+    )
     assert "several-completions" not in {each.code for each in run.info.audit}
 
 
@@ -145,7 +146,7 @@ def test_ids_that_repeat_between_subsets_do_not_touch_ties(tmp_path: Path) -> No
 def test_a_benchmark_that_is_read_otherwise_is_partial(tmp_path: Path) -> None:
     data = write(tmp_path / "rows.jsonl", [row("Math", "0", [2], [1, 0, 0])])
     run = evaluate(Written(), "rewardbench2", dataset=data, columns={"rejected": "rejected[0]"})
-    assert "its rows were not read as the benchmark's: rejected=rejected[0]" in run.info.partial_reasons
+    assert "rows read otherwise than the benchmark's (rejected=rejected[0])" in run.info.partial_reasons
     with pytest.raises(UsageError, match="rewardbench2 has a formula of its own"):
         evaluate(Written(), "rewardbench2", dataset=data, lists="each")
 

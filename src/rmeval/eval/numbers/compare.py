@@ -15,6 +15,7 @@ from rmeval.eval.numbers.credits import Judged, judge
 from rmeval.eval.numbers.differences import Differences, PairedOutcome, differences
 from rmeval.eval.suites import Suite, suite_of
 from rmeval.records import RunRecord, as_run, scored_examples
+from rmeval.run_info import in_short
 from rmeval.types import ScoredExample
 
 __all__ = ["Comparison", "Flips", "compare", "pair"]
@@ -44,8 +45,10 @@ class Comparison(Differences):
     truncated_in_candidate: int
     not_common: int
     """Examples that only one of the runs has; 0 unless ``common_only`` allowed it."""
+    partial: tuple[str, ...]
+    """Why the runs are no whole benchmark, in short: a line, or one of each where the reasons differ."""
     warnings: tuple[str, ...]
-    """What a reader must know before believing the numbers, a line each."""
+    """What a reader must know before believing the numbers, a line each; those of ``partial`` are among them."""
 
 
 def compare(
@@ -88,6 +91,7 @@ def compare(
         truncated_in_baseline=sum(ours.truncated for ours, _ in shared),
         truncated_in_candidate=sum(theirs.truncated for _, theirs in shared),
         not_common=not_common,
+        partial=_partial(baseline, candidate),
         warnings=tuple(_warnings(baseline, candidate, (invalid[0], invalid[1]), not_common)),
     )
 
@@ -184,12 +188,10 @@ def _warnings(
             f"left out: {len(left_out):,} examples without a finite score"
             f" ({len(invalid[0]):,} in the baseline, {len(invalid[1]):,} in the candidate)"
         )
-    for name, own, other in (("baseline", baseline.info, candidate.info), ("candidate", candidate.info, baseline.info)):
+    for name, own in (("baseline", baseline.info), ("candidate", candidate.info)):
         if own.model.untrained_head:
             found.append(f"the {name}'s head is untrained: its scores are noise")
-        found += [f"the {name} is partial: {why}" for why in own.partial_reasons if why not in other.partial_reasons]
-    shared = [why for why in baseline.info.partial_reasons if why in candidate.info.partial_reasons]
-    found += [f"both runs are partial: {why}" for why in shared]
+    found += _partial(baseline, candidate)
     ours, theirs = baseline.info.model, candidate.info.model
     if "baseline" not in (ours.kind, theirs.kind):  # Reference lines read neither templates nor tokens.
         if ours.template_hash != theirs.template_hash:
@@ -197,3 +199,11 @@ def _warnings(
         if ours.max_length != theirs.max_length:
             found.append(f"the maximum lengths differ: {ours.max_length} and {theirs.max_length} tokens")
     return found
+
+
+def _partial(baseline: RunRecord, candidate: RunRecord) -> tuple[str, ...]:
+    ours, theirs = in_short(baseline.info.partial_reasons), in_short(candidate.info.partial_reasons)
+    if ours == theirs:
+        return (f"both runs are partial: {ours}",) if ours else ()
+    both = {"baseline": ours, "candidate": theirs}
+    return tuple(f"the {name} is partial: {why}" for name, why in both.items() if why)

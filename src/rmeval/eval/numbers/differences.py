@@ -1,4 +1,4 @@
-"""The difference of two models on the same examples, at every level: how large, how sure, what the data could show.
+"""The difference of two models on the same examples, at every level: how large, how sure, which drop is detectable.
 
 Examples are compared in pairs, each with itself. Numbers are computed in fractions, so that equal results have a
 difference of exactly 0. The statistics are in ``numbers.significance.paired`` (p), ``numbers.intervals`` and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +16,12 @@ from rmeval.eval.suites import SUITES, Suite
 from rmeval.eval.suites.base import Having
 from rmeval.eval.suites.draw import check_limits, draw
 from rmeval.eval.suites.patterns import named
+from rmeval.eval.suites.whole import is_own, partial_reasons
 from rmeval.run_info import DataInfo
 from rmeval.types import Example, Finding, Lists
 
-_NAMED, _MOST = 5, 30
-"""Subsets that a message names, and up to how many it names all that a run lacks: RewardBench has 23."""
+_NAMED = 5
+"""Subsets that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
     if options.lists != "all" and suite.formulas:
         raise UsageError(f"{suite.name} has a formula of its own, so its lists are read in one way: leave --lists out")
     rows, noticed = (rows, []) if options.columns is None else options.columns.apply(rows)
-    examples, findings = suite.read(rows)
+    examples, findings = _read(suite, rows)
     examples = unroll(examples, options.lists)
     findings = [*noticed, *findings]
     _check_related(suite, rows, examples)
-    own = _is_own(suite, rows, fingerprint(examples) if suite.fingerprint else None)
+    own = is_own(suite, rows, fingerprint(examples) if suite.fingerprint else None)
     added = {}
     for name in options.suite_options:
         more, noticed, added[name] = suite.options[name].read()
@@ -107,7 +107,7 @@ def load_dataset(suite: Suite, options: DataOptions) -> Dataset:
         added=added,
     )
     return Dataset(
-        suite, tuple(chosen), info, tuple(findings), _partial_reasons(suite, info, chosen, _otherwise(options), own=own)
+        suite, tuple(chosen), info, tuple(findings), partial_reasons(suite, info, chosen, _otherwise(options), own=own)
     )
 
 
@@ -175,6 +175,19 @@ def _parts(suite: Suite, options: DataOptions) -> Rows:
     )
 
 
+def _read(suite: Suite, rows: Rows) -> tuple[Sequence[Example], Sequence[Finding]]:
+    """Make examples of rows; where those of a benchmark cannot be read, and are pairs, the error names ``pairs``."""
+    try:
+        return suite.read(rows)
+    except DataError as error:
+        raise DataError(f"{error}{_pairs_hint(suite, rows)}") from None
+
+
+def _pairs_hint(suite: Suite, rows: Rows) -> str:
+    ready = {"chosen", "rejected"} <= set(rows.rows[0]) and suite.about is not None
+    return "; use `rmeval pairs` for pairs of your own" if ready else ""
+
+
 def _first(row: Row) -> Row:
     """Return a row, or the first of the rows that one object holds by their kind: then all of its values are rows."""
     held = [value[0] if isinstance(value, list) and value else value for value in row.values()]
@@ -202,7 +215,7 @@ def _refuse_others(suite: Suite, rows: Rows) -> None:
         missing = next(name for name in suite.is_row.columns if name not in first)
         raise DataError(
             f"{rows.locate(0)}: no column {missing!r} (it has: {columns}){did_you_mean(missing, first)}; a row of"
-            f" {suite.title} has {', '.join(suite.is_row.columns)}"
+            f" {suite.title} has {', '.join(suite.is_row.columns)}{_pairs_hint(suite, rows)}"
         )
 
 
@@ -225,74 +238,3 @@ def _otherwise(options: DataOptions) -> str:
     found = [] if options.columns is None else [f"{name}={path}" for name, path in options.columns.text.items()]
     found += [] if options.lists == "all" else [f"lists={options.lists}"]
     return ", ".join(found)
-
-
-def _partial_reasons(
-    suite: Suite, info: DataInfo, examples: Sequence[Example], read_otherwise: str, *, own: bool
-) -> tuple[str, ...]:
-    """Say in what the examples differ from the suite's benchmark."""
-    reasons = []
-    if info.subsets:
-        reasons.append(f"only the subsets {', '.join(info.subsets)}")
-    if info.limit is not None:
-        reasons.append(f"only the first {info.limit} examples asked for")
-    if info.limit_per_subset is not None:
-        reasons.append(f"a quick look: only {info.limit_per_subset} examples of each subset asked for")
-    counts = Counter(example.subset for example in examples)
-    for added in info.added:  # Their whole size is not part of the suite's table.
-        for name in suite.options[added].subsets:
-            counts.pop(name, None)
-    reasons += _not_whole(suite, counts, info.limit_per_subset)
-    if suite.dataset is not None and suite.fingerprint is None and read_otherwise:
-        reasons.append(f"its rows were not read as the benchmark's: {read_otherwise}")
-    if (suite.dataset is not None or suite.parts or suite.fingerprint is not None) and not own:
-        split = f" (split {suite.split})" if suite.split else ""
-        home = suite.dataset or " + ".join(each.dataset for each in suite.parts.values()) or suite.title
-        which = "that are not the examples of old" if info.dataset == suite.dataset else f"not of {home}{split}"
-        reasons.append(f"rows of {info.dataset}, {which}: an unverified copy")
-    return tuple(reasons)
-
-
-def _not_whole(suite: Suite, counts: Mapping[str, int], at_most: int | None) -> list[str]:
-    """Say which of the suite's examples are missing, or too many; ``at_most`` of a subset were asked for."""
-    if not suite.expected:
-        there = {name: float(count) for name, count in counts.items()}
-        table = {} if suite.file is not None else suite.sections(suite.default_weights)
-        empty = [name for name, section in table.items() if not section.of(there)]
-        return [f"{len(empty)} sections without a row ({', '.join(empty[:5])})"] if empty else []
-    reasons = []
-    fitting = {name: named(name, list(counts)) for name in suite.expected}
-    missing = [name for name, own in fitting.items() if not own]
-    if missing:
-        reasons.append(f"{len(missing)} of {len(suite.expected)} subsets missing ({', '.join(_few(missing))})")
-    sizes = []
-    for name, expected in suite.expected.items():
-        found = sum(counts[each] for each in fitting[name])
-        wanted = min(expected, len(fitting[name]) * at_most) if at_most else expected
-        if fitting[name] and found != wanted and not (at_most and len(fitting[name]) > 1):
-            sizes.append(f"{name} has {found} rows, not {expected}")
-    reasons += _few(sizes)
-    known = {each for own in fitting.values() for each in own}
-    other = [name for name in counts if name not in known]
-    if other:
-        reasons.append(f"{len(other)} subsets that {suite.name} does not have ({', '.join(other[:5])})")
-    return reasons
-
-
-def _few(names: list[str]) -> list[str]:
-    return names if len(names) <= _MOST else [*names[:_NAMED], f"and {len(names) - _NAMED} more"]
-
-
-def _is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
-    """Return whether rows are the benchmark's, of which none is left out.
-
-    The fingerprint of all their examples (``whole``) proves it, where the suite knows what it should be. Without, the
-    package, a commit on the Hub or the suite's own file have to be trusted; a copy elsewhere proves nothing.
-    """
-    if suite.fingerprint is not None:
-        return whole == suite.fingerprint
-    if suite.parts:
-        return rows.revision is not None
-    if suite.packaged is not None or suite.file is not None:
-        return rows.name == suite.dataset and rows.split in (None, suite.split)
-    return (rows.name, rows.split) == (suite.dataset, suite.split) and rows.revision is not None

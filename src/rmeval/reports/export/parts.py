@@ -12,13 +12,11 @@ from rmeval.eval.numbers.metrics import compute_results
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord, scored_examples
 from rmeval.reports.run.summary import info_title
-from rmeval.run_info import Estimate, Results, RunInfo, SubsetResult
+from rmeval.run_info import Estimate, Results, RunInfo, SubsetResult, in_short
 
 __all__ = ["Export", "ExportOptions", "HubData", "Number", "hub_data", "model_id", "numbers", "refuse"]
 
 Level: TypeAlias = Literal["overall", "section", "subset"]
-_REASONS = 3
-"""Reasons that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +145,8 @@ def refuse(info: RunInfo) -> HubData:
         UsageError: if the run is partial or of an unverified copy, its head untrained, or its rows are not on the Hub.
     """
     if info.partial:
-        more = len(info.partial_reasons) - _REASONS
-        reasons = "; ".join(info.partial_reasons[:_REASONS]) + (f"; and {more} more" if more > 0 else "")
-        raise UsageError(f"{info_title(info)} ({reasons}): only a whole run is sent to a model's page")
+        why = in_short(info.partial_reasons)
+        raise UsageError(f"{info_title(info)} ({why}): only a whole run is sent to a model's page")
     if info.model.untrained_head:
         raise UsageError(f"the head of {info.model.name} is untrained: its scores mean nothing and are not sent")
     data = hub_data(info)

@@ -63,7 +63,7 @@ def test_the_mean_of_four_goals_each_over_its_rows(tmp_path: Path) -> None:
         assert results.subsets["Pairwise_set/Helpfulness/Chat/Discussion"].n == 3
         assert results.subsets["BoN_set/Helpfulness/Chat/Discussion"].ties == 1
         assert results.reference_lines["longest"].overall == pytest.approx((3 / 4 + 1 / 2) / 4)
-        assert "Pairwise_set/Helpfulness/* has 4 rows, not 10067" in run.info.partial_reasons
+        assert run.info.partial_reasons[0].startswith("4 of 4 subsets short (Pairwise_set/Helpfulness/* 4/10067, ")
     only = evaluate("baseline:longest", "rmb", dataset=str(tmp_path / "RMB_dataset/Pairwise_set/Helpfulness"))
     assert {name: each.accuracy for name, each in only.info.results.sections.items()} == {"Pairs, helpful": 3 / 4}
     shorter = evaluate("baseline:shortest", "rmb", dataset=str(tmp_path))
