@@ -38,7 +38,7 @@ def test_the_action_is_composite_and_documented() -> None:
     assert set(action["inputs"]) == INPUTS | {"markdown", "install"}
     assert all(each["description"] for each in action["inputs"].values())
     options = {name.replace("_", "-") for name in inspect.signature(check.command).parameters}
-    assert set(action["inputs"]) - {"install"} == options - {"seed", "as-json"}
+    assert set(action["inputs"]) - {"install"} == options - {"seed", "as-json", "verbose"}
 
 
 def test_no_expression_stands_in_a_script() -> None:

@@ -61,9 +61,10 @@ def test_folders_and_runs(tmp_path: Path) -> None:
     assert assert_no_regression(str(tmp_path / "good"), bad, ["overall:60%"]).lines[0].verdict == "pass"
     with pytest.raises(AssertionError) as caught:
         assert_no_regression(good, bad, ["overall:1%", "subset:*:1%"])
-    assert "regression: subset a dropped by 50.00 points, 1.00 points allowed (one-sided p below 0.001)" in str(
-        caught.value
+    expected = (
+        "regression: subset a dropped by 50.00 points, 1.00 points allowed, significant (one-sided p below 0.001)"
     )
+    assert expected in str(caught.value)
     assert str(caught.value).endswith("FAIL: 2 of 2 checks")
     with pytest.raises(AssertionError, match="not shown"):
         assert_no_regression(good, good, ["overall:0"], mode="noninferiority", margin=0.01)

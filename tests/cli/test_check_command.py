@@ -51,7 +51,7 @@ def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_worse_is_1_and_the_same_is_0(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = check(*BOTH, code=1, capsys=capsys)
     assert err == ""
-    assert "regression: overall dropped by 26.25 points (one-sided p below 0.001)" in out
+    assert "regression: overall dropped by 26.25 points, significant (one-sided p below 0.001)" in out
     assert out.endswith("FAIL: 1 of 1 check\n")
     out, _ = check("check", "--baseline", "before", "--candidate", "same", code=0, capsys=capsys)
     assert out.endswith("PASS: 1 check\n")
@@ -121,7 +121,7 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
     (here / "summary.md").write_text("before\n")
     out, err = check(*BOTH, "--json", code=1, capsys=capsys)
     assert json.loads(out)["passed"] is False
-    assert err == "::error title=rmeval check::overall dropped by 26.25 points (one-sided p below 0.001)\n"
+    assert err == "::error title=rmeval check::overall dropped by 26.25 points, significant (one-sided p below 0.001)\n"
     written = (here / "out" / "check.md").read_text()
     assert written.startswith("### rmeval check: FAIL: 1 of 1 check\n")
     assert (here / "summary.md").read_text() == f"before\n{written}"

@@ -144,7 +144,7 @@ one-sided 95% bound.
 ## Simulated: how often a true drop is found, and in brackets how often that is stated
 
 Each number by itself, one-sided at 5%; what is stated is `significance.power.power` with each run's own flips, on which
-"could show" rests. Subsets' true accuracies lie between 80% and 95%.
+the minimum detectable drop rests. Subsets' true accuracies lie between 80% and 95%.
 
 | world | flips a run | gate fails | found (stated) |
 | --- | ---: | ---: | --- |

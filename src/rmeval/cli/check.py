@@ -28,11 +28,11 @@ _FailOn: TypeAlias = Annotated[
         " repeated. Default: overall:0 and section:*:0."
     ),
 ]
-_Alpha: TypeAlias = Annotated[str | None, _rules("How often all rules together may fail by chance. Default: 0.05.")]
+_Alpha: TypeAlias = Annotated[str | None, _rules("Significance level of all rules together. Default: 0.05.")]
 _Mode: TypeAlias = Annotated[
     str | None,
     _rules(
-        "regression: fail on a drop that is shown. noninferiority: fail unless a drop below the margin is shown."
+        "regression: fail on a significant drop. noninferiority: fail unless the drop is shown to be below the margin."
         " Default: regression."
     ),
 ]
@@ -45,9 +45,7 @@ _Report: TypeAlias = Annotated[str | None, _output("Path or address of the HTML 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("check", help="Compare a run with a baseline, for CI: exit 1 if it got worse, and not by chance.")(
-        command
-    )
+    app.command("check", help="Compare a run with a baseline, for CI: exit 1 on a significant regression.")(command)
 
 
 def command(
@@ -63,6 +61,7 @@ def command(
     markdown: _Markdown = None,
     report: _Report = None,
     as_json: opt.Json = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Judge a run by rules, by floors, or by both."""
     from rmeval.eval.gate.check import check
@@ -87,7 +86,7 @@ def command(
         common_only=common_only,
     )
     _write(gate, junit, markdown, report)
-    _print(gate, report, as_json)
+    _print(gate, report, as_json=as_json, verbose=verbose)
     if not gate.passed:
         raise typer.Exit(ExitCode.NO)
 
@@ -111,10 +110,10 @@ def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | 
             print(line, file=sys.stderr)
 
 
-def _print(gate: Gate, report: str | None, as_json: bool) -> None:
+def _print(gate: Gate, report: str | None, *, as_json: bool, verbose: bool) -> None:
     from rmeval.reports.gate import console as tables
 
     if as_json:
         print(json.dumps({**tables.as_json(gate), "report": report}, ensure_ascii=False, allow_nan=False))
     else:
-        tables.print_gate(gate, report)
+        tables.print_gate(gate, report, verbose=verbose)

@@ -129,9 +129,9 @@ def test_what_the_rule_could_have_found_is_at_the_level_of_holms_first_step(tmp_
 def test_a_limit_that_the_data_cannot_show_is_warned_of(tmp_path: Path) -> None:
     found = gate(tmp_path, "+" * 30, "+" * 30, ["overall:1%", "subset:a:2%"])
     (warning,) = found.warnings
-    assert warning.startswith("too few examples for overall at 1.00 points: they show only drops of 2")
+    assert warning.startswith("too few examples for overall at 1.00 points: minimum detectable drop 2")
     assert warning.endswith("(1 more rules are like this)")
-    assert gate(tmp_path, "+++", "+++", ["overall:1%"]).warnings[0].endswith("they show no drop at all")
+    assert gate(tmp_path, "+++", "+++", ["overall:1%"]).warnings[0].endswith("no drop is detectable (80% power)")
     assert gate(tmp_path, "+" * 30, "-" * 30, ["overall:1%"]).warnings == ()  # It showed one.
 
 

@@ -30,13 +30,13 @@ def gate(folder: Path, *, name: str = "a", mode: Mode = "regression") -> Gate:
 def test_a_lines_numbers(tmp_path: Path) -> None:
     """20 of 100, by hand; the bound is near -20 + 1.64 · 4."""
     found = gate(tmp_path)
-    baseline, candidate, difference, bound, p, could_show, flips = cells(found.lines[1], found.mode)
+    baseline, candidate, difference, bound, p, detectable, flips = cells(found.lines[1], found.mode)
     assert columns(found)[3:5] == ["one-sided 95% bound", "one-sided p"]
     assert len(columns(found)) == 7
     assert [baseline, candidate, difference, p, flips] == ["100.00", "80.00", "-20.00", "<0.001", "+0 -20"]
     assert bound.startswith("≤ -")
     assert float(bound[2:]) == pytest.approx(-13.4, abs=1.5)
-    assert 10 < float(could_show) < 16
+    assert 10 < float(detectable) < 16
 
 
 def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,10 +51,13 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert rows["invalid"][1:3] == ["0", "1"]
     assert rows["invalid"][-1] == "regression"
     assert rows["truncated"][-1] == "pass"
-    assert "regression: subset a dropped by 20.00 points, 1.00 points allowed (one-sided p below 0.001)" in out
+    assert (
+        "regression: subset a dropped by 20.00 points, 1.00 points allowed, significant (one-sided p below 0.001)"
+        in out
+    )
     assert "regression: invalid 0 to 1 examples, 0 more allowed" in out
-    assert "warning    the candidate is partial: only a" in out
-    assert "adjusted for 3 tests, which the bound is not (fails at 0.05)" in " ".join(out.split())
+    assert "warning: the candidate is partial: only a" in out
+    assert "adjusted for 3 tests, which the bound is not (significant at 0.05)" in " ".join(out.split())
     assert "HTML comparison: out/comparison.html" in out
     assert out.splitlines()[-1] == "FAIL: 3 of 5 checks"
 

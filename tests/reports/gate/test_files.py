@@ -118,7 +118,7 @@ def test_junit(plain: Gate) -> None:
     assert failure is not None
     assert (failure.get("type"), failure.get("message")) == (
         "regression",
-        "dropped by 33.33 points (one-sided p below 0.001)",
+        "dropped by 33.33 points, significant (one-sided p below 0.001)",
     )
     assert "difference -33.33" in str(failure.text)
     assert cases["subset b (subset:*:0)"].find("skipped") is not None
@@ -146,7 +146,10 @@ def test_any_name_is_valid_xml(plain: Gate, name: str) -> None:
 def test_workflow_commands(plain: Gate) -> None:
     found = list(workflow_commands(replace(plain, warnings=("50% of it\nis here",))))
     assert [line.partition(" ")[0] for line in found] == ["::error", "::error", "::notice", "::warning"]
-    assert found[1] == "::error title=rmeval check::subset a dropped by 33.33 points (one-sided p below 0.001)"
+    assert (
+        found[1]
+        == "::error title=rmeval check::subset a dropped by 33.33 points, significant (one-sided p below 0.001)"
+    )
     assert found[3] == "::warning title=rmeval check::50%25 of it is here"
 
 

@@ -90,6 +90,7 @@ Overwrite: TypeAlias = Annotated[bool, _option(_OUTPUT, "Replace a finished run 
 Text: TypeAlias = Annotated[bool, _option(_OUTPUT, "Keep prompts and answers in the run.", "--text/--no-text")]
 Seed: TypeAlias = Annotated[int, _option(_OUTPUT, "Seed of baseline:random and of --limit-per-subset.")]
 Json: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print the results as JSON on stdout.", "--json")]
+Verbose: TypeAlias = Annotated[bool, _option(_OUTPUT, "Print every warning, not one line of them.", "--verbose")]
 
 
 def panel(name: str) -> Callable[..., object]:

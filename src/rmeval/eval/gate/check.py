@@ -13,7 +13,7 @@ from rmeval.eval.numbers.compare import Comparison, compare
 from rmeval.eval.numbers.differences import ALPHA, Difference, Differences
 from rmeval.eval.numbers.significance.holm import holm
 from rmeval.records import RunRecord, as_run
-from rmeval.run_info import Results
+from rmeval.run_info import Results, in_short
 
 __all__ = ["LEAST_ALPHA", "Gate", "check", "judge_accuracies"]
 
@@ -27,7 +27,10 @@ class Gate:
 
     lines: tuple[Line, ...]
     """In the order of the rules, then of the floors."""
+    partial: tuple[str, ...]
+    """Why the runs are no whole benchmark, in short: a line, or one of each where the reasons differ."""
     warnings: tuple[str, ...]
+    """What must be known, a line each; those of ``partial`` are among them."""
     alpha: float
     mode: Mode
     baseline: RunRecord | None
@@ -85,13 +88,16 @@ def check(
         asked = [parse_rule(rule) if isinstance(rule, str) else rule for rule in given]
         lines = judge_accuracies(asked, comparison, alpha=alpha, mode=mode, margin=margin)
         lines += _others(asked, baseline, candidate, comparison, mode)
+        partial = comparison.partial
         warnings = [*comparison.warnings, *_too_little_data(lines), *_other_machines(lines, baseline, candidate)]
     else:
-        warnings = [f"the candidate is partial: {reason}" for reason in candidate.info.partial_reasons]
+        why = in_short(candidate.info.partial_reasons)
+        partial = (f"the candidate is partial: {why}",) if why else ()
+        warnings += partial
     lines += [judge_floor(rule, name, candidate) for rule, name in _expand(floors, candidate.info.results)]
     if not lines:
         raise UsageError("there is nothing to check: no rule matches anything in these runs")
-    return Gate(tuple(lines), tuple(warnings), alpha, mode, baseline, candidate, comparison)
+    return Gate(tuple(lines), partial, tuple(warnings), alpha, mode, baseline, candidate, comparison)
 
 
 def judge_accuracies(
@@ -169,8 +175,8 @@ def _too_little_data(lines: Sequence[Line]) -> Iterator[str]:
         least, limit = line.smallest_detectable, line.rule.limit
         judged = line.difference is not None and line.verdict in ("pass", "cannot tell")
         if judged and limit > 0 and (least is None or least > limit):
-            shows = "no drop at all" if least is None else f"only drops of {points(least)} or more"
-            found.append(f"too few examples for {line.target} at {points(limit)}: they show {shows}")
+            detectable = "no drop is detectable" if least is None else f"minimum detectable drop {points(least)}"
+            found.append(f"too few examples for {line.target} at {points(limit)}: {detectable} (80% power)")
     if found:
         yield found[0] + (f" ({len(found) - 1:,} more rules are like this)" if len(found) > 1 else "")
 

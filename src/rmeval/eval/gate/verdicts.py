@@ -1,9 +1,9 @@
 """One rule and what it looks at in, one verdict out.
 
-A rule for an accuracy fails when the drop exceeds its limit **and** chance alone does not make such a drop: the
-one-sided p of "it did not drop" is at most alpha, after Holm's adjustment over all rules that were tested. So a limit
-is what the user tolerates of a drop that is real; it is no claim to prove. Who needs a proof that the drop is below a
-margin asks for non-inferiority: then a rule passes only where the data shows it. There all rules have to pass, so each
+A rule for an accuracy fails when the drop exceeds its limit **and** is significant: the one-sided p of "it did not
+drop" is at most alpha, after Holm's adjustment over all rules that were tested. So a limit is what the user tolerates
+of a drop that is real; it is no claim to prove. Who needs a proof that the drop is below a margin asks for
+non-inferiority: then a rule passes only where the data shows it. There all rules have to pass, so each
 is tested at alpha (an intersection-union test: Berger, 1982, Technometrics 24(4)).
 
 Speed and counts are compared as they are. Floors too: they are promises about a number, not about its causes.
@@ -56,9 +56,9 @@ class Line:
     """One-sided p of a rise, adjusted for all rules that were tested."""
     bound: float | None = None
     """The one-sided bound of the difference at the confidence 1 - alpha, of this number alone: by how much it dropped
-    at least (the upper bound, below 0 where it surely dropped); in a test of non-inferiority, at most (the lower)."""
+    at least (the upper bound, below 0 where that is significant); in a test of non-inferiority, at most (the lower)."""
     smallest_detectable: float | None = None
-    """The smallest true drop that this rule would have found four times in five; None where it could find none."""
+    """The minimum detectable drop: the smallest true one that this rule finds with 80% power; None where none is."""
 
     @property
     def shown_p(self) -> float | None:
@@ -102,16 +102,16 @@ def judge_accuracy(
     allowed = f", {points(limit)} allowed" if limit else ""
     verdict: Verdict
     if rise <= alpha:
-        verdict, reason = "improvement", f"rose by {points(-fell)} (one-sided p {_p(rise)})"
+        verdict, reason = "improvement", f"rose by {points(-fell)}, significant (one-sided p {_p(rise)})"
     elif fell > limit and drop <= alpha:
-        verdict, reason = "regression", f"dropped by {points(fell)}{allowed} (one-sided p {_p(drop)})"
+        verdict, reason = "regression", f"dropped by {points(fell)}{allowed}, significant (one-sided p {_p(drop)})"
     elif mode == "noninferiority":
         verdict = "pass" if p <= alpha else "cannot tell"
         shown = "shown" if p <= alpha else "not shown"
         reason = f"{shown} to have dropped by less than {points(limit)} (one-sided p {_p(p)})"
     elif fell > limit:
         verdict = "cannot tell"
-        reason = f"dropped by {points(fell)}, which chance alone may do (one-sided p {_p(drop)})"
+        reason = f"dropped by {points(fell)}, not significant (one-sided p {_p(drop)})"
     else:
         verdict = "pass"
         reason = f"dropped by {points(fell)}{allowed}" if fell > 0 else "did not drop"

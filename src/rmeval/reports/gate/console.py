@@ -18,9 +18,20 @@ from rmeval.records import RunRecord
 from rmeval.reports.shell.console import plain
 from rmeval.reports.shell.names import short
 
-__all__ = ["COULD_SHOW", "as_json", "as_text", "cells", "columns", "headline", "print_gate"]
+__all__ = [
+    "DETECTABLE",
+    "as_json",
+    "as_text",
+    "cells",
+    "columns",
+    "headline",
+    "meaning_of_p",
+    "print_gate",
+    "warnings_in_full",
+    "where",
+]
 
-COULD_SHOW = "could show: the smallest true drop that this data would reveal four times in five"
+DETECTABLE = "detectable: the minimum detectable drop (80% power)"
 _STYLES: dict[Verdict, str] = {
     "pass": "green",
     "improvement": "bold green",
@@ -29,20 +40,19 @@ _STYLES: dict[Verdict, str] = {
 }
 
 
-def print_gate(gate: Gate, report: str | None = None, console: Console | None = None) -> None:
+def print_gate(gate: Gate, report: str | None = None, console: Console | None = None, *, verbose: bool = False) -> None:
     """Print the table of verdicts, why each that is no plain pass, and what must be known beside them.
 
     Args:
         gate: What came of the check.
         report: Path or address of the HTML comparison.
         console: Where to print; None for stdout.
+        verbose: Say each reason why a run is partial, not all of them in one line.
     """
     console = console or Console(highlight=False)
     if gate.baseline is not None:
         console.print(plain(f"baseline   {where(gate.baseline)}"))
     console.print(plain(f"candidate  {where(gate.candidate)}"))
-    for warning in gate.warnings:
-        console.print(plain(f"warning    {warning}", "yellow"))
     console.print()
     for table in (_table(gate), _two_lines(gate)):
         if Console(width=10_000).measure(table).maximum <= console.width:
@@ -56,11 +66,27 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
             console.print(
                 plain(f"{line.verdict}: {short(line.target)} {line.reason}", _STYLES[line.verdict]), soft_wrap=True
             )
+    for warning in warnings_in_full(gate) if verbose else gate.warnings:
+        console.print(plain(f"warning: {warning}", "yellow"), soft_wrap=True)
     if gate.comparison is not None:
-        console.print(f"{meaning_of_p(gate)}; {COULD_SHOW}", style="dim")
+        console.print(f"{meaning_of_p(gate)}; {DETECTABLE}", style="dim")
     if report:
         console.print(plain(f"HTML comparison: {report}"), soft_wrap=True)
     console.print(headline(gate), style="bold green" if gate.passed else "bold red")
+
+
+def warnings_in_full(gate: Gate) -> list[str]:
+    """Return the warnings, each reason why a run is partial a line of its own, and said once of both runs."""
+    runs = {} if gate.baseline is None else {"baseline": gate.baseline}
+    reasons: dict[str, list[str]] = {}
+    for name, run in {**runs, "candidate": gate.candidate}.items():
+        for reason in run.info.partial_reasons:
+            reasons.setdefault(reason, []).append(name)
+    full = [
+        f"{'both runs are' if len(names) > 1 else f'the {names[0]} is'} partial: {reason}"
+        for reason, names in reasons.items()
+    ]
+    return [*full, *(warning for warning in gate.warnings if warning not in gate.partial)]
 
 
 def _table(gate: Gate) -> Table:
@@ -77,8 +103,8 @@ def _two_lines(gate: Gate) -> Table:
 
     def stacked(values: list[str], verdict: str) -> list[Text]:
         """Return a row's texts, two in a cell."""
-        baseline, candidate, difference, bound, p, could_show, flips = values
-        pairs = ((baseline, p), (candidate, could_show), (difference, bound), (verdict, flips))
+        baseline, candidate, difference, bound, p, detectable, flips = values
+        pairs = ((baseline, p), (candidate, detectable), (difference, bound), (verdict, flips))
         return [Text(f"{upper}\n{'' if lower == '–' else lower}".rstrip()) for upper, lower in pairs]
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -163,7 +189,7 @@ def as_json(gate: Gate) -> GateDocument:
         "baseline": None if gate.baseline is None else _run(gate.baseline),
         "candidate": _run(gate.candidate),
         "lines": [_line(line) for line in gate.lines],
-        "warnings": list(gate.warnings),
+        "warnings": warnings_in_full(gate),
     }
 
 
@@ -177,7 +203,7 @@ def headline(gate: Gate) -> str:
 def columns(gate: Gate) -> list[str]:
     """Return the titles of the columns that ``cells`` fills."""
     bound = f"one-sided {100 * (1 - gate.alpha):g}% bound"
-    return ["baseline", "candidate", "difference", bound, "one-sided p", "could show", "flips"]
+    return ["baseline", "candidate", "difference", bound, "one-sided p", "detectable", "flips"]
 
 
 def cells(line: Line, mode: Mode) -> list[str]:
@@ -194,7 +220,7 @@ def cells(line: Line, mode: Mode) -> list[str]:
         f"{100 * found.difference:+.2f}",
         _bound(line.bound, mode),
         "–" if line.shown_p is None else "<0.001" if line.shown_p < 0.001 else f"{line.shown_p:.3f}",
-        "nothing" if least is None else f"{100 * least:.2f}",
+        "none" if least is None else f"{100 * least:.2f}",
         f"+{found.flipped_to_right:,} -{found.flipped_to_wrong:,}",
     ]
 
@@ -216,7 +242,7 @@ def meaning_of_p(gate: Gate) -> str:
     adjusted = f", adjusted for {tests} tests, which the bound is not" if tests > 1 else ""
     rises = any(line.verdict == "improvement" for line in gate.lines)
     drop = "a drop (for an improvement, a rise)" if rises else "a drop"
-    return f"one-sided p: of {drop} like this if nothing had changed{adjusted} (fails at {gate.alpha:g})"
+    return f"one-sided p: of {drop} like this if nothing had changed{adjusted} (significant at {gate.alpha:g})"
 
 
 def where(run: RunRecord) -> str:

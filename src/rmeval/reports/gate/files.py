@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from rmeval.errors import RunError
 from rmeval.eval.gate.check import Gate
-from rmeval.reports.gate.console import COULD_SHOW, cells, columns, headline, meaning_of_p, where
+from rmeval.reports.gate.console import DETECTABLE, cells, columns, headline, meaning_of_p, warnings_in_full, where
 from rmeval.reports.shell.names import printable
 
 __all__ = ["JUNIT_MARK", "MARKDOWN_MARK", "append_file", "junit", "markdown", "step_outputs", "workflow_commands"]
@@ -36,17 +36,27 @@ def markdown(gate: Gate, report: str | None = None) -> str:
     if gate.baseline is not None:
         lines.append(f"- baseline: {code(where(gate.baseline))}")
     lines.append(f"- candidate: {code(where(gate.candidate))}")
-    lines += [f"- ⚠️ {code(warning)}" for warning in gate.warnings]
     titles = columns(gate)
     lines += ["", _row(["", *titles, "verdict"]), _row(["---", *["---:"] * len(titles), "---"])]
     for line in gate.lines:
         verdict = f"{_MARKS[line.verdict]} {line.verdict}"
         lines.append(_row([code(line.target), *cells(line, gate.mode), f"**{verdict}**" if line.failed else verdict]))
     noteworthy = [line for line in gate.lines if line.verdict != "pass" or line.failed]
-    if noteworthy:
-        lines += ["", *(f"- {_MARKS[line.verdict]} {code(line.target)} {line.reason}" for line in noteworthy)]
+    said = [f"- {_MARKS[line.verdict]} {code(line.target)} {line.reason}" for line in noteworthy]
+    said += [f"- ⚠️ {code(warning)}" for warning in gate.warnings]
+    lines += ["", *said] if said else []
+    full = [each for each in warnings_in_full(gate) if each not in gate.warnings]
+    if full:
+        lines += [
+            "",
+            "<details><summary>why partial</summary>",
+            "",
+            *(f"- {code(each)}" for each in full),
+            "",
+            "</details>",
+        ]
     if gate.comparison is not None:
-        lines += ["", f"<sub>{meaning_of_p(gate)}; {COULD_SHOW}.</sub>"]
+        lines += ["", f"<sub>{meaning_of_p(gate)}; {DETECTABLE}.</sub>"]
     if report:
         lines += ["", f"[HTML comparison](<{quote(report, safe='/:?#=&%~@!+,;', errors='replace')}>)"]
     return "\n".join(lines) + "\n"
