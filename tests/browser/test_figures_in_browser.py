@@ -97,8 +97,11 @@ def test_one_run(visit: Visit, runs: Sequence[RunRecord], tmp_path: Path) -> Non
         assert row[8] == str((own.margin.abs() <= Hashed.drift).sum())
         assert row[9] == str(result.truncated)
         assert float(row[10]) == pytest.approx(own.margin.mean(), abs=0.00501)
-        assert row[11] == percent((table[table.subset == row[0]].longer > 0).mean())
-        assert row[12] == percent(results.reference_lines["random"].subsets[row[0]])
+        longer = table[table.subset == row[0]].longer
+        lines = {"longest": (longer > 0).mean(), "shortest": (longer < 0).mean()}
+        lines["random"] = results.reference_lines["random"].subsets[row[0]] or 0
+        best = max(lines, key=lambda name: float(lines[name]))
+        assert row[11] == f"{best} {percent(lines[best])}"
     figures_of_plots(page, valid)
 
 
@@ -134,7 +137,7 @@ def figures_of_plots(page: Page, valid: pd.DataFrame) -> None:
         assert row[1:3] == [str(len(own)), percent(own.right.mean())]
 
     rows = cells(page.locator("#plot-scores tbody tr"))
-    assert sum(int(row[2]) for row in rows if row[0] == "right") >= len(valid)
+    assert sum(int(row[2]) for row in rows if row[0] == "chosen") >= len(valid)
     text = page.locator("#plot-scores figcaption").inner_text().replace("−", "-")
     found = re.search(r"length is (-?[\d.]+?)\.(?:\s|$)", text)
     assert found is not None
@@ -192,9 +195,9 @@ def test_two_runs(visit: Visit, runs: Sequence[RunRecord], tmp_path: Path) -> No
     over_each_other(page, both)
     summaries = page.locator(".flips h4").all_inner_texts()
     gained, lost = (both.right_b & ~both.right).sum(), (both.right & ~both.right_b).sum()
-    assert summaries == [f"Right only in B: {gained}", f"Right only in A: {lost}"]
+    assert summaries == [f"Correct only in B: {gained}", f"Correct only in A: {lost}"]
     lead = page.locator("#against-B .lead").inner_text()
-    assert f"Of {len(both)} examples, {gained} are right only in B and {lost} only in A." in lead
+    assert f"Of {len(both)} examples, {gained} are correct only in B and {lost} only in A." in lead
 
 
 def over_each_other(page: Page, both: pd.DataFrame) -> None:

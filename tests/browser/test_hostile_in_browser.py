@@ -77,7 +77,7 @@ def test_report(visit: Visit, tmp_path: Path) -> None:
     write_report([run], tmp_path / "report.html")
     page = visit(tmp_path / "report.html")
     harmless(page)
-    assert page.locator("h1").inner_text() == f"m {HOSTILE['closing']}⟨U+202E⟩-0"
+    assert page.locator("h1").inner_text() == f"m {HOSTILE['closing']}⟨U+202E⟩-0 Preference pairs"
     assert page.locator("#subsets-0 tbody tr").count() == 3
     page.get_by_role("button", name="All", exact=True).click()
     expect(page.locator("#list a")).to_have_count(len(rows))

@@ -14,6 +14,7 @@ pytest.importorskip("playwright", reason="no browser tests: playwright is not in
 from playwright.sync_api import expect
 
 from rmeval import RunRecord, load_run
+from rmeval.data_prep.text.audit import finding
 from rmeval.eval.numbers.compare import compare
 from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.records import scored_examples
@@ -179,9 +180,74 @@ def test_deep_link(visit: Visit, single: Path) -> None:
 
 def test_a_warning_leads_to_its_example(visit: Visit, single: Path) -> None:
     page = visit(single)
-    assert "missing-bos × 3" in page.locator(".head .warnings").inner_text()
-    page.locator(".head .warnings").get_by_role("link", name="alpacaeval-easy 1").count()
-    assert "pad-is-eos" not in page.locator(".head").inner_text()
+    folded = page.locator("#overview details.known")
+    assert "warnings: missing-bos × 3, undecided × " in folded.locator("summary").inner_text()
+    link = folded.get_by_role("link", name="llmbar-natural 13")
+    expect(link).to_be_hidden()
+    folded.locator("summary").click()
+    expect(link).to_be_visible()
+    assert "pad-is-eos" not in page.locator("#overview").inner_text()
+
+
+def test_the_number_comes_first(visit: Visit, single: Path, double: Path, runs: Sequence[RunRecord]) -> None:
+    """Of partial runs too: title, number, verdict, sections, then one line of warnings, all in the first screen."""
+    page = visit(single)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.locator("h1").inner_text() == "hashed-0 PARTIAL: not a RewardBench result"
+    order = ["h1", ".headline .big", "[data-verdict]", ".barlist .whole", "details.known > summary", "#subsets h2"]
+    boxes = [page.locator(each).first.bounding_box() for each in order]
+    places = [box["y"] for box in boxes if box is not None]
+    assert len(places) == len(order)
+    assert places[1] < 300
+    assert max(places[:-1]) < 800
+    assert [places[0], places[1], places[2], places[4], places[5]] == sorted(places[:3] + places[4:])
+    assert page.locator("h1, h2").all_inner_texts() == [
+        "hashed-0 PARTIAL: not a RewardBench result", "Subsets", "Lengths", "Plots", "Examples", "Provenance", "",
+    ]  # fmt: skip
+    assert page.locator("ul.warnings li:visible").count() == 0
+
+    page = visit(double)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    numbers = [text.strip() for text in page.locator(".runs .number b").all_inner_texts()]
+    overall = [run.info.results.overall for run in runs]
+    assert numbers == [f"{100 * each.accuracy:.1f}%" for each in overall if each is not None]
+    assert (page.locator(".runs .number b").last.bounding_box() or {"y": 1e9})["y"] < 400
+    assert page.locator("ul.warnings li:visible").count() == 1, "left out: one without a finite score"
+    summaries = page.locator(".head details.known summary").all_inner_texts()
+    assert len(summaries) == 1
+    assert summaries[0].count("19 of 23 subsets missing") == 1, "what is true of both runs is said once"
+
+
+def test_errors_stay_in_sight(visit: Visit, runs: Sequence[RunRecord], tmp_path: Path) -> None:
+    bad = runs[0].with_info(audit=(finding("untrained-head", 1), finding("truncated", 3)))
+    write_report([bad], tmp_path / "one.html")
+    note = visit(tmp_path / "one.html").locator(".headline .note.error")
+    expect(note).to_be_visible()
+    assert note.inner_text().startswith("untrained-head × 1: the head that gives the score was newly initialised")
+    write_report([bad, runs[1].with_info(audit=())], tmp_path / "two.html")
+    page = visit(tmp_path / "two.html")
+    assert page.locator(".runs li").nth(0).locator(".note.error").is_visible()
+    assert page.locator(".runs li").nth(1).locator(".note.error").count() == 0
+
+
+def test_every_subset_shows_its_best_reference_line(visit: Visit, single: Path, runs: Sequence[RunRecord]) -> None:
+    page = visit(single)
+    lines = runs[0].info.results.reference_lines
+    expected = []
+    for subset in column(page, "#subsets-0", "subset"):
+        reached = {name: each.subsets[subset] for name, each in lines.items()}
+        best = max(reached, key=lambda name: reached[name] or 0)
+        expected.append(f"{best} {100 * (reached[best] or 0):.1f}")
+    assert column(page, "#subsets-0", "best reference line") == expected
+    page.get_by_role("button", name="best reference line").click()
+    values = [float(text.split()[-1]) for text in column(page, "#subsets-0", "best reference line")]
+    assert values == sorted(values, reverse=True)
+
+
+def test_paper_has_every_warning(visit: Visit, single: Path) -> None:
+    page = visit(single)
+    page.emulate_media(media="print")
+    assert page.locator("details.known li").first.is_visible()
 
 
 # --- looks ----------------------------------------------------------------------------------------------------------

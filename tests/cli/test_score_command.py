@@ -42,7 +42,7 @@ def test_it_says_on_stderr_what_it_did(command: Callable[..., object], capsys: p
     assert err.splitlines() == [
         "warning  invalid-unicode × 1: the text holds a broken character (a lone surrogate); "
         "it was replaced by U+FFFD (such as line 1)",
-        "1 pairs written to b.jsonl; 1 rows left out, without two completions of different scores",
+        "1 pairs written to b.jsonl; skipped: 1 prompt without two distinct scores",
         "3 scores of 2 rows written to 'an o.jsonl'",
     ]
     assert [json.loads(line)["scores"] for line in Path("an o.jsonl").read_text().splitlines()] == [[2.0, 1.0], [1.0]]

@@ -57,7 +57,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     assert list(found["subsets"]) == MINI
     for item in found["subsets"].values():
         assert set(item) == {
-            "n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated",
+            "n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated", "reference_lines",
         }  # fmt: skip
         assert item["n"] == 32
     (folder,) = (tmp_path / "runs").iterdir()
@@ -95,7 +95,10 @@ def test_partial_data_is_never_called_rewardbench(table: subprocess.CompletedPro
     first, *rest = table.stdout.splitlines()
     assert first == "PARTIAL: not a RewardBench result"
     assert not [line for line in rest if re.match(r"\W*RewardBench", line)]
-    assert table.stdout.count("partial  ") == 24  # Each of the 23 subsets has 2 rows, and they are an unverified copy.
+    # Each of the 23 subsets has 2 rows, in one line, which stands below the numbers.
+    (said,) = [line for line in rest if line.startswith("partial: ")]
+    assert said.startswith("partial: 23 of 23 subsets short, unverified local copy")
+    assert rest.index(said) > max(place for place, line in enumerate(rest) if line.startswith("overall "))
     assert table.stderr == ""
 
 
@@ -248,9 +251,11 @@ def test_a_file_that_has_nothing_to_do_with_the_benchmark(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.jsonl").write_text(json.dumps({"prompt": "p", "chosen": "c", "rejected": "r"}) + "\n")
-    for suite in ("rewardbench", "mini"):
+    for suite in (name for name in SUITES if name != "pairs"):
         assert _run([suite, "--model", "baseline:longest", "--dataset", "mine.jsonl", "--output-dir", suite]) == 2
         out, err = capsys.readouterr()
         assert out == ""
-        assert f"mine.jsonl has no subset of {suite} (its subsets: all); use `rmeval pairs`" in err
+        assert err.startswith("rmeval: mine.jsonl") or "mine.jsonl" in err
+        assert err.count("\n") == 1
+        assert err.endswith("use `rmeval pairs` for pairs of your own\n"), suite
     assert not list(Path().rglob("run.json"))

@@ -106,7 +106,8 @@ def _report(done: ScoreSummary) -> None:
     if done.resumed:
         lines.append(f"went on after the {done.resumed:,} rows that were written before")
     if done.best is not None:
-        left_out = f"; {done.left_out:,} rows left out, without two completions of different scores"
+        prompts = "prompt" if done.left_out == 1 else "prompts"
+        left_out = f"; skipped: {done.left_out:,} {prompts} without two distinct scores"
         lines.append(
             f"{done.pairs:,} pairs written to {shlex.quote(str(done.best))}{left_out if done.left_out else ''}"
         )

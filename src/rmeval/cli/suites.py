@@ -50,6 +50,7 @@ def _options(
     text: opt.Text = True,
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Declare what all suites have beside the options of a model, in the order of ``--help``."""
 
@@ -118,6 +119,7 @@ def _score(
     model: str,
     output_dir: Path | None,
     as_json: bool,
+    verbose: bool,
     suite_options: list[str] | None = None,
     map: list[str] | None = None,
     lists: str = "all",
@@ -158,7 +160,7 @@ def _score(
         print(json.dumps(summary(run), ensure_ascii=False))
         print(f"run written to {shlex.quote(str(run.path))}", file=sys.stderr)
     else:
-        print_run(run)
+        print_run(run, verbose=verbose)
     _write_page(run, quiet=as_json)
 
 

@@ -40,7 +40,7 @@ def runs(data: Path) -> Path:
     again = decisions(0.9, 240, 9)
     created = "2026-11-20T12:00:00+00:00"
     whole_run(folder / "again", data, again, "org/good", "rewardbench", created=created)
-    reasons = ("only the first 240 examples asked for", "rows from elsewhere: an unverified copy")
+    reasons = ("only the first 240 examples asked for", "unverified local copy (rows from elsewhere)")
     whole_run(folder / "partial", data, again, "part", "rewardbench", partial=True, partial_reasons=reasons)
     whole_run(folder / "invalid", data, "n" + again[1:], "with NaN", "rewardbench")
     old = decisions(0.9, 240, 5)
@@ -122,11 +122,8 @@ def test_ranks_follow_from_the_examples(board: Leaderboard, runs: Path) -> None:
 
 def test_what_may_not_be_ranked_stands_apart_with_its_reason(board: Leaderboard) -> None:
     found = {each.label: each.reasons for each in board.apart}
-    assert found["part"] == (
-        "partial: only the first 240 examples asked for",
-        "rows from elsewhere: an unverified copy",
-    )
-    assert found["with NaN"] == ("1 examples have no finite score",)
+    assert found["part"] == ("partial: only the first 240 examples asked for, unverified local copy",)
+    assert found["with NaN"] == ("1 example has no finite score",)
     assert found["old"] == ("other weights: 2024-05; this leaderboard is of today (--weights 2024-05)",)
     assert re.fullmatch(
         r"other data: 200 examples with the fingerprint \w{12}, the table's are 240 with \w{12}", found["fewer"][0]
@@ -236,7 +233,7 @@ def test_csv_and_markdown(board: Leaderboard) -> None:
     overall = board.tables[0].rows[0].entry.overall
     assert overall is not None
     assert float(rows[0]["overall"]) == pytest.approx(100 * overall.accuracy, abs=1e-4)
-    assert {row["model"]: row["apart"] for row in rows}["with NaN"] == "1 examples have no finite score"
+    assert {row["model"]: row["apart"] for row in rows}["with NaN"] == "1 example has no finite score"
     text = (board.path / "leaderboard.md").read_text()
     assert "&lt;b&gt;bold&lt;/b&gt;" in text
     assert "| 6 | " in text

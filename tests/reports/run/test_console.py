@@ -44,8 +44,8 @@ def run_named(name: str, folder: Path) -> RunRecord:
     return evaluate(Named(name), "pairs", dataset=str(data), limit=1)
 
 
-def printed(run: RunRecord, capsys: pytest.CaptureFixture[str]) -> str:
-    print_run(run)
+def printed(run: RunRecord, capsys: pytest.CaptureFixture[str], *, verbose: bool = False) -> str:
+    print_run(run, verbose=verbose)
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -58,7 +58,8 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_markup_in_names_is_text(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model, *rest = [line for line in printed(run_named(name, tmp_path), capsys).splitlines() if name in line]
+    run = run_named(name, tmp_path)
+    model, *rest = [line for line in printed(run, capsys, verbose=True).splitlines() if name in line]
     assert model.startswith(f"model    {name}")
     assert any(line.startswith(f"  {name} ") for line in rest)  # The subset's row.
     assert any(f"(such as {name})" in line for line in rest)  # The finding's example.
@@ -72,7 +73,8 @@ def test_markup_in_how_the_model_ran_is_text(tmp_path: Path, capsys: pytest.Capt
 
 def test_markup_in_reasons_and_paths_is_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = run_named("x", tmp_path).with_info(partial_reasons=("no [/] here [bold]",))
-    out = printed(run, capsys)
+    assert "partial: no [/] here [bold]; warning: truncated × 1 (--verbose says more)" in printed(run, capsys)
+    out = printed(run, capsys, verbose=True)
     assert "partial  no [/] here [bold]" in out
     print_names([("[bold]a[/bold]", "[/]")])
     assert capsys.readouterr().out.split() == ["[bold]a[/bold]", "[/]"]
@@ -102,7 +104,7 @@ def test_numbers_are_whole_in_a_terminal_of_80_columns(
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An escape sequence in a data set's text could recolour, move or rewrite what stands above it."""
-    out = printed(run_named("x\x1b[2Jy\rz\x07", tmp_path), capsys)
+    out = printed(run_named("x\x1b[2Jy\rz\x07", tmp_path), capsys, verbose=True)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", out)
 
 
@@ -112,7 +114,9 @@ def test_a_whole_and_a_partial_run(capsys: pytest.CaptureFixture[str], tmp_path:
     assert not [line for line in whole if line.startswith("partial")]
     partial = printed(evaluate("baseline:longest", "mini", limit=3), capsys).splitlines()
     assert partial[0] == "PARTIAL: not a rmeval mini (smoke test) result"
-    assert "partial  only the first 3 examples asked for" in partial
+    assert (
+        "partial: only the first 3 examples asked for, 7 of 8 subsets missing, 1 short (--verbose says more)" in partial
+    )
 
 
 def test_a_row_shows_the_subsets_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ def test_margins(tmp_path: Path) -> None:
     found = plots(tmp_path, [("3", "1"), ("1", "1"), ("1", "2")])["margins"]
     assert ("50", "0.0000") in found.rows
     assert "the median is 0.00." in found.text
-    assert [label for label, _ in found.legend] == ["right", "wrong", "tie"]
+    assert [label for label, _ in found.legend] == ["correct", "incorrect", "tie"]
     assert 'class="fn"' in found.svg
 
 

@@ -114,8 +114,8 @@ def test_texts_come_from_whichever_run_has_them(tmp_path: Path) -> None:
 
 def test_what_is_partial_says_so_at_the_top(run: RunRecord) -> None:
     html = report_page([run])
-    head = html[html.index('id="top"') : html.index('id="overview"')]
-    assert "PARTIAL: not a RewardBench result" in head
+    head = html[html.index('id="top"') : html.index('id="subsets"')]
+    assert "PARTIAL: not a RewardBench result</span></h1>" in head
     for reason in run.info.partial_reasons:
         assert str(reason).replace("'", "&#39;") in head
     assert "missing-bos × 3" in head

@@ -104,6 +104,8 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     assert set(found["overall"]) == {"accuracy", "low", "high"}
     assert found["overall"]["accuracy"] == 0.5  # The mini set is built so that length tells nothing.
     assert list(found["sections"]) == ["Chat", "Chat Hard", "Safety", "Reasoning"]
+    lines = {name: each.sections["Chat"] for name, each in run.info.results.reference_lines.items()}
+    assert found["sections"]["Chat"]["reference_lines"] == lines != {}
     assert list(found["lengths"]) == ["shorter", "similar", "longer"]
     assert found["lengths"]["longer"]["accuracy"] == 1.0 > found["lengths"]["longer"]["low"] > 0.9
     assert found["lengths"]["shorter"]["accuracy"] == 0.0
@@ -112,6 +114,6 @@ def test_summary_is_plain_json(run: RunRecord) -> None:
     assert len(found["subsets"]) == 8
     for item in found["subsets"].values():
         assert set(item) == {
-            "n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated",
+            "n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated", "reference_lines",
         }  # fmt: skip
         assert item["low"] < item["accuracy"] < item["high"]

@@ -132,9 +132,16 @@ def _apart(each: Apart) -> dict[str, Any]:
     return {
         "label": visible(each.label),
         "reasons": [visible(reason) for reason in each.reasons],
+        "partial_reasons": [visible(reason) for reason in _partial(each)],
         "source": visible(each.source),
         "row": _row(each.row) if each.row else None,
     }
+
+
+def _partial(each: Apart) -> tuple[str, ...]:
+    """Return every reason why a run is partial, with its details."""
+    measured = each.row.entry.measured if each.row else None
+    return measured.info.partial_reasons if measured else ()
 
 
 def board_csv(board: Leaderboard) -> str:

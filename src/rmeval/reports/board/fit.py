@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rmeval.eval.suites import Suite
 from rmeval.eval.suites.patterns import named
 from rmeval.reports.board.entries import Apart, Entry, Measured, Row
+from rmeval.reports.run.findings import partial_line
 
 __all__ = ["among_themselves", "split"]
 
@@ -41,14 +42,12 @@ def _reasons(entry: Entry, suite: Suite, weights: str | None) -> tuple[str, ...]
     if entry.measured is None:
         return _missing(entry, suite)
     info = entry.measured.info
-    found = [*info.partial_reasons]
-    if info.partial:
-        found[:1] = [f"partial: {found[0]}" if found else "partial"]
+    found = [partial_line(info)] if info.partial else []
     if _is_line(entry.measured):
         found.append("a reference line, not a model")
     invalid = int((~entry.measured.decisions.valid).sum())
-    if invalid and not any("finite score" in reason for reason in found):
-        found.append(f"{invalid:,} examples have no finite score")
+    if invalid and not any("finite score" in reason for reason in info.partial_reasons):
+        found.append(f"{invalid:,} {'example has' if invalid == 1 else 'examples have'} no finite score")
     if entry.weights != weights:
         found.append(f"other weights: {entry.weights}; this leaderboard is of {weights} (--weights {entry.weights})")
     if entry.overall is None:

@@ -11,9 +11,10 @@ from urllib.parse import quote
 from rmeval.reports.board.entries import Apart, Entry, Figure, Leaderboard, Row, SubsetFigure, Table, letters
 from rmeval.reports.board.files import HOW, OVER, over_number, rank_text
 from rmeval.reports.board.over import over_suites
+from rmeval.reports.run.findings import findings, partial_line
 from rmeval.reports.run.provenance import command_line, provenance
-from rmeval.reports.run.summary import describe, info_title
-from rmeval.reports.shell.bar import Bar
+from rmeval.reports.run.summary import info_title
+from rmeval.reports.shell.bar import Bar, BestLine, best_of
 from rmeval.reports.shell.page import render_page
 from rmeval.run_info import ReferenceResult, RunInfo
 
@@ -105,7 +106,8 @@ class ModelSubset:
     section: str
     figure: SubsetFigure
     expected: int | None
-    longest: float | None
+    best: BestLine | None
+    """The reference line that reaches most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,8 @@ def model_page(board: Leaderboard, row: Row) -> str:
             "info": info,
             "called": _title(entry),
             "weights": (entry.weights or "not stated") if entry.suite.weights else None,
-            "reasons": _reasons(apart),
-            "warnings": _warnings(info),
+            "reasons": [reason for reason in _reasons(apart) if info is None or reason != partial_line(info)],
+            "findings": findings(info) if info else None,
             "overall": _bar("Overall", entry.overall, {n: r.overall for n, r in _reference_lines(info).items()}),
             "sections": [
                 _bar(name, figure, {n: r.sections.get(name) for n, r in _reference_lines(info).items()})
@@ -174,13 +176,6 @@ def _reasons(apart: Apart | None) -> tuple[str, ...]:
     return apart.reasons if apart else ()
 
 
-def _warnings(info: RunInfo | None) -> list[tuple[str, str]]:
-    if info is None:
-        return []
-    found = [item for item in info.audit if item.severity != "info"]
-    return [(item.severity, describe(item.code, item.count, item.examples)) for item in found]
-
-
 def _reference_lines(info: RunInfo | None) -> Mapping[str, ReferenceResult]:
     return info.results.reference_lines if info else {}
 
@@ -193,10 +188,11 @@ def _subsets(entry: Entry, info: RunInfo | None) -> list[ModelSubset]:
     """Return the subsets in the order of the sections, those in none of them last."""
     suite = entry.suite
     home = suite.homes(entry.weights, entry.subsets)
-    longest = _reference_lines(info)["longest"].subsets if "longest" in _reference_lines(info) else {}
+    lines = _reference_lines(info).items()
+    best = {name: best_of({line: each.subsets.get(name) for line, each in lines}) for name in entry.subsets}
     order = [*(name for name in home if name in entry.subsets), *(n for n in entry.subsets if n not in home)]
     return [
-        ModelSubset(name, home.get(name, ""), entry.subsets[name], suite.expected.get(name), longest.get(name))
+        ModelSubset(name, home.get(name, ""), entry.subsets[name], suite.expected.get(name), best[name])
         for name in order
     ]
 

@@ -22,7 +22,7 @@ def print_field(field: Field) -> None:
     for name in ("suite", "overall", "95% interval", "best reference line", "truncated", "warnings"):
         table.add_column(name, justify="left" if name == "suite" else "right", no_wrap=True)
     for row in rows:
-        counts = [f"{row.truncated:,}" if row.truncated else "", str(len(row.warnings) or "")]
+        counts = [f"{row.truncated:,}" if row.truncated else "", str(len(row.folded) or "")]
         table.add_row(plain(row.suite), row.number, row.interval, row.line, *counts, style="dim" if row.error else "")
     if field.mean is not None:
         table.add_row(plain(f"mean of the {len(FIELD)}"), percent(field.mean), style="bold")
@@ -31,9 +31,14 @@ def print_field(field: Field) -> None:
     for row in rows:
         if row.error is not None:
             console.print(plain(f"{row.suite}: left out: {row.error}", "yellow"), soft_wrap=True)
-        elif row.warnings:
-            more = f", and {len(row.warnings) - 1} more" if len(row.warnings) > 1 else ""
-            console.print(plain(f"{row.suite}: {row.warnings[0]}{more}", "yellow"), soft_wrap=True)
+            continue
+        for text in row.errors:
+            console.print(plain(f"{row.suite}: error: {text}", "bold red"), soft_wrap=True)
+        if row.known:
+            console.print(plain(f"{row.suite}: {row.known}", "yellow"), soft_wrap=True)
     if field.mean is None:
         console.print(f"no mean: it takes all {len(FIELD)} whole ({', '.join(FIELD)})", style="dim", soft_wrap=True)
+    recalled = sum(row.info.accounting.recalled or 0 for row in rows if row.info and row.info.accounting)
+    if recalled:
+        console.print(f"{recalled:,} scores came from the journal", style="dim")
     console.print(plain(f"field written to {field.path}; the page is {field.path / PAGE}"), soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rmeval.eval.field import SuiteRun
@@ -10,6 +10,7 @@ from rmeval.eval.numbers.views.best_of_n import BestOfN
 from rmeval.eval.numbers.views.lengths import LengthGroup, RightIs
 from rmeval.eval.suites import suite_of
 from rmeval.reports.run.beaten import best_line
+from rmeval.reports.run.findings import ShownFinding, findings
 from rmeval.reports.run.summary import info_title, shown_overall
 from rmeval.reports.shell.page import NONE, interval, percent
 from rmeval.run_info import RunInfo
@@ -34,7 +35,12 @@ class FieldRow:
     lines: Mapping[str, float | None]
     """What each reference line reaches, for the drawing."""
     truncated: int
-    warnings: tuple[str, ...]
+    errors: Sequence[str]
+    """What makes scores mean nothing, or examples invalid."""
+    known: str
+    """All else that must be known, in one line; empty where there is nothing."""
+    folded: Sequence[ShownFinding]
+    """All of it."""
     error: str | None
     info: RunInfo | None
     meanings: Mapping[str, str] = field(default_factory=dict)
@@ -47,12 +53,12 @@ def row_of(entry: SuiteRun) -> FieldRow:
     """Return the row of one suite."""
     info = entry.info
     if info is None:
-        return FieldRow(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), entry.error, None)
+        return FieldRow(entry.suite, entry.suite, "", NONE, NONE, NONE, False, {}, 0, (), "", (), entry.error, None)
     suite, results = suite_of(info), info.results
     overall = shown_overall(info)
     best = best_line(results) if overall else None
     convention = "mean of sections" if suite.by_sections else "mean of examples"
-    warnings = (*info.partial_reasons, *(each.code for each in info.audit if each.severity != "info"))
+    known = findings(info)
     return FieldRow(
         suite=entry.suite,
         title=info_title(info),
@@ -63,7 +69,9 @@ def row_of(entry: SuiteRun) -> FieldRow:
         beaten=bool(best and overall and overall.low > best.accuracy),
         lines={name: line.overall for name, line in results.reference_lines.items()} if overall else {},
         truncated=sum(subset.truncated for subset in results.subsets.values()),
-        warnings=warnings,
+        errors=known.errors,
+        known=known.line,
+        folded=known.folded,
         error=None,
         info=info,
         meanings={name: rule.meaning for name, rule in suite.rules.items() if name in results.rules} if overall else {},

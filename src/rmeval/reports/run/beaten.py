@@ -1,32 +1,12 @@
-"""Does a number beat what reads nothing? The best reference line, and the verdict in words."""
+"""Does a number beat the reference lines? The best reference line, and the verdict in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
+from rmeval.reports.shell.bar import BestLine, best_of
 from rmeval.reports.shell.page import percent
 from rmeval.run_info import Estimate, Results
 
 __all__ = ["BestLine", "best_line", "best_of", "verdict"]
-
-
-@dataclass(frozen=True, slots=True)
-class BestLine:
-    """The reference line that reaches most."""
-
-    name: str
-    accuracy: float
-
-    def __str__(self) -> str:
-        """``shortest 74.2``."""
-        return f"{self.name} {percent(self.accuracy)}"
-
-
-def best_of(lines: Mapping[str, float | None]) -> BestLine | None:
-    """Return the best of some reference lines; of equals the first, None where there is none."""
-    found = [BestLine(name, accuracy) for name, accuracy in lines.items() if accuracy is not None]
-    return max(found, key=lambda line: line.accuracy, default=None)
 
 
 def best_line(results: Results, *, section: str | None = None, subset: str | None = None) -> BestLine | None:

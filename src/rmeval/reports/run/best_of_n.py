@@ -42,17 +42,17 @@ def draw_best_of_n(points: Sequence[BestOfN], key: str = "") -> list[Plot]:
         axes.set_xscale("log", base=2)
         axes.set_xticks([point.n for point in points], [count(point.n) for point in points])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set(xlabel="answers to pick from (n)", ylabel="right, %", ylim=(-3, 103))
+        axes.set(xlabel="answers to pick from (n)", ylabel="correct, %", ylim=(-3, 103))
         axes.grid(visible=False, axis="x")
     return [
         Plot(
             f"best-of-n{key}",
             "Best of n",
-            "How often the answer with the highest score of n is right, over all ways to draw n of an example's"
+            "How often the answer with the highest score of n is correct, over all ways to draw n of an example's"
             f" answers.{_left_out(points)}",
             drawn.svg,
             [("model", "c1"), ("oracle", "c2"), ("random", "cn")],
-            ("n", "examples", "right, %", "95% interval", "random, %", "oracle, %"),
+            ("n", "examples", "correct, %", "95% interval", "random, %", "oracle, %"),
             [
                 (
                     count(point.n),

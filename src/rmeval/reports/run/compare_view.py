@@ -51,6 +51,8 @@ class CompareView:
     letter: str
     name: str
     comparison: Comparison
+    warnings: Sequence[str]
+    """But for why runs are partial, which the head of the page says."""
     rows: Sequence[DifferenceRow]
     """Overall and sections."""
     subsets: Sequence[DifferenceRow]
@@ -126,6 +128,7 @@ def _view(comparison: Comparison, run: RunRecord, place: int, sides: _Sides) -> 
         letter=letter,
         name=run.info.model.name,
         comparison=comparison,
+        warnings=[line for line in comparison.warnings if line not in comparison.partial],
         rows=[
             DifferenceRow(name, "", each, each.limits(1 - 2 * ALPHA))
             for name, each in [*numbers.items(), *comparison.sections.items()]

@@ -12,13 +12,14 @@ from rmeval.eval.selftest import SelfTest
 from rmeval.eval.suites import suite_of
 from rmeval.records import RunRecord
 from rmeval.reports.run.beaten import BestLine, best_line, verdict
-from rmeval.reports.run.summary import describe, lacking, right_means, shown_overall, title
+from rmeval.reports.run.findings import all_lines, errors, in_one_line
+from rmeval.reports.run.summary import lacking, right_means, shown_overall, title
 from rmeval.reports.shell.console import plain, print_whole
 from rmeval.reports.shell.names import short
 from rmeval.reports.shell.page import NONE, interval, percent
-from rmeval.run_info import Results, SubsetResult
+from rmeval.run_info import Results, RunInfo, SubsetResult
 
-_STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}
+_STYLES = {"partial": "yellow", "info": "dim", "warning": "yellow", "error": "bold red"}
 _COUNTS: dict[str, Callable[[SubsetResult], int]] = {
     "ties": lambda item: item.ties,
     "part": lambda item: item.partial,
@@ -30,8 +31,13 @@ _COUNTS: dict[str, Callable[[SubsetResult], int]] = {
 """Columns that are shown only where one of them is not zero."""
 
 
-def print_run(run: RunRecord) -> None:
-    """Print a run: what it is of, what must be known before believing it, its numbers, where it is."""
+def print_run(run: RunRecord, *, verbose: bool = False) -> None:
+    """Print a run: what it is of, its numbers, what must be known to believe them, where it is.
+
+    Args:
+        run: The run.
+        verbose: Print every finding and every reason why the run is partial, not one line of them.
+    """
     console = Console(highlight=False)
     info = run.info
     how = ", ".join(filter(None, (info.model.dtype, info.model.device)))
@@ -40,12 +46,6 @@ def print_run(run: RunRecord) -> None:
     console.print(plain(f"model    {info.model.name}{f'  ({how})' if how else ''}"))
     rows = ", ".join(filter(None, (f"{info.data.rows:,} examples", right_means(run))))
     console.print(plain(f"data     {source}  ({rows})"), soft_wrap=True)
-    for reason in info.partial_reasons:
-        console.print(plain(f"partial  {reason}", "yellow"))
-    for item in info.audit:
-        console.print(
-            plain(f"{item.severity:8} {describe(item.code, item.count, item.examples)}", _STYLES[item.severity])
-        )
     console.print()
     print_whole(_table(run), console)
     results, missing = info.results, lacking(info)
@@ -58,13 +58,26 @@ def print_run(run: RunRecord) -> None:
     seconds = info.timing.total_seconds
     if (said := verdict(shown_overall(info), best_line(results))) and info.model.kind != "baseline":
         console.print(said, style="" if said.startswith("beats") else "yellow")
-    console.print(f"{seconds:,.1f} s in all; reference lines read nothing: longest, shortest, random", style="dim")
+    _print_findings(info, console, verbose=verbose)
+    console.print(f"{seconds:,.1f} s in all; reference lines: longest, shortest, random", style="dim")
     accounting = info.accounting
     if accounting is not None and accounting.recalled:
         scores = run.scores_table.num_rows
         console.print(f"{accounting.recalled:,} of {scores:,} scores came from the journal", style="dim")
     if run.path is not None:
         console.print(plain(f"run written to {run.path}"), soft_wrap=True)
+
+
+def _print_findings(info: RunInfo, console: Console, *, verbose: bool) -> None:
+    """Print what must be known beside the numbers: errors in a line each, the rest in one, or all of it."""
+    if verbose:
+        for severity, text in all_lines(info):
+            console.print(plain(f"{severity:8} {text}", _STYLES[severity]), soft_wrap=True)
+        return
+    for text in errors(info):
+        console.print(plain(f"error: {text}", _STYLES["error"]), soft_wrap=True)
+    if line := in_one_line(info):
+        console.print(plain(f"{line} (--verbose says more)", "yellow"), soft_wrap=True)
 
 
 def print_selftest(found: SelfTest) -> None:

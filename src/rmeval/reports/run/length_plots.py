@@ -22,11 +22,11 @@ LENGTH_EDGES = (0, 30, 100, 300, 1000)
 0 is a bin of its own."""
 QUANTILES = 8
 _BY_LENGTH = "Accuracy by length difference"
-_DIFFERENCE = "right minus wrong answer, characters"
-_SIDES = "← wrong one longer · characters · right one longer →"
+_DIFFERENCE = "chosen minus rejected answer, characters"
+_SIDES = "← rejected longer · characters · chosen longer →"
 _READ = (
-    "Characters by which the right answer is longer than the wrong one. A model that goes by length climbs from left to"
-    " right."
+    "Characters by which the chosen answer is longer than the rejected one. A model that goes by length climbs from"
+    " left to right."
 )
 
 
@@ -51,7 +51,7 @@ Ticks = Sequence[tuple[float, str]]
 
 
 def by_length(arrays: RunArrays, key: str) -> Plot:
-    """Draw a run's accuracy by how much longer the right answer is."""
+    """Draw a run's accuracy by how much longer the chosen answer is."""
     groups = _by_difference(arrays, arrays.valid)
     svg = _draw(f"length{key}", _BY_LENGTH, [groups], _edges(), _SIDES)
     return Plot(f"length{key}", _BY_LENGTH, _READ, svg, (), _headers(_DIFFERENCE), [_row(each) for each in groups])
@@ -166,13 +166,13 @@ def _draw(name: str, title: str, sides: Sequence[Sequence[_Group]], ticks: Ticks
             middles = [middle for middle, _, _ in numbers]
             axes.plot(places, middles, marker=marker, markersize=5, linewidth=1.2, color=colour)
         axes.set_xticks([place for place, _ in ticks], [text for _, text in ticks])
-        axes.set(xlabel=label, ylabel="right, %", ylim=(-3, 103))
+        axes.set(xlabel=label, ylabel="correct, %", ylim=(-3, 103))
         axes.grid(visible=False, axis="x")
     return drawn.svg
 
 
 def _headers(label: str) -> tuple[str, ...]:
-    return (label, "examples", "right, %", "95% interval")
+    return (label, "examples", "correct, %", "95% interval")
 
 
 def _row(group: _Group) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ __all__ = ["draw_plots"]
 _MARGIN_BINS = 40
 _MOST_DOTS = 600
 """Completions of each role that are drawn as dots: more would only cover each other."""
-_RIGHT_WRONG = [("right", "c1"), ("wrong", "c2")]
 
 
 def draw_plots(arrays: RunArrays, *, reference_line: bool, scale: Scale = "pointwise", key: str = "") -> list[Plot]:
@@ -67,10 +66,10 @@ def _margins(arrays: RunArrays, key: str) -> Plot:
     return Plot(
         f"margins{key}",
         "Margins",
-        f"Score of the right answer minus that of the wrong one; the median is {decimal(median)}."
+        f"Score of the chosen answer minus that of the rejected one; the median is {decimal(median)}."
         f" The outermost bars hold everything beyond.",
         drawn.svg,
-        [*_RIGHT_WRONG, *tie_legend],
+        [("correct", "c1"), ("incorrect", "c2"), *tie_legend],
         ("percentile", "margin"),
         [
             (str(level), decimal(value, 4))
@@ -87,16 +86,16 @@ def _calibration(found: Calibration, key: str) -> Plot:
             x, y = 100 * each.confidence, 100 * each.accuracy
             axes.plot([x, x], [100 * each.low, 100 * each.high], color=SERIES[0], linewidth=1.2)
             axes.plot([x], [y], marker="o", markersize=3 + 7 * (each.n / found.n) ** 0.5, color=SERIES[0])
-        axes.set(xlabel="confidence σ(|margin|), %", ylabel="right, %", xlim=(48, 102), ylim=(-3, 103))
+        axes.set(xlabel="confidence σ(|margin|), %", ylabel="correct, %", xlim=(48, 102), ylim=(-3, 103))
     return Plot(
         f"calibration{key}",
         "Calibration",
-        "Of the pairs that the model decides with a confidence, how many it has right. On the dashed line it is as"
+        "Of the pairs that the model decides with a confidence, how many are correct. On the dashed line it is as"
         f" good as it claims. Expected calibration error {percent(found.ece)}%, Brier score {decimal(found.brier, 3)}"
-        f" (a coin has 0.250); {count(found.n)} pairs in {BINS} bins.",
+        f" (a random choice has 0.250); {count(found.n)} pairs in {BINS} bins.",
         drawn.svg,
         (),
-        ("confidence, %", "pairs", "mean confidence", "right, %", "95% interval"),
+        ("confidence, %", "pairs", "mean confidence", "correct, %", "95% interval"),
         [
             (
                 f"{100 * each.start:.0f}–{100 * each.end:.0f}",
@@ -132,7 +131,7 @@ def _scores(arrays: RunArrays, key: str, unit: str) -> Plot:
                 linewidth=2.8,
                 solid_capstyle="round",
             )
-        for own, colour, role in ((~chosen, SERIES[1], "wrong"), (chosen, SERIES[0], "right")):
+        for own, colour, role in ((~chosen, SERIES[1], "rejected"), (chosen, SERIES[0], "chosen")):
             middles = _medians(tokens[own], scores[own])
             x, y = [x for x, _, _ in middles], np.clip([y for _, y, _ in middles], low, high)
             axes.plot(x, y, color=colour, marker="o", markersize=3.5)
@@ -151,7 +150,7 @@ def _scores(arrays: RunArrays, key: str, unit: str) -> Plot:
         "Score against length",
         f"Answers by their length in {unit}, with medians of eight groups of about the same size.{said}{shown}",
         drawn.svg,
-        _RIGHT_WRONG,
+        [("chosen", "c1"), ("rejected", "c2")],
         ("answer", f"median {unit}", "answers", "median score"),
         rows,
     )

@@ -13,13 +13,14 @@ from rmeval.eval.numbers.views.lengths import SIMILAR_PERCENT, LengthGroup, Righ
 from rmeval.eval.suites import Suite, know, suite_of
 from rmeval.records import RunRecord, as_run
 from rmeval.reports.run.arrays import RunArrays, run_arrays
-from rmeval.reports.run.beaten import best_line, verdict
+from rmeval.reports.run.beaten import BestLine, best_line, verdict
 from rmeval.reports.run.best_of_n import draw_best_of_n
 from rmeval.reports.run.compare_view import compare_views
 from rmeval.reports.run.examples_data import examples_index, examples_text
+from rmeval.reports.run.findings import Findings, findings, together
 from rmeval.reports.run.plots import draw_plots
 from rmeval.reports.run.provenance import FactGroup, command_line, provenance
-from rmeval.reports.run.summary import describe, lacking, right_means, shown_overall, title
+from rmeval.reports.run.summary import lacking, right_means, shown_overall, title
 from rmeval.reports.shell.bar import Bar
 from rmeval.reports.shell.page import render_page, write_page
 from rmeval.reports.shell.svg import Plot
@@ -86,13 +87,13 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
         _view(run, own, label, place, several=len(runs) > 1)
         for place, (run, own, label) in enumerate(zip(runs, arrays, labels, strict=True))
     ]
-    heading = _heading([view.name for view in views])
+    heading, of = _heading([view.name for view in views]), _of(runs)
     groups = [("groups", "Groups")] if views[0].info.results.views else []
     nav = [("overview", "Overview"), ("subsets", "Subsets"), *groups, ("lengths", "Lengths"), ("plots", "Plots")]
     nav = [*[(f"against-{view.letter}", f"{view.letter} against A") for view in comparisons], *nav]
     return render_page(
         "report.html",
-        title=f"{heading} · {title(runs[0])}",
+        title=f"{heading} · {of}",
         nav=[*nav, ("examples", "Examples"), ("provenance", "Provenance")],
         styles=["report.css"],
         scripts=["report.js"],
@@ -100,6 +101,10 @@ def report_page(runs: Sequence[RunRecord], *, common_only: bool = False) -> str:
             "views": views,
             "comparisons": comparisons,
             "heading": heading,
+            "of": of,
+            "partial": any(run.info.partial for run in runs),
+            "same_data": len({(run.info.data.dataset, run.info.data.rows) for run in runs}) == 1,
+            "known": together((view.letter, view.info, view.findings) for view in views),
             "with_text": texts is not None,
             "similar_percent": SIMILAR_PERCENT,
         },
@@ -118,22 +123,16 @@ def _heading(names: Sequence[str]) -> str:
     )
 
 
+def _of(runs: Sequence[RunRecord]) -> str:
+    """Return what the runs are of; where one of them is partial, its words."""
+    return title(next((run for run in runs if run.info.partial), runs[0]))
+
+
 def _labels(runs: Sequence[RunRecord]) -> list[str]:
     """Return what to call each run: its model, with a letter before where there are several."""
     if len(runs) == 1:
         return [runs[0].info.model.name]
     return [f"{chr(ord('A') + place)} · {run.info.model.name}" for place, run in enumerate(runs)]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownFinding:
-    """A finding of the audit, or a reason why the run is partial, as the page shows it."""
-
-    severity: str
-    """That of the audit, or ``partial``."""
-    text: str
-    examples: tuple[str, ...]
-    """Ids of examples in the run where it was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,8 @@ class SubsetRow:
     section: str
     """Empty where the suite has none for it."""
     result: SubsetResult
-    longest: float | None
-    random: float | None
+    best: BestLine | None
+    """The reference line that reaches most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ class RunView:
     sections: Sequence[Bar]
     subsets: Sequence[SubsetRow]
     lengths: Mapping[RightIs, LengthGroup]
-    warnings: Sequence[ShownFinding]
+    findings: Findings
     plots: Sequence[Plot]
     provenance: Sequence[FactGroup]
     command: str | None
@@ -213,7 +212,7 @@ def _view(run: RunRecord, arrays: RunArrays, label: str, place: int, *, several:
         ],
         subsets=_subsets(info),
         lengths=by_length(suite_of(info), arrays.scored),
-        warnings=_warnings(info, {each.id for each in arrays.scored}),
+        findings=findings(info, {each.id for each in arrays.scored}),
         plots=[
             *draw_plots(arrays, reference_line=is_line, scale=info.model.scale, key=key),
             *draw_best_of_n(curve, key),
@@ -241,26 +240,12 @@ def _subsets(info: RunInfo) -> list[SubsetRow]:
     results = info.results
     home = suite_of(info).homes(info.weights, results.subsets)
     order = [*(name for name in home if name in results.subsets), *(n for n in results.subsets if n not in home)]
-
-    def line(name: str, subset: str) -> float | None:
-        return results.reference_lines[name].subsets.get(subset) if name in results.reference_lines else None
-
     return [
         SubsetRow(
             name,
             home.get(name, ""),
             results.subsets[name],
-            line("longest", name),
-            line("random", name),
+            best_line(results, subset=name),
         )
         for name in order
     ]
-
-
-def _warnings(info: RunInfo, ids: set[str]) -> list[ShownFinding]:
-    found = [ShownFinding("partial", reason, ()) for reason in info.partial_reasons]
-    for item in sorted((item for item in info.audit if item.severity != "info"), key=lambda item: item.severity):
-        places = tuple(dict.fromkeys(place for place in item.examples if place in ids))[:3]
-        elsewhere = tuple(place for place in item.examples if place not in ids)
-        found.append(ShownFinding(item.severity, describe(item.code, item.count, elsewhere), places))
-    return found

@@ -32,10 +32,12 @@ class RunSummary(TypedDict):
     """What each reference line reaches overall."""
     verdict: str
     """How the overall number stands to the best of them, in words; empty where there is none."""
-    sections: Mapping[str, Mapping[str, float]]
-    subsets: Mapping[str, Mapping[str, float | None]]
+    sections: Mapping[str, Mapping[str, float | Mapping[str, float | None]]]
+    """``accuracy``, ``low``, ``high``, and what each of the ``reference_lines`` reaches."""
+    subsets: Mapping[str, Mapping[str, float | Mapping[str, float | None] | None]]
+    """The same, with counts."""
     lengths: Mapping[RightIs, Mapping[str, float | None]]
-    """By what the right answer is, beside the wrong one: ``n``, ``accuracy``, ``low``, ``high``."""
+    """By what the chosen answer is, beside the rejected one: ``n``, ``accuracy``, ``low``, ``high``."""
     best_of_n: Sequence[Mapping[str, float]]
     """A point for each n; empty where no example has more than two answers."""
     rules: Mapping[str, Mapping[str, float]]
@@ -60,6 +62,7 @@ def summary(run: RunRecord) -> RunSummary:
     """Return the results of a run as plain JSON types."""
     results, overall = run.info.results, shown_overall(run.info)
     suite, scored = suite_of(run.info), scored_examples(run)
+    lines = results.reference_lines.items()
     keys = ("n", "accuracy", "low", "high", "ties", "partial", "invalid", "unparsed", "truncated")
     return {
         "suite": run.info.suite,
@@ -68,8 +71,17 @@ def summary(run: RunRecord) -> RunSummary:
         "overall": asdict(overall) if overall else None,
         "reference_lines": {name: line.overall for name, line in results.reference_lines.items()},
         "verdict": verdict(overall, best_line(results)),
-        "sections": {name: asdict(estimate) for name, estimate in results.sections.items()},
-        "subsets": {name: {key: getattr(item, key) for key in keys} for name, item in results.subsets.items()},
+        "sections": {
+            name: {**asdict(estimate), "reference_lines": {line: each.sections.get(name) for line, each in lines}}
+            for name, estimate in results.sections.items()
+        },
+        "subsets": {
+            name: {
+                **{key: getattr(item, key) for key in keys},
+                "reference_lines": {line: each.subsets.get(name) for line, each in lines},
+            }
+            for name, item in results.subsets.items()
+        },
         "lengths": {name: asdict(group) for name, group in by_length(suite, scored).items()},
         "best_of_n": [asdict(point) for point in best_of_n(suite, run.info.weights, whole_rows(run, scored))],
         "rules": {name: asdict(estimate) for name, estimate in results.rules.items()},

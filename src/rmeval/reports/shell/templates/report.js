@@ -1,7 +1,7 @@
 {
   const BATCH = 60;
   const LONG = 20000; // Characters of a text that are laid out at once; the rest comes on request.
-  const NAMES = { r: "right", w: "wrong", t: "tie", p: "partly right", i: "invalid", u: "unparsed", "-": "absent" };
+  const NAMES = { r: "correct", w: "incorrect", t: "tie", p: "partly correct", i: "invalid", u: "unparsed", "-": "absent" };
   const SIGNS = { r: "✓", w: "✗", t: "=", p: "◐", i: "!", u: "?", "-": "–" };
   const byId = (id) => document.getElementById(id);
   const { make, visible } = rmeval;
@@ -41,17 +41,17 @@
   const run = () => index.runs[Number(byId("by-run").value)];
   const OUTCOMES = {
     "": ["Any outcome", () => true],
-    r: ["Right", (place) => run().outcomes[place] === "r"],
-    w: ["Wrong", (place) => run().outcomes[place] === "w"],
+    r: ["Correct", (place) => run().outcomes[place] === "r"],
+    w: ["Incorrect", (place) => run().outcomes[place] === "w"],
     t: ["Tie", (place) => run().outcomes[place] === "t"],
-    p: ["Partly right", (place) => run().outcomes[place] === "p"],
-    missed: ["Wrong or tie", (place) => "wt".includes(run().outcomes[place])],
+    p: ["Partly correct", (place) => run().outcomes[place] === "p"],
+    missed: ["Incorrect or tie", (place) => "wt".includes(run().outcomes[place])],
     i: ["Invalid", (place) => run().outcomes[place] === "i"],
     u: ["Unparsed", (place) => run().outcomes[place] === "u"],
     undecided: ["Undecided", (place) => run().undecidedSet.has(place)],
     truncated: ["Truncated", (place) => run().truncatedSet.has(place)],
-    gained: ["Right only in this run", (place) => index.runs[0].outcomes[place] !== "r" && run().outcomes[place] === "r"],
-    lost: ["Right only in A", (place) => index.runs[0].outcomes[place] === "r" && "wt".includes(run().outcomes[place])],
+    gained: ["Correct only in this run", (place) => index.runs[0].outcomes[place] !== "r" && run().outcomes[place] === "r"],
+    lost: ["Correct only in A", (place) => index.runs[0].outcomes[place] === "r" && "wt".includes(run().outcomes[place])],
   };
   const ORDERS = {
     worst: ["Worst misses first", (margin) => margin],
