@@ -235,7 +235,7 @@ class BenchDocument(TypedDict):
 # --- two benches ----------------------------------------------------------------------------------------------------
 
 Kind: TypeAlias = Literal["throughput", "latency", "memory", "flips"]
-Verdict: TypeAlias = Literal["worse", "better", "same", "inside the noise", "cannot tell"]
+Verdict: TypeAlias = Literal["worse", "better", "same", "inconclusive", "cannot tell"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -42,7 +42,7 @@ def test_no_rules(text: str) -> None:
 def test_speed_is_compared_as_a_share_of_the_roof() -> None:
     """Half the conversations on a machine of half the rate is no regression."""
     line = judged("throughput:1%", {}, {"completions_per_second": 1.0, "share_of_roof": 0.2})
-    assert (line.basis, line.worse_by, line.failed) == ("share of the roof", 0.0, False)
+    assert (line.basis, line.worse_by, line.failed) == ("share of the roofline", 0.0, False)
     line = judged("throughput:10%", {}, {"share_of_roof": 0.15})
     assert line.worse_by == pytest.approx(0.25)
     assert (line.verdict, line.failed) == ("worse", True)
@@ -57,7 +57,7 @@ def test_a_difference_inside_the_noise_is_none() -> None:
     """Each number may be off by its own noise; 0.25 is more than either of them and less than both."""
     line = judged("throughput:30.1%", {"noise": 0.15}, {"share_of_roof": 0.15, "noise": 0.15})
     assert line.noise == pytest.approx(0.3)
-    assert (line.verdict, line.failed) == ("inside the noise", False)
+    assert (line.verdict, line.failed) == ("inconclusive", False)
     line = judged("throughput:10%", {"noise": 0.12}, {"share_of_roof": 0.15, "noise": 0.12})
     assert (line.verdict, line.failed) == ("worse", True)
 
@@ -72,7 +72,7 @@ def test_noise_larger_than_the_limit_can_tell_nothing() -> None:
     (line,) = compare(document(measured(**before)), document(measured(**after)), [rule]).lines
     assert (line.verdict, line.failed) == ("cannot tell", True)
     within = judged("throughput:30.1%", {"noise": 0.15}, {"share_of_roof": 0.15, "noise": 0.15})
-    assert within.verdict == "inside the noise"
+    assert within.verdict == "inconclusive"
 
 
 def test_a_drop_within_the_limit_passes() -> None:

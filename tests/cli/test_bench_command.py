@@ -71,7 +71,7 @@ def test_two_files_are_compared(command: Callable[..., object], capsys: pytest.C
     assert command("--compare", old, new, "--fail-on", "throughput:10%") == 1
     out = capsys.readouterr().out
     assert [line.split() for line in out.splitlines()[1:]] == [
-        ["float32-1x64", "share", "of", "the", "roof", "20.0%", "15.0%", "-25.0%", "4.0%", "worse", "(fails)"],
+        ["float32-1x64", "share", "of", "the", "roofline", "20.0%", "15.0%", "-25.0%", "4.0%", "worse", "(fails)"],
         ["FAIL:", "1", "of", "1", "comparisons"],
     ]
     assert command("--compare", old, new, "--fail-on", "throughput:30%", "--json") == 0

@@ -150,7 +150,7 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
         ([*BOTH, "--fail-on", "section:Safety:1%"], "no section 'Safety' (known: none)"),
         ([*BOTH, "--mode", "noninferior", "--margin", "1%"], "did you mean 'noninferiority'"),
         ([*BOTH, "--mode", "noninferiority"], "needs a margin"),
-        ([*BOTH, "--alpha", "often"], "--alpha: 'often' is no number"),
+        ([*BOTH, "--alpha", "often"], "--alpha: 'often' is not a number"),
         ([*BOTH, "--alpha", "1"], "alpha must lie between 0 and 0.5"),
         ([*BOTH, "--junit", "rows.jsonl/x.xml"], "cannot write rows.jsonl/x.xml"),
         ([*BOTH, "--markdown", "."], "cannot write .: it is a folder"),

@@ -1,7 +1,7 @@
 """Two benches, cell by cell: what got worse, beyond a limit and beyond the noise.
 
 Machines differ, and one machine differs from day to day. So speed is compared as a share of what the machine could do
-in the same run (the roof) wherever both benches know it, and in absolute terms only where one does not.
+in the same run (the roofline) wherever both benches know it, and in absolute terms only where one does not.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _judge(rule: BenchRule, before: MeasuredRow, after: CellRow) -> BenchLine:
     if quiet:
         # Noise larger than the limit hides what the rule asks about: to pass would be a claim.
         hidden = rule.limit is not None and noise is not None and noise > rule.limit
-        verdict = "cannot tell" if hidden else "inside the noise"
+        verdict = "cannot tell" if hidden else "inconclusive"
     failed = rule.limit is not None and (verdict == "worse" or (verdict == "cannot tell" and rule.fail_on_noise))
     return BenchLine(cell, rule.kind, basis, old, new, worse_by, noise, rule.limit, verdict, failed)
 
@@ -112,13 +112,13 @@ def _values(kind: Kind, before: MeasuredRow, after: MeasuredRow) -> tuple[str, f
         return name.replace("_", " "), _float(before[name]), _float(after[name])
     rooted = before["share_of_roof"] and after["share_of_roof"]
     if kind == "throughput" and rooted:
-        return "share of the roof", before["share_of_roof"], after["share_of_roof"]
+        return "share of the roofline", before["share_of_roof"], after["share_of_roof"]
     if kind == "throughput":
         return "completions/s", before["completions_per_second"], after["completions_per_second"]
     old, new = before["p95"], after["p95"]
     if not rooted:
         return "p95 seconds", old, new
-    return "p95 in times of the roof", old / (before["roof_seconds"] or 1), new / (after["roof_seconds"] or 1)
+    return "p95 in times of the roofline", old / (before["roof_seconds"] or 1), new / (after["roof_seconds"] or 1)
 
 
 def _float(count: int | None) -> float | None:

@@ -32,7 +32,7 @@ _Model: TypeAlias = Annotated[str | None, _model("Any of `rmeval list kinds`, or
 _RandomWeights: TypeAlias = Annotated[bool, _model("Take only the model's configuration.", "--random-weights")]
 _Device: TypeAlias = Annotated[str | None, _model("auto, cpu, cuda, cuda:1 or mps.")]
 _BatchSizes: TypeAlias = Annotated[
-    str | None, _timed("Conversations a request; items for kinds without a dtype. Default: 1,2,4,8,16,32.")
+    str | None, _timed("Conversations (of kinds without a dtype, items) in a request. Default: 1,2,4,8,16,32.")
 ]
 _Dtypes: TypeAlias = Annotated[str | None, _timed("Default: float32,bfloat16,float16,int8.")]
 _Lengths: TypeAlias = Annotated[str | None, _timed("Tokens a conversation, made up. Default: 512.")]

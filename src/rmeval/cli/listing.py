@@ -63,7 +63,11 @@ def _models() -> list[tuple[str, str]]:
 def _baselines() -> list[tuple[str, str]]:
     from rmeval.eval.numbers.reference_lines import PREFIX, REFERENCE_LINES
 
-    meaning = {"longest": "the longer answer wins", "shortest": "the shorter answer wins", "random": "a coin decides"}
+    meaning = {
+        "longest": "the longer completion has the higher score",
+        "shortest": "the shorter completion has the higher score",
+        "random": "scores are drawn at random, by --seed",
+    }
     return [(PREFIX + name, meaning[name]) for name in REFERENCE_LINES]
 
 

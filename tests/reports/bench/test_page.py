@@ -16,7 +16,7 @@ from tests.benching import document, measured
 
 EVIL = "</script><script>alert(1)</script>\x1b[31m"
 LINE = BenchLine(
-    cell="float32-1x64", kind="throughput", basis="share of the roof", before=0.2, after=0.15, worse_by=0.25,
+    cell="float32-1x64", kind="throughput", basis="share of the roofline", before=0.2, after=0.15, worse_by=0.25,
     noise=0.02, limit=0.1, verdict="worse", failed=True,
 )  # fmt: skip
 
@@ -150,7 +150,7 @@ def test_the_table_and_the_plan(capsys: pytest.CaptureFixture[str], monkeypatch:
 
 def test_changes_are_signed_as_people_read_them() -> None:
     assert comparison_cells(LINE) == [
-        "float32-1x64", "share of the roof", "20.0%", "15.0%", "-25.0%", "2.0%", "worse (fails)",
+        "float32-1x64", "share of the roofline", "20.0%", "15.0%", "-25.0%", "2.0%", "worse (fails)",
     ]  # fmt: skip
     flips = replace(LINE, kind="flips", basis="decisions flipped", before=1.0, after=3.0, worse_by=2.0)
     assert comparison_cells(flips)[2:5] == ["1", "3", "+2"]
@@ -167,7 +167,7 @@ def test_where_a_larger_batch_does_not_pay_the_reason_is_given() -> None:
     assert note.startswith("float32-32x64 is slower a conversation than float32-1x64 (8.00 and 10.0 conversations/s)")
     assert "already binds the arithmetic" in note
     (note,) = notes(document(first, {**last, "noise": 0.3})["rmeval"])
-    assert note.endswith("a difference inside the noise of 32.0%")
+    assert note.endswith("inconclusive: the noise is 32.0%")
     (note,) = notes(document({**first, "bound": "memory"}, {**last, "bound": "memory", "padding_share": 0.4})["rmeval"])
     assert note.endswith("40.0% of its token places are padding")
     assert notes(document(first, {**last, "completions_per_second": 10.0})["rmeval"]) == []

@@ -40,7 +40,7 @@ class Ratio:
 
     @property
     def verdict(self) -> Literal["faster", "slower", "none"]:
-        """``none`` where the quartiles lie on both sides of 1: a difference inside the noise."""
+        """``none`` where the quartiles lie on both sides of 1: an inconclusive difference."""
         return "faster" if self.low > 1 else "slower" if self.high < 1 else "none"
 
     def info(self, cell: str) -> PipelineInfo:

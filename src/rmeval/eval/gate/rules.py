@@ -140,7 +140,7 @@ def parse_share(value: object, where: str) -> float:
         # In decimals, so that 0.7% is 0.007 and not the float beside it.
         share = float(Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text))
     except (InvalidOperation, ValueError, OverflowError):
-        raise UsageError(f"{where}: {text!r} is no number; write 1% or 0.01") from None
+        raise UsageError(f"{where}: {text!r} is not a number; write 1% or 0.01") from None
     if not 0 <= share <= 1:
         hint = f"; {text}% is written {text}% or {share / 100:g}" if 1 < share <= 100 and not text.endswith("%") else ""
         raise UsageError(f"{where}: {text} is not between 0 and 1 (or 0% and 100%){hint}")

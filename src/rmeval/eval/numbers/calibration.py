@@ -3,7 +3,7 @@
 Which of two answers is called the right one says nothing, so the claim is folded: a pair's *confidence* is σ(|margin|),
 from 0.5 to 1, and it *holds* where the margin is positive; a tie, which claims 0.5, holds half. Expected calibration
 error: Naeini, Cooper and Hauskrecht (2015), AAAI, with ten bins of equal width. Brier score: Brier (1950), Monthly
-Weather Review 78(1), here the mean of (1 − σ(margin))²; a coin has 0.25.
+Weather Review 78(1), here the mean of (1 − σ(margin))²; 0.25 at chance.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Examples are compared in pairs, each with itself. Numbers are computed in fractions, so that equal results have a
 difference of exactly 0. The statistics are in ``numbers.significance.paired`` (p), ``numbers.intervals`` and
-``numbers.significance.power`` (what the data could have shown).
+``numbers.significance.power`` (how large a drop can be detected).
 """
 
 from __future__ import annotations

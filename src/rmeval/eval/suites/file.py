@@ -240,7 +240,7 @@ def _text(value: str | int | float) -> str:
 
 
 def _named(value: object) -> object:
-    """Return a mapping with names for keys; a truth value is no number."""
+    """Return a mapping with names for keys; a truth value is not a number."""
     if not isinstance(value, Mapping):
         return value
     wrong = next((key for key, each in value.items() if isinstance(each, bool)), None)

@@ -25,7 +25,7 @@ from rmeval.reports.shell.console import plain, print_whole
 
 __all__ = ["print_bench", "print_comparison", "print_note", "print_plan"]
 
-_STYLES = {"worse": "bold red", "better": "green", "inside the noise": "dim", "cannot tell": "yellow", "same": ""}
+_STYLES = {"worse": "bold red", "better": "green", "inconclusive": "dim", "cannot tell": "yellow", "same": ""}
 
 
 def print_plan(planned: Sequence[Planned], seconds: float, done: int, console: Console | None = None) -> None:
@@ -66,7 +66,7 @@ def print_bench(document: BenchDocument, console: Console | None = None) -> None
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (
         ("cell", "left"), ("p50", "right"), ("p95", "right"), ("noise", "right"), ("conv./s", "right"),
-        ("tokens/s", "right"), ("memory", "right"), ("roof", "right"), ("MFU", "right"), ("bound by", "left"),
+        ("tokens/s", "right"), ("memory", "right"), ("roofline", "right"), ("MFU", "right"), ("bound by", "left"),
         ("drift", "right"), ("flips", "right"), ("rounds", "right"),
     ):  # fmt: skip
         table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=True)

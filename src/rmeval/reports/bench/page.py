@@ -34,7 +34,7 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ),
     ("completions_per_second", "conversations/s", ""),
     ("tokens_per_second", "tokens/s", ""),
-    ("share_of_roof", "roof", "Share of what arithmetic and memory allow at most"),
+    ("share_of_roof", "roofline", "Share of what arithmetic and memory allow at most"),
     ("mfu", "MFU", "Share of the matrix rate"),
     ("bound", "bound by", "What takes longer at best: arithmetic or memory"),
     ("host_peak_bytes", "memory", "Most that the process had in memory: Python, torch, weights and all"),
@@ -101,7 +101,7 @@ def bench_page(document: BenchDocument, comparison: BenchComparison | None = Non
             "rows": [(row["name"], [_cell(row, name) for name, _, _ in columns]) for row in measured],
             "comparison": comparison,
             "compared": [comparison_cells(line) for line in comparison.lines] if comparison else [],
-            "normalised": comparison is not None and any("roof" in line.basis for line in comparison.lines),
+            "normalised": comparison is not None and any("roofline" in line.basis for line in comparison.lines),
         },
     )  # fmt: skip
 

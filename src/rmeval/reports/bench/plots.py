@@ -47,11 +47,11 @@ def _throughput(rows: Sequence[MeasuredRow], length: str, where: str) -> Plot:
     return Plot(
         f"throughput-{length}",
         f"Throughput, {where}",
-        "Conversations a second. Dotted in the same colour: the roof, which is what the machine's matrix rate and"
+        "Conversations a second. Dotted in the same colour: the roofline, which is what the machine's matrix rate and"
         " memory bandwidth allow at most.",
         drawn.svg,
         _legend(rows),
-        ("cell", "conversations/s", "roof"),
+        ("cell", "conversations/s", "roofline"),
         [
             (row["name"], rate(row["completions_per_second"]),
              rate(row["batch_size"] / row["roof_seconds"]) if row["roof_seconds"] else "–")
@@ -176,4 +176,4 @@ def _batch_axis(axes: Axes, rows: Sequence[MeasuredRow], label: str, *, log: boo
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.minorticks_off()
-    axes.set(xlabel="conversations a request", ylabel=label)
+    axes.set(xlabel="batch size", ylabel=label)

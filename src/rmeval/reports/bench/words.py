@@ -98,7 +98,7 @@ def notes(own: BenchInfo) -> list[str]:
     faster = [row["name"] for row in measured if row["flops"] and row["bytes"] and row["share_of_roof"] is None]
     faster = [name for name in faster if rates.get(name.partition("-")[0])]
     if faster:
-        found.append(f"faster than the products measured of the machine, so no roof: {', '.join(faster)}")
+        found.append(f"faster than the products measured of the machine, so no roofline: {', '.join(faster)}")
     few = [row["name"] for row in measured if row["rounds"] < 5]
     if few:
         found.append(f"fewer than 5 rounds, so take the noise with care: {', '.join(few)}")
@@ -111,7 +111,7 @@ def _why_slower(first: MeasuredRow, last: MeasuredRow) -> str:
     noise = (first["noise"] or 0.0) + (last["noise"] or 0.0)
     change = 1 - last["completions_per_second"] / first["completions_per_second"]
     if change <= noise:
-        return f"a difference inside the noise of {percent(noise)}"
+        return f"inconclusive: the noise is {percent(noise)}"
     if first["bound"] == "arithmetic":
         return "one conversation already binds the arithmetic, and a larger pass leaves the caches"
     if (last["padding_share"] or 0.0) > (first["padding_share"] or 0.0) + 0.05:

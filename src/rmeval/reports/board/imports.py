@@ -146,7 +146,7 @@ def _likeliest(names: Mapping[str, Iterable[str]], found: Iterable[str]) -> Suit
 
 def _accuracy(value: object, name: str, file: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"{file}: the accuracy of {name} is no number but {json.dumps(value)[:80]}")
+        raise DataError(f"{file}: the accuracy of {name} is not a number: {json.dumps(value)[:80]}")
     if not 0 <= value <= 1:
         raise DataError(f"{file}: the accuracy of {name} is {value:g}, not between 0 and 1")
     return float(value)
@@ -215,7 +215,7 @@ def _read_csv(file: Path, weights: str | None) -> list[Entry]:
         present = {title: value for title, value in sections.items() if value is not None}
         average = _percent(row["avg"], "avg", place) if "avg" in row else None
         if average is None and not present:
-            raise DataError(f"{place}: no number")
+            raise DataError(f"{place}: not a number")
         read.append((model, average, present))
     if suite is None:
         raise DataError(f"{file}: it has no rows")

@@ -15,7 +15,7 @@ __all__ = ["training_page", "write_training_page"]
 _HELD_OUT, _SUITE = SERIES[0], SERIES[2]
 _PANELS = (
     ("loss", "Loss", "Bradley–Terry, in nats: 0.693 for a model that knows nothing.", 0.693147, 3),
-    ("accuracy", "Accuracy", "How often the better answer scores higher, in percent; a coin has 50.", 50.0, 1),
+    ("accuracy", "Accuracy", "How often the better answer scores higher, in percent; chance is 50.", 50.0, 1),
     ("margin", "Margin", "Mean of chosen minus rejected score.", 0.0, 2),
     ("ece", "Calibration error", "How far the model's confidence is from how often it is right, in percent.", None, 1),
 )

@@ -1,4 +1,4 @@
-"""Two models on the same examples: what the data could have shown.
+"""Two models on the same examples: how large a drop the data can detect.
 
 **Smallest detectable drop**: Connor's (1987, Biometrics 43(1)) sample size for McNemar's test, solved for the
 difference, with a correction for the steps in which counts move.

@@ -97,7 +97,7 @@ def _about(writer: str) -> About:
             f" a wrong one. Both answers are {writer}'s, so that style gives little away."
         ),
         reading=(
-            "The overall number is over all pairs, not a mean of the categories; half is what a coin gets. Papers"
+            "The overall number is over all pairs, not a mean of the categories; chance is 50%. Papers"
             " report the gpt split alone; the claude split has a suite of its own, `judgebench-claude`."
         ),
         ties=(

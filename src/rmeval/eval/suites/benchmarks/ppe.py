@@ -188,7 +188,7 @@ PPE_CORRECTNESS = Suite(
         ),
         reading=(
             "Each set is the share of its sampled pairs whose right answer scores higher, the overall number the"
-            " mean of the five; half is what a coin gets. Pairs of one prompt are not independent; the intervals know"
+            " mean of the five; chance is 50%. Pairs of one prompt are not independent; the intervals know"
             " it."
         ),
         ties=(
