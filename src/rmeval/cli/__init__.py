@@ -5,7 +5,9 @@ Nothing here imports torch at the top: help and wrong flags answer at once.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shlex
 import sys
 import traceback
@@ -32,6 +34,7 @@ from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared.arguments import check_arguments
 from rmeval.cli.shared.completion import SHELLS, prepare_completion, print_completion
 from rmeval.cli.shared.help import Command, CommandGroup
+from rmeval.cli.shared.streams import abandon_stdout, no_room, prepare_streams, reader_left
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -92,7 +95,15 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with an ``ExitCode``."""
-    sys.exit(_run(arguments))
+    prepare_streams()
+    code = _run(arguments)
+    try:
+        if sys.stdout is not None:  # The shell may have closed it.
+            sys.stdout.flush()
+    except OSError as error:
+        abandon_stdout()
+        code = code if reader_left(error) else _told(error)
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -106,22 +117,35 @@ def _run(arguments: list[str] | None) -> int:
         group = typer.main.get_command(app)
         check_arguments(group, given)
         code = group(given, prog_name="rmeval", standalone_mode=False)
-    except RmevalError as error:
-        return _fail(str(error))
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
+    except SystemExit as error:
+        if not reader_left(error):
+            raise
+        abandon_stdout()
+        return ExitCode.NO_READER
     except Exception as error:
-        # Typer's parser raises classes of its own, which have moved between its releases; all can format themselves.
-        if not hasattr(error, "format_message"):
-            traceback.print_exc()
-            return ExitCode.INTERNAL
-        if type(error).__name__ == "NoArgsIsHelpError":  # A bare `rmeval`, or `rmeval cache`: its message is the help.
-            print(error.format_message(), file=sys.stderr)
-            return ExitCode.MISTAKE
-        return _fail(error.format_message())
+        return _told(error)
     if code == ExitCode.INTERRUPTED:
         print(f"interrupted: go on with {shlex.join(['rmeval', *given])}", file=sys.stderr)
     return code if isinstance(code, int) else ExitCode.FINE
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong, and return the exit code."""
+    if isinstance(error, RmevalError):
+        return _fail(str(error))
+    if no_room(error):  # On stdout: of a file it is said where the file is written.
+        abandon_stdout()
+        return _fail(f"cannot write what is printed: {os.strerror(errno.ENOSPC)}")
+    # Typer's parser raises classes of its own, which have moved between its releases; all can format themselves.
+    if not hasattr(error, "format_message"):
+        traceback.print_exception(error)
+        return ExitCode.INTERNAL
+    if type(error).__name__ == "NoArgsIsHelpError":  # A bare `rmeval`, or `rmeval cache`: its message is the help.
+        print(error.format_message(), file=sys.stderr)
+        return ExitCode.MISTAKE
+    return _fail(error.format_message())
 
 
 def _fail(message: str) -> int:

@@ -41,7 +41,7 @@ def info() -> None:
 
 def clear(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Remove all kept scores, and give their space back."""
-    if not yes and not sys.stdin.isatty():
+    if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise UsageError("there is nobody to ask whether the scores may go; say so with --yes")
     with _open() as journal:
         found = journal.info()

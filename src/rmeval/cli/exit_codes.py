@@ -19,3 +19,5 @@ class ExitCode(IntEnum):
     """An error of rmeval's own (``EX_SOFTWARE`` of BSD's ``sysexits.h``)."""
     INTERRUPTED = 130
     """Ctrl-C: 128 and the number of the signal, as shells count."""
+    NO_READER = 141
+    """What read stdout went away before the end, as ``head`` does: 128 and the number of SIGPIPE."""

@@ -126,7 +126,7 @@ def _score(
     weights: str | None = None,
     **given: Any,
 ) -> None:
-    """Score a suite, write the run and its page, and print it."""
+    """Score a suite, write the run and its page, and print it: a reader who has seen enough takes no file away."""
     from rmeval.cli.shared.progress import progress_bar
     from rmeval.eval.evaluate import default_output_dir, evaluate
     from rmeval.eval.suites.data import suite_of_rows
@@ -156,12 +156,15 @@ def _score(
             command=["rmeval", *sys.argv[1:]],
             progress=progress,
         )
+    page = _write_page(run)
+    folder = shlex.quote(str(run.path))
     if as_json:
         print(json.dumps(summary(run), ensure_ascii=False))
-        print(f"run written to {shlex.quote(str(run.path))}", file=sys.stderr)
-    else:
-        print_run(run, verbose=verbose)
-    _write_page(run, quiet=as_json)
+        print(f"run written to {folder}", file=sys.stderr)
+        return
+    print_run(run, verbose=verbose)
+    if page is not None:
+        print(f"open {shlex.quote(str(page))}, or beside another run: rmeval report OTHER_RUN {folder}")
 
 
 def _unit(model: str) -> str:
@@ -169,16 +172,15 @@ def _unit(model: str) -> str:
     return "tokens" if "batch_size" in kind_of(model).options else "items"
 
 
-def _write_page(run: RunRecord, *, quiet: bool) -> None:
-    """Write the run's page beside it, and say so; the run is safe by now, whatever happens here."""
+def _write_page(run: RunRecord) -> Path | None:
+    """Write the run's page beside it and return where; the run is safe by now, whatever happens here."""
     from rmeval.reports.run.report import write_report
 
-    if run.path is not None:
-        try:
-            page = run.path / "report.html"
-            write_report([run], page)
-            if not quiet:
-                folder = shlex.quote(str(run.path))
-                print(f"open {shlex.quote(str(page))}, or beside another run: rmeval report OTHER_RUN {folder}")
-        except (RmevalError, OSError) as error:
-            print(f"no report: {error}", file=sys.stderr)
+    if run.path is None:
+        return None
+    try:
+        write_report([run], run.path / "report.html")
+    except (RmevalError, OSError) as error:
+        print(f"no report: {error}", file=sys.stderr)
+        return None
+    return run.path / "report.html"

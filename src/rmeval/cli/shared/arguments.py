@@ -25,10 +25,10 @@ def check_arguments(group: Any, given: Sequence[str]) -> None:
     before = ""
     for argument in given:
         option, equals, value = argument.partition("=")
-        if not argument:
+        if not argument.strip():
             name = before if before.startswith("-") else "an argument"
             raise UsageError(f"{name} is empty: is a variable not set?")
-        if option.startswith("--") and equals and not value:
+        if option.startswith("--") and equals and not value.strip():
             raise UsageError(f"{option} is empty: is a variable not set?")
         before = argument
     seen: set[str] = set()

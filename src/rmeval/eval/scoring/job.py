@@ -90,12 +90,17 @@ def standard_input(dataset: str) -> Iterator[Path | None]:
 
     Args:
         dataset: ``-`` for stdin; for another there is no file.
+
+    Raises:
+        UsageError: if stdin is closed.
     """
     if dataset != "-":
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stdin.jsonl"
+        if sys.stdin is None:
+            raise UsageError("--dataset - reads stdin, which is closed")
         with path.open("wb") as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)
         yield path
