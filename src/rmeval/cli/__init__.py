@@ -34,7 +34,7 @@ from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared.arguments import check_arguments
 from rmeval.cli.shared.completion import SHELLS, prepare_completion, print_completion
 from rmeval.cli.shared.help import Command, CommandGroup
-from rmeval.cli.shared.streams import abandon_stdout, no_room, prepare_streams, reader_left
+from rmeval.cli.shared.streams import abandon_stdout, no_room, prepare_streams, reader_left, tell
 from rmeval.errors import RmevalError
 
 app = typer.Typer(
@@ -127,7 +127,7 @@ def _run(arguments: list[str] | None) -> int:
     except Exception as error:
         return _told(error)
     if code == ExitCode.INTERRUPTED:
-        print(f"interrupted: go on with {shlex.join(['rmeval', *given])}", file=sys.stderr)
+        tell(f"interrupted: go on with {shlex.join(['rmeval', *given])}")
     return code if isinstance(code, int) else ExitCode.FINE
 
 
@@ -150,5 +150,5 @@ def _told(error: Exception) -> int:
 
 def _fail(message: str) -> int:
     line = " ".join(message.split())
-    print(f"rmeval: error: {line}", file=sys.stderr)
+    tell(f"rmeval: error: {line}")
     return ExitCode.MISTAKE

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rmeval.cli.shared.help import CommandGroup
+from rmeval.cli.shared.streams import tell
 from rmeval.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _open() -> Journal:
         journal.close()
         raise RunError(journal.warnings[-1])
     for warning in journal.warnings:
-        print(f"rmeval: warning: {warning}", file=sys.stderr)
+        tell(f"rmeval: warning: {warning}")
     return journal
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.streams import tell
 
 if TYPE_CHECKING:
     from rmeval.reports.export.parts import Export
@@ -57,14 +57,14 @@ def command(
         print(json.dumps(_as_json(found, address)))
         return
     if output_dir is not None:
-        print(f"{_files(len(found.files))} written to {shlex.quote(str(output_dir))}", file=sys.stderr)
+        tell(f"{_files(len(found.files))} written to {shlex.quote(str(output_dir))}")
     elif not push:
         _show(found)
     for note in found.notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}")
     where = f"the {'data set' if found.kind == 'dataset' else 'model'} {found.repository}"
     if address is None:
-        print(f"nothing was sent; --push opens a pull request in {where}", file=sys.stderr)
+        tell(f"nothing was sent; --push opens a pull request in {where}")
     else:
         print(address)
 

@@ -11,6 +11,7 @@ import typer
 
 from rmeval.cli.shared import options as opt
 from rmeval.cli.shared.commands import with_model_options
+from rmeval.cli.shared.streams import tell
 from rmeval.errors import RmevalError, UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(
         from rmeval.eval.field import SUMMARY
 
         print(json.dumps(json.loads((field.path / SUMMARY).read_text(encoding="utf-8")), ensure_ascii=False))
-        print(f"field written to {shlex.quote(str(field.path))}", file=sys.stderr)
+        tell(f"field written to {shlex.quote(str(field.path))}")
     else:
         print_field(field)
 
@@ -92,4 +93,4 @@ def _write_pages(field: Field) -> None:
                 write_report([load_run(folder)], folder / REPORT)
         write_field(field)
     except (RmevalError, OSError) as error:
-        print(f"no page: {error}", file=sys.stderr)
+        tell(f"no page: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rmeval.cli.shared import options as opt
+from rmeval.cli.shared.streams import tell
 from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import UsageError
 
@@ -103,10 +103,10 @@ def _tell(done: Prepared) -> None:
     from rmeval.data_prep.prepare import PAGE
 
     for warning in done.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        tell(f"warning: {warning}")
     if done.kept:
-        print(f"built before and kept: {', '.join(done.kept)}", file=sys.stderr)
-    print(f"data set written to {shlex.quote(str(done.path))}; look at {PAGE} in it", file=sys.stderr)
+        tell(f"built before and kept: {', '.join(done.kept)}")
+    tell(f"data set written to {shlex.quote(str(done.path))}; look at {PAGE} in it")
 
 
 def _benchmarks(names: Sequence[str]) -> dict[str, Sequence[Example]]:

@@ -17,6 +17,7 @@ import typer
 
 from rmeval.cli.shared import options as opt
 from rmeval.cli.shared.commands import with_model_options
+from rmeval.cli.shared.streams import tell
 from rmeval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _report(done: ScoreSummary) -> None:
         )
     lines.append(f"{done.completions:,} scores of {done.rows:,} rows written to {shlex.quote(str(done.output))}")
     for line in lines:
-        print(line, file=sys.stderr)
+        tell(line)
 
 
 def _plain(done: ScoreSummary) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import typer
 
 from rmeval.cli.shared import options as opt
 from rmeval.cli.shared.commands import as_command, with_model_options
+from rmeval.cli.shared.streams import tell
 from rmeval.errors import RmevalError
 from rmeval.eval.scorers import kind_of
 from rmeval.eval.suites import SUITES, Suite
@@ -132,6 +133,7 @@ def _score(
     from rmeval.eval.suites.data import suite_of_rows
     from rmeval.reports.run.console import print_run
     from rmeval.reports.run.summary import summary
+    from rmeval.reports.shell.names import printable
 
     columns, how = opt.columns(map or ()), opt.lists(lists)
     with progress_bar("scoring", _unit(model)) as progress:
@@ -160,11 +162,11 @@ def _score(
     folder = shlex.quote(str(run.path))
     if as_json:
         print(json.dumps(summary(run), ensure_ascii=False))
-        print(f"run written to {folder}", file=sys.stderr)
+        tell(f"run written to {folder}")
         return
     print_run(run, verbose=verbose)
     if page is not None:
-        print(f"open {shlex.quote(str(page))}, or beside another run: rmeval report OTHER_RUN {folder}")
+        print(printable(f"open {shlex.quote(str(page))}, or beside another run: rmeval report OTHER_RUN {folder}"))
 
 
 def _unit(model: str) -> str:
@@ -181,6 +183,6 @@ def _write_page(run: RunRecord) -> Path | None:
     try:
         write_report([run], run.path / "report.html")
     except (RmevalError, OSError) as error:
-        print(f"no report: {error}", file=sys.stderr)
+        tell(f"no report: {error}")
         return None
     return run.path / "report.html"

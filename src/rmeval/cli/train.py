@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rmeval.cli.shared.streams import tell
 from rmeval.did_you_mean import did_you_mean
 from rmeval.errors import UsageError
 
@@ -113,8 +114,8 @@ def _publish(done: Trained, as_json: bool) -> None:
     if as_json:
         print(json.dumps(done.record, ensure_ascii=False))
     folder = shlex.quote(str(done.path))
-    print(f"model written to {folder}", file=sys.stderr)
-    print(f"score it: rmeval rewardbench --model {folder}", file=sys.stderr)
+    tell(f"model written to {folder}")
+    tell(f"score it: rmeval rewardbench --model {folder}")
 
 
 def _explain(name: str | None) -> None:
@@ -140,4 +141,4 @@ def _explain(name: str | None) -> None:
 
 
 def _note(line: str) -> None:
-    print(line, file=sys.stderr)
+    tell(line)

@@ -89,3 +89,14 @@ def test_a_blank_value_is_an_empty_one(here: Path) -> None:
         assert done.returncode == 2
         assert "is empty: is a variable not set?" in done.stderr
     assert list(here.iterdir()) == []
+
+
+def test_a_name_from_data_steers_no_terminal(here: Path) -> None:
+    """Escape sequences and bells in a message, which a terminal would obey."""
+    row = {"prompt": "p", "chosen": "aa", "rejected": "b", "subset": "a\x1b[31mred\x07"}
+    (here / "rows.jsonl").write_text(json.dumps(row))
+    for command in ("pairs --model baseline:longest --dataset rows.jsonl --subset zz", "report $'x\\x1b[2J'"):
+        done = shell(f"rmeval {command}")
+        assert done.returncode == 2
+        assert "\N{REPLACEMENT CHARACTER}[" in done.stderr
+        assert not {"\x1b", "\x07"} & set(done.stderr)

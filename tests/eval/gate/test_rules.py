@@ -157,6 +157,7 @@ def test_settings_of_both_files(tmp_path: Path) -> None:
         ("[tool.rmeval.check]\nalpha = 0.1", "write [check] there"),
         ("[check]\nbaseline = 3", "[check] baseline: write a path"),
         ('[check]\nthresholds = ""', "[check] thresholds: write a path"),
+        ("[check]\nbaseline = '  '", "[check] baseline: write a path"),
         ("[check", "cannot read rmeval.toml: "),
         ("\xff", "cannot read rmeval.toml: "),
     ],

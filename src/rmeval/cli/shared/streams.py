@@ -8,7 +8,9 @@ import os
 import sys
 from contextlib import suppress
 
-__all__ = ["abandon_stdout", "no_room", "prepare_streams", "reader_left"]
+from rmeval.reports.shell.names import printable
+
+__all__ = ["abandon_stdout", "no_room", "prepare_streams", "reader_left", "tell"]
 
 
 def prepare_streams() -> None:
@@ -22,6 +24,11 @@ def prepare_streams() -> None:
                 stream.reconfigure(errors="replace")
             else:
                 stream.reconfigure(encoding="utf-8")
+
+
+def tell(line: str) -> None:
+    """Print a line on stderr: names in it come from data, and steer no terminal."""
+    print(printable(line), file=sys.stderr)
 
 
 def reader_left(error: BaseException | None) -> bool:

@@ -237,7 +237,7 @@ def _settings(table: object, where: str, folder: Path) -> Settings:
 
 
 def _path(value: object, where: str, folder: Path) -> Path | None:
-    if value is None or (isinstance(value, str) and value):
+    if value is None or (isinstance(value, str) and value.strip()):
         return None if value is None else folder / value
     raise UsageError(f'{where}: write a path, such as "runs/baseline"')
 
