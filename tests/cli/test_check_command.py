@@ -154,6 +154,7 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
         ([*BOTH, "--alpha", "1"], "alpha must lie between 0 and 0.5"),
         ([*BOTH, "--junit", "rows.jsonl/x.xml"], "cannot write rows.jsonl/x.xml"),
         ([*BOTH, "--markdown", "."], "cannot write .: it is a folder"),
+        ([*BOTH, "--markdown", "x.txt", "--junit", "./x.txt"], "--junit and --markdown are the same file"),
         ([*BOTH, "--markdown", "after/run.json"], "after/run.json is there and rmeval did not write it"),
         ([*BOTH, "--junit", "rows.jsonl"], "rows.jsonl is there and rmeval did not write it"),
         ([*BOTH, "--fail-over", "x"], "No such option"),

@@ -227,3 +227,19 @@ def test_a_fault_of_our_own_exits_with_70(monkeypatch: pytest.MonkeyPatch, capfd
     monkeypatch.setattr(module, "evaluate", broken)
     assert _run(["mini", *BASELINE]) == 70
     assert "ZeroDivisionError: a fault" in capfd.readouterr().err
+
+
+def test_ctrl_c_while_the_command_line_is_loaded() -> None:
+    """The first half second, in which a wrong command is noticed."""
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'rmeval.cli.shared': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from rmeval.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("", "interrupted\n")
+    assert done.returncode in (130, -2)  # Python ends itself by the signal where it came inside an exec of its own.

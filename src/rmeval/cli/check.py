@@ -69,6 +69,8 @@ def command(
     from rmeval.eval.numbers.differences import ALPHA
     from rmeval.records import load_run
 
+    if junit is not None and markdown is not None and junit.resolve() == markdown.resolve():
+        raise UsageError("--junit and --markdown are the same file")
     found = find_settings(Path())
     baseline, thresholds = baseline or found.baseline, thresholds or found.thresholds
     if baseline is None and thresholds is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from rmeval.did_you_mean import did_you_mean
-from rmeval.errors import UsageError
+from rmeval.errors import ModelError, UsageError
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[str, ...] = get_args(CompileMode)
@@ -74,6 +75,7 @@ class ModelOptions:
 
         Raises:
             UsageError: if an option has a value that does not exist.
+            ModelError: if there is no such file of a chat template.
         """
         if self.dtype not in ("auto", *DTYPES):
             known = f"(known: auto, {', '.join(DTYPES)})"
@@ -83,6 +85,8 @@ class ModelOptions:
                 raise UsageError(f"{name} must be at least 1, not {value}")
         if self.compile not in COMPILE_MODES:
             raise UsageError(f"--compile is auto, on or off, not {self.compile!r}")
+        if self.chat_template is not None and not Path(self.chat_template).exists():
+            raise ModelError(f"cannot read the chat template {self.chat_template}: no such file")
         if self.template_date is not None:
             try:
                 date.fromisoformat(self.template_date)

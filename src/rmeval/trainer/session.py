@@ -29,7 +29,7 @@ from rmeval.trainer.loop.model import build_encoder, build_model, build_tokenize
 from rmeval.trainer.loop.processes import by_the_first
 from rmeval.trainer.loop.quiet import quiet
 from rmeval.trainer.loop.reward_trainer import PairTrainer, Reporter
-from rmeval.trainer.loop.suite import SuiteCallback, check_suite
+from rmeval.trainer.loop.suite import SuiteCallback
 from rmeval.trainer.loop.zero import load_whole, read_as_data
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.results.finish import Learned, Training, TrainingData, finish, scoring_options
@@ -57,8 +57,6 @@ def run(
     """Carry out a recipe; see ``rmeval.trainer.train.train``."""
     begun = time.perf_counter()
     output = Output(output_dir)
-    if recipe.eval_suite is not None:
-        check_suite(recipe.eval_suite)
     hardware = choose(recipe, devices=int(os.environ.get("WORLD_SIZE", "1")))
     if hardware.use_cpu:
         keep_freed_memory()

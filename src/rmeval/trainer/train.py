@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from rmeval.errors import RmevalError, UsageError
+from rmeval.errors import ModelError, RmevalError, UsageError
+from rmeval.eval.suites import get_suite
+from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.trained import Trained
 from rmeval.types import Progress
@@ -53,6 +55,7 @@ def train(
     """
     require_extra()
     loaded = load_recipe(recipe, overrides)
+    _check(loaded)
 
     from rmeval.trainer.session import run  # Imports TRL.
 
@@ -68,6 +71,21 @@ def in_recipes(message: str) -> str:
     for option, value in _IN_RECIPES.items():
         message = message.replace(option, value)
     return message
+
+
+def _check(recipe: Recipe) -> None:
+    """See, before torch is imported, that what a recipe names is there.
+
+    Raises:
+        UsageError: if there is no such suite, or it has no rows of its own.
+        ModelError: if there is no such file of a chat template.
+    """
+    if recipe.eval_suite is not None and get_suite(recipe.eval_suite).dataset is None:
+        raise UsageError(
+            f"eval_suite {recipe.eval_suite!r} has no rows of its own: give a suite that has, such as mini"
+        )
+    if recipe.chat_template_path is not None and not Path(recipe.chat_template_path).exists():
+        raise ModelError(f"cannot read the chat template {recipe.chat_template_path}: no such file")
 
 
 def require_extra() -> None:

@@ -9,25 +9,13 @@ from typing import Any, TypedDict
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rmeval.errors import UsageError
 from rmeval.eval.evaluate import evaluate
 from rmeval.eval.model_options import ModelOptions
-from rmeval.eval.suites import get_suite
 from rmeval.trainer.loop import checkpoints
 
-__all__ = ["SuiteCallback", "SuiteScore", "check_suite", "read_suite"]
+__all__ = ["SuiteCallback", "SuiteScore", "read_suite"]
 
 _FILE = "suite.jsonl"
-
-
-def check_suite(name: str) -> None:
-    """See that there is such a suite, with rows of its own.
-
-    Raises:
-        UsageError: if there is not.
-    """
-    if get_suite(name).dataset is None:
-        raise UsageError(f"eval_suite {name!r} has no rows of its own: give a suite that has, such as mini")
 
 
 class SuiteScore(TypedDict):
