@@ -20,8 +20,8 @@ import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES
 
 from rmeval.errors import ModelError
-from tests.zoo import ARCHITECTURES, NOT_BUILT, save_zoo_model, zoo_conversations
-from tests.zoo_check import BOUND, Scored, furthest, own_scores, run
+from tests.support.models.zoo import ARCHITECTURES, NOT_BUILT, save_zoo_model, zoo_conversations
+from tests.support.models.zoo_check import BOUND, Scored, furthest, own_scores, run
 
 WAYS = {
     "packed": "fast path",

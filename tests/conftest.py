@@ -15,7 +15,7 @@ import pytest
 os.environ["RMEVAL_CACHE"] = tempfile.mkdtemp(prefix="rmeval-tests-")  # No test touches the user's journal.
 os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="rmeval-tests-")  # Where transformers copies code to.
 
-from tests.tiny import CHATML, save_tiny_model
+from tests.support.models.tiny import CHATML, save_tiny_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from rmeval.cli import check
-from tests.comparing import run_of, write_rows
 from tests.conftest import REPOSITORY
+from tests.support.comparing import run_of, write_rows
 
 INPUTS = {"candidate", "baseline", "fail-on", "alpha", "mode", "margin", "thresholds", "common-only", "report", "junit"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from rmeval.cli import _run
 from tests.conftest import REPOSITORY
-from tests.training import made_up_pairs, save_mistral, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, save_mistral, write_jsonl, write_recipe
 
 MIXTURE = """
 held_out: 0.3

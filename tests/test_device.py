@@ -17,7 +17,7 @@ from rich.console import Console
 from benchmarks.device_parts import correct, fast, lengths, scoring, sweep, train, two
 from benchmarks.device_parts.report import OutOfTimeError, Part, Report, Row, table
 from tests.conftest import REPOSITORY
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
 
 ABSENT = ("datasets", "pydantic", "pydantic_core", "trl", "rmeval")
 """What the machine that this is made for does not have."""

@@ -12,8 +12,8 @@ import pytest
 
 from rmeval.errors import UsageError
 from rmeval.pytest_plugin import assert_no_regression
-from tests.comparing import run_of, write_rows
 from tests.conftest import REPOSITORY
+from tests.support.comparing import run_of, write_rows
 
 pytest_plugins = ["pytester"]
 

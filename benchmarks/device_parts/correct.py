@@ -25,7 +25,7 @@ from rmeval.eval.engine.precision import Precision
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.selftest import selftest
 from tests.eval.engine.test_packed import sequences, worst
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -173,7 +173,7 @@ def _own_trainer(part: Part) -> None:
     import yaml
 
     from rmeval.trainer.train import train
-    from tests.training import made_up_pairs, save_base, write_jsonl
+    from tests.support.training import made_up_pairs, save_base, write_jsonl
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

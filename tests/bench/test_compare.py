@@ -8,7 +8,7 @@ import pytest
 from rmeval.bench.compare import BenchRule, compare, parse_rule
 from rmeval.bench_info import BenchLine
 from rmeval.errors import UsageError
-from tests.benching import document, measured
+from tests.support.benching import document, measured
 
 
 def judged(rule: str, before: dict[str, Any], after: dict[str, Any]) -> BenchLine:

@@ -17,7 +17,7 @@ from rmeval.bench.run import bench
 from rmeval.bench.subjects.rows import RequestRow
 from rmeval.bench_info import BenchDocument
 from rmeval.errors import RunError
-from tests.benching import Sleeper
+from tests.support.benching import Sleeper
 
 SWEEP = Sweep("sleeper", batch_sizes=(1, 4), dtypes=("float32",), lengths=(8,), max_time=0.1)
 ANOTHER = """
@@ -25,7 +25,7 @@ import os, sys
 from pathlib import Path
 from rmeval.bench.plan import Sweep
 from rmeval.bench.run import bench
-from tests.benching import Sleeper
+from tests.support.benching import Sleeper
 stop = (lambda _, rows: os._exit(9) if len(rows) == 4 else None) if sys.argv[2:] else None
 sweep = Sweep("sleeper", batch_sizes=(1, 4), dtypes=("float32",), lengths=(8,), max_time=0.1)
 bench(sweep, Path(sys.argv[1]), source=Sleeper(0.001, stop), overwrite=True)

@@ -15,7 +15,7 @@ from rmeval.bench.plan import (
 )
 from rmeval.bench_info import Cell, Setting
 from rmeval.errors import UsageError
-from tests.benching import SHAPE
+from tests.support.benching import SHAPE
 
 RATES = {"float32": 1e12, "bfloat16": 2e12}
 

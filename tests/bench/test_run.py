@@ -25,8 +25,8 @@ from rmeval.bench.subjects.model import Subject
 from rmeval.bench.subjects.rows import RequestRow
 from rmeval.bench_info import COLUMNS, BenchDocument, Setting
 from rmeval.errors import ModelError, RunError, UsageError
-from tests.benching import Sleeper, too_large
-from tests.tiny import save_tiny_model
+from tests.support.benching import Sleeper, too_large
+from tests.support.models.tiny import save_tiny_model
 
 SWEEP = Sweep("sleeper", batch_sizes=(1, 4), dtypes=("float32",), lengths=(8,), max_time=0.3)
 

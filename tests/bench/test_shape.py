@@ -15,8 +15,8 @@ from transformers import AutoModelForSequenceClassification
 from rmeval.bench.shape import Shape
 from rmeval.bench.subjects.configured import shape_of
 from rmeval.eval.models.loading import skeleton
-from tests.benching import SHAPE
-from tests.tiny import tiny_config
+from tests.support.benching import SHAPE
+from tests.support.models.tiny import tiny_config
 
 LENGTH = 7
 

@@ -10,7 +10,7 @@ import pytest
 from rmeval.bench import storage
 from rmeval.bench_info import COLUMNS
 from rmeval.errors import RunError
-from tests.benching import document, measured
+from tests.support.benching import document, measured
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from rmeval.run_info import ModelInfo
 from tests.browser.test_figures_in_browser import cells, frame, percent, ranges
 from tests.browser.test_hostile_in_browser import HOSTILE, SHOWN, harmless
 from tests.browser.test_report_in_browser import column
-from tests.comparing import write_rows
-from tests.ranking import decisions, whole_run
+from tests.support.comparing import write_rows
+from tests.support.ranking import decisions, whole_run
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

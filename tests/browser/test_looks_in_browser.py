@@ -14,8 +14,8 @@ from playwright.sync_api import expect
 from rmeval import RunRecord, load_run
 from rmeval.reports.bench.page import write_bench_page
 from rmeval.reports.run.report import write_report
-from tests.benching import document, measured
 from tests.reports.made import made_run
+from tests.support.benching import document, measured
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

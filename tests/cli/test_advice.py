@@ -13,8 +13,8 @@ from typer.main import get_command
 import rmeval
 from rmeval.cli import _run, app
 from rmeval.trainer.recipe import Recipe
-from tests.tiny import CHATML, edit_config
-from tests.training import made_up_pairs, save_base, write_jsonl, write_recipe
+from tests.support.models.tiny import CHATML, edit_config
+from tests.support.training import made_up_pairs, save_base, write_jsonl, write_recipe
 
 SOURCES = sorted(Path(rmeval.__file__).parent.rglob("*.py"))
 OTHERS = re.compile(r"--(benchmark|capture|assert|noconftest|import-mode|rootdir|num|no$)")

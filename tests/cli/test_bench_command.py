@@ -13,7 +13,7 @@ import typer
 from rmeval.bench import storage
 from rmeval.cli import bench as cli
 from rmeval.errors import RmevalError, RunError, UsageError
-from tests.benching import document, measured
+from tests.support.benching import document, measured
 
 
 @pytest.fixture

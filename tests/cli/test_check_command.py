@@ -14,7 +14,7 @@ import pytest
 
 from rmeval import evaluate
 from rmeval.cli import _run
-from tests.comparing import run_of, write_rows
+from tests.support.comparing import run_of, write_rows
 
 BOTH = ["check", "--baseline", "before", "--candidate", "after"]
 

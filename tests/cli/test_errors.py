@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rmeval.cli import _run, main
-from tests.tiny import edit_config, save_tiny_model
+from tests.support.models.tiny import edit_config, save_tiny_model
 
 ROW = {"prompt": "p", "chosen": "c", "rejected": "r"}
 FILES = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rmeval.cli import main
-from tests.comparing import write_rows
-from tests.ranking import decisions, whole_run
+from tests.support.comparing import write_rows
+from tests.support.ranking import decisions, whole_run
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rmeval.cli import _run
-from tests.preparing import contents, hh_row, hh_rows, rows_of, write_rows
+from tests.support.preparing import contents, hh_row, hh_rows, rows_of, write_rows
 
 MIXTURE = """
 held_out: 10

@@ -22,7 +22,7 @@ from rmeval.records import load_run
 from tests.data_prep.text.test_kept import PARTS, R1, ZEPHYR
 from tests.data_prep.text.test_tools import QWEN25, TOOLS
 from tests.eval.test_low_precision_runs import weights_times
-from tests.tiny import CHATML, MISTRAL, edit_config, save_tiny_model, tiny_config
+from tests.support.models.tiny import CHATML, MISTRAL, edit_config, save_tiny_model, tiny_config
 
 Arguments = list[str]
 Trial = Callable[[Path], tuple[Arguments, Arguments]]

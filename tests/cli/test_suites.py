@@ -16,7 +16,7 @@ import pytest
 from rmeval import load_run
 from rmeval.cli import _run
 from rmeval.eval.suites import SUITES
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
 
 MINI = list(SUITES["mini"].expected)
 SUMMARY = {"suite", "model", "partial", "overall", "sections", "subsets", "warnings"}

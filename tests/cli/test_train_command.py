@@ -13,7 +13,7 @@ import yaml
 
 from rmeval.cli import train as cli
 from rmeval.errors import UsageError
-from tests.training import made_up_pairs, save_base, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, save_base, write_jsonl, write_recipe
 
 
 @pytest.fixture

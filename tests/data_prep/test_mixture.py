@@ -7,7 +7,7 @@ import pytest
 from rmeval.data_prep.mixture import Mixture, load_mixture, mixture_names, mixture_text
 from rmeval.data_prep.sources import SOURCES
 from rmeval.errors import UsageError
-from tests.preparing import hh_rows, write_rows
+from tests.support.preparing import hh_rows, write_rows
 
 SIX = ["hh-rlhf", "shp", "ultrafeedback", "helpsteer", "capybara", "orca"]
 

@@ -21,7 +21,7 @@ from rmeval.data_prep.text.normalise import pair_opening
 from rmeval.errors import DataError, RunError, UsageError
 from rmeval.files import LOCK
 from rmeval.types import Example, Message
-from tests.preparing import contents, hh_row, hh_rows, mixture_of, rows_of, sides_of, write_rows
+from tests.support.preparing import contents, hh_row, hh_rows, mixture_of, rows_of, sides_of, write_rows
 from tests.test_files import holder
 
 FILES = ["README.md", "contamination.json", "data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet"]

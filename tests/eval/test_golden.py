@@ -18,7 +18,7 @@ from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import ask, items_of
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.data import DataOptions, load_dataset
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "scores.json"
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification
 
 from rmeval import ModelOptions, RunRecord, evaluate, load_run
 from rmeval.eval.models import device, loading
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
 
 
 def weights_times(folder: Path, factor: float, part: str) -> Path:

@@ -14,7 +14,7 @@ from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Pack
 from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.selftest import selftest
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

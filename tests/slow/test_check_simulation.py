@@ -13,8 +13,8 @@ from rmeval.eval.numbers.differences import ALPHA, Differences, difference
 from rmeval.eval.numbers.significance.power import power
 from rmeval.eval.numbers.weights import shares
 from tests.conftest import REPOSITORY
-from tests.false_alarms import worst
-from tests.worlds import PAIRS, QUALITIES, REWARDBENCH, World, worlds
+from tests.support.false_alarms import worst
+from tests.support.worlds import PAIRS, QUALITIES, REWARDBENCH, World, worlds
 
 RULES = [parse_rule(text) for text in DEFAULT_RULES]
 RUNS = 2_000

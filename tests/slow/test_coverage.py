@@ -12,7 +12,7 @@ import pytest
 from rmeval.eval.numbers.intervals import estimate
 from rmeval.eval.numbers.weights import shares
 from tests.conftest import REPOSITORY
-from tests.worlds import QUALITIES, World, worlds
+from tests.support.worlds import QUALITIES, World, worlds
 
 RUNS = 2_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ranking import many_runs
+from tests.support.ranking import many_runs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 

@@ -12,8 +12,8 @@ import pytest
 from rmeval.eval.numbers.weights import shares
 from rmeval.eval.suites.base import Suite
 from tests.conftest import REPOSITORY
-from tests.ranking import Held, World, simulate
-from tests.worlds import ALIKE, FEW_IN_CHAT, PAIRS, REWARDBENCH, UNEVEN
+from tests.support.ranking import Held, World, simulate
+from tests.support.worlds import ALIKE, FEW_IN_CHAT, PAIRS, REWARDBENCH, UNEVEN
 
 _TEN = np.arange(10.0)
 _EQUAL = World("ten models of the same accuracy", 0.0 * _TEN, (0.7, 0.9))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rmeval.trainer.train import train
-from tests.training import made_up_pairs, save_mistral, start, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, save_mistral, start, write_jsonl, write_recipe
 
 KILLS = 30
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training import made_up_pairs, save_mistral, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, save_mistral, write_jsonl, write_recipe
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from rmeval.trainer.train import train
-from tests.fsdp import start_fsdp
-from tests.training import SmallRecipe, record
+from tests.support.fsdp import start_fsdp
+from tests.support.training import SmallRecipe, record
 
 STEPS = 4
 

@@ -26,7 +26,7 @@ from rmeval.trainer.data.pairs import load_pairs, opening_of
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.train import Trained, train
 from rmeval.types import Conversation, Message
-from tests.training import made_up_pairs, save_base, save_mistral, start, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, save_base, save_mistral, start, write_jsonl, write_recipe
 
 FLOAT32 = ModelOptions(dtype="float32", device="cpu", cache=False)
 CONVERSATIONS = [

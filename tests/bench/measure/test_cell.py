@@ -13,7 +13,7 @@ from rmeval.bench.subjects.model import ModelSubjects
 from rmeval.bench.subjects.rows import RequestRow, Texts, made_up_rows
 from rmeval.bench_info import Cell, FidelityInfo, Setting
 from rmeval.data_prep.text.encode import Encoded
-from tests.benching import SHAPE, Sleeper, measured
+from tests.support.benching import SHAPE, Sleeper, measured
 
 CPU = torch.device("cpu")
 

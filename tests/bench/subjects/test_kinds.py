@@ -21,7 +21,7 @@ from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.base import Pointwise
 from tests.eval.models.heads.test_gated import armorm, put, save_body
 from tests.eval.scorers.test_remote import internlm, urm
-from tests.tiny import edit_config, save_tiny_language_model, save_tiny_model
+from tests.support.models.tiny import edit_config, save_tiny_language_model, save_tiny_model
 
 Given = tuple[str, dict[str, Any]]
 """The name of a model, and its options."""

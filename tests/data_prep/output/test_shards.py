@@ -8,7 +8,7 @@ import pytest
 
 from rmeval.data_prep.output import shards
 from rmeval.data_prep.output.shards import OUTPUT, ShardWriter
-from tests.preparing import contents
+from tests.support.preparing import contents
 
 
 def table(start: int, rows: int) -> pa.Table:

@@ -14,7 +14,7 @@ from rmeval.data_prep.pairs.columns import PAIRS, make_pairs
 from rmeval.data_prep.sources import SOURCES
 from rmeval.data_prep.sources.base import Pair
 from rmeval.types import Example, Message
-from tests.preparing import hh_row
+from tests.support.preparing import hh_row
 
 LONG = "one two three four five six seven eight nine ten eleven twelve {}"
 

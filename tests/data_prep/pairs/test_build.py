@@ -18,7 +18,7 @@ from rmeval.data_prep.pairs.columns import PAIRS, Tally
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources import get_source
 from rmeval.errors import DataError, RmevalError, UsageError
-from tests.preparing import HH, hh_row, hh_rows, write_rows
+from tests.support.preparing import HH, hh_row, hh_rows, write_rows
 
 
 def built_of(path: str, folder: Path, name: str = HH, workers: int = 1, **keys: Any) -> Built:

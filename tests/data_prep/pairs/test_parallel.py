@@ -15,7 +15,7 @@ from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources import SOURCES, Source
 from rmeval.data_prep.sources.base import Dropped, Made
 from rmeval.errors import RunError
-from tests.preparing import hh_rows
+from tests.support.preparing import hh_rows
 
 SLAB = [encode_units([[row] for row in hh_rows(5, topic)]) for topic in ("soup", "bread", "jam")]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pairing import drops, pair, shown
+from tests.support.pairing import drops, pair, shown
 
 
 def said(*turns: str) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from rmeval.data_prep.rows.stream import open_source
 from rmeval.data_prep.sources import Dropped, get_source
-from tests.pairing import drops, make, pair, shown
+from tests.support.pairing import drops, make, pair, shown
 
 HI = "\n\nHuman: Hi.\n\nAssistant: Hello!"
 

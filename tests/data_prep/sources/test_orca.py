@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pairing import drops, pair, shown
+from tests.support.pairing import drops, pair, shown
 
 
 def row(**changes: object) -> dict[str, object]:

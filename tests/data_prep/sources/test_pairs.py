@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rmeval.data_prep.sources import Dropped, Pair
-from tests.pairing import drops, make, pair, shown
+from tests.support.pairing import drops, make, pair, shown
 
 USER = {"role": "user", "content": "Tea?"}
 YES, NO = ({"role": "assistant", "content": text} for text in ("Yes.", "No."))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pairing import drops, pair, shown
+from tests.support.pairing import drops, pair, shown
 
 
 def row(safe_0: object, safe_1: object, better: object = 0, **changes: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rmeval.data_prep.sources import get_source
-from tests.pairing import drops, pair, shown
+from tests.support.pairing import drops, pair, shown
 
 
 def row(**changes: object) -> dict[str, object]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rmeval.data_prep.rows.files import Row
 from rmeval.data_prep.sources import SOURCES, Dropped, Made, Pair, get_source
 from rmeval.errors import UsageError
-from tests.pairing import make, units
+from tests.support.pairing import make, units
 
 SAID = [{"role": "user", "content": "Tea?"}, {"role": "assistant", "content": "Yes."}]
 ANSWERED = [SAID[0], {"role": "assistant", "content": "No."}]

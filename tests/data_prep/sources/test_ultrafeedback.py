@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rmeval.data_prep.sources import Dropped, Pair
-from tests.pairing import drops, make, shown
+from tests.support.pairing import drops, make, shown
 
 ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 

@@ -11,7 +11,7 @@ from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoder
 from rmeval.data_prep.text.template import load_template
 from rmeval.types import Conversation, Message
-from tests.tiny import CHATML, MISTRAL, tiny_tokenizer
+from tests.support.models.tiny import CHATML, MISTRAL, tiny_tokenizer
 
 
 def encode(

@@ -12,7 +12,7 @@ from rmeval.data_prep.text.encode import Encoded, Encoder
 from rmeval.data_prep.text.template import Template, load_template
 from rmeval.errors import ModelError
 from rmeval.types import Conversation, Message
-from tests.tiny import CHATML, MISTRAL, SPECIAL, tiny_tokenizer
+from tests.support.models.tiny import CHATML, MISTRAL, SPECIAL, tiny_tokenizer
 
 BOS, EOS, PAD, START, END = range(len(SPECIAL))
 

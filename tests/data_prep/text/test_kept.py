@@ -9,7 +9,7 @@ from rmeval.data_prep.text.encode import Encoded, Encoder
 from rmeval.data_prep.text.kept import share_back
 from rmeval.data_prep.text.template import load_template
 from rmeval.types import Conversation, Message
-from tests.tiny import CHATML, tiny_tokenizer
+from tests.support.models.tiny import CHATML, tiny_tokenizer
 
 ZEPHYR = (
     "{% for message in messages %}{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + eos_token }}"

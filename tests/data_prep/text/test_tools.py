@@ -19,7 +19,7 @@ from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError
 from rmeval.eval.scorers import ModelOptions
 from rmeval.types import Finding
-from tests.tiny import CHATML, save_tiny_model, tiny_tokenizer
+from tests.support.models.tiny import CHATML, save_tiny_model, tiny_tokenizer
 
 QWEN25 = (
     "{% if tools %}<|im_start|>system\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.data_prep.text.test_kept import encode
-from tests.tiny import tiny_tokenizer
+from tests.support.models.tiny import tiny_tokenizer
 
 GEMMA3 = (
     "{{ bos_token }}{% if messages[0].role == 'system' %}{% set first = messages[0].content + '\n\n' %}"

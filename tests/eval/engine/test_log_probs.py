@@ -18,7 +18,7 @@ from rmeval.eval.engine.packed import Values
 from rmeval.eval.engine.precision import Precision, lower
 from rmeval.eval.journal.journal import Journal
 from rmeval.eval.model_options import LogProbs
-from tests.tiny import tiny_config
+from tests.support.models.tiny import tiny_config
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},

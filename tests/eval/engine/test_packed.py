@@ -15,7 +15,7 @@ from rmeval.eval.engine.packed import PackedExecutor, Values, why_not_packable
 from rmeval.eval.engine.plain import PlainExecutor
 from rmeval.eval.engine.plan import Ids, make_plan
 from rmeval.eval.engine.precision import Precision, lower
-from tests.tiny import tiny_config
+from tests.support.models.tiny import tiny_config
 
 PAD = 2
 LAYERS = ["sliding_attention", "full_attention", "sliding_attention"]

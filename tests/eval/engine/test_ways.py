@@ -23,7 +23,7 @@ from rmeval.eval.engine.plan import Ids, Pack
 from rmeval.eval.engine.precision import Precision, lower, lower_whole
 from rmeval.eval.journal.journal import Journal
 from tests.eval.engine.test_packed import build, one_at_a_time, sequences, worst
-from tests.tiny import tiny_config
+from tests.support.models.tiny import tiny_config
 
 
 def encoded(rows: list[Ids]) -> list[Encoded]:

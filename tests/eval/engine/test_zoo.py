@@ -11,8 +11,8 @@ import pytest
 from rmeval.errors import ModelError
 from rmeval.eval.scorers import ModelOptions
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from tests.zoo import ARCHITECTURES, POSITIONS, save_zoo_model, zoo_conversations
-from tests.zoo_check import BOUND, furthest, own_scores, run
+from tests.support.models.zoo import ARCHITECTURES, POSITIONS, save_zoo_model, zoo_conversations
+from tests.support.models.zoo_check import BOUND, furthest, own_scores, run
 
 REFUSED = {"reformer": "cannot be relied on"}
 """Architectures whose own forward is no function of the conversation: LSH attention hashes with random vectors."""

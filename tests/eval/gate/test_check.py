@@ -14,7 +14,7 @@ from rmeval.errors import RunError, UsageError
 from rmeval.eval.gate.check import Gate, check
 from rmeval.eval.gate.rules import GateRule, Mode, parse_rule
 from rmeval.run_info import Accounting
-from tests.comparing import run_of, write_rows
+from tests.support.comparing import run_of, write_rows
 
 
 def gate(

@@ -14,8 +14,8 @@ from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
 from rmeval.eval.numbers.differences import differences_of
 from rmeval.eval.numbers.prompts import Prompts
-from tests.false_alarms import given_flips, worst
-from tests.worlds import ALIKE, PAIRS, REWARDBENCH
+from tests.support.false_alarms import given_flips, worst
+from tests.support.worlds import ALIKE, PAIRS, REWARDBENCH
 
 RULES = [parse_rule(text) for text in DEFAULT_RULES]
 

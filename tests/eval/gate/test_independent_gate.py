@@ -12,7 +12,7 @@ from rmeval.eval.gate.check import judge_accuracies
 from rmeval.eval.gate.rules import DEFAULT_RULES, parse_rule
 from rmeval.eval.numbers.differences import ALPHA, PairedOutcome, differences
 from rmeval.eval.suites import get_suite
-from tests.independent_gate import Row, verdicts
+from tests.support.independent_gate import Row, verdicts
 
 SUITE = get_suite("rewardbench")
 SECTIONS = {name: (each.weight, each.subsets) for name, each in SUITE.sections("today").items()}

@@ -25,8 +25,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from rmeval.errors import ModelError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import MISTRAL, tiny_config, tiny_tokenizer
+from tests.support.models.tiny import MISTRAL, tiny_config, tiny_tokenizer
+from tests.support.scoring import said
 
 OPTIONS = ModelOptions(dtype="float32", device="cpu", cache=False)
 CONVERSATIONS = [

@@ -15,8 +15,8 @@ from rmeval.cli import app
 from rmeval.errors import RmevalError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
+from tests.support.scoring import said
 
 LABELS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 

@@ -21,8 +21,8 @@ from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.trainer.loop.model import build_encoder, build_tokenizer, locate_base
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Conversation, Item, Message
-from tests.tiny import save_tiny_model, tiny_config
-from tests.training import write_recipe
+from tests.support.models.tiny import save_tiny_model, tiny_config
+from tests.support.training import write_recipe
 
 PAD = 2
 """The tiny tokenizer's own."""

@@ -20,8 +20,8 @@ from rmeval.eval.scorers import load_scorer
 from rmeval.trainer.data.pairs import load_pairs
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import save_tiny_model
+from tests.support.models.tiny import save_tiny_model
+from tests.support.scoring import said
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "quickstart.json"
 EXACT = ModelOptions(dtype="float32", device="cpu", cache=False)

@@ -16,7 +16,7 @@ from rmeval.errors import RunError, UsageError
 from rmeval.eval.numbers.compare import Comparison, Flips, compare
 from rmeval.eval.numbers.differences import Difference
 from rmeval.eval.suites import Section, Suite
-from tests.comparing import run_of, write_rows
+from tests.support.comparing import run_of, write_rows
 
 MINI = ["mini-code"] * 3 + ["mini-arithmetic"] * 5
 

@@ -14,8 +14,8 @@ from rmeval.errors import RunError
 from rmeval.eval.numbers.decisions import decide
 from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.records import RunRecord, scored_examples
-from tests.comparing import run_of, write_rows
 from tests.reports.made import made_run
+from tests.support.comparing import run_of, write_rows
 
 
 def kinds(run: RunRecord) -> list[str]:

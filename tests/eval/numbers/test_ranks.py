@@ -17,7 +17,7 @@ from rmeval.eval.numbers.ranks import Ranking, SubsetCredits, rank
 from rmeval.eval.suites import get_suite
 from rmeval.reports.board.entries import letters
 from rmeval.run_tables import prompt_hash
-from tests.ranking import World, simulate
+from tests.support.ranking import World, simulate
 
 
 def block(*right: str, weight: float = 1.0, name: str = "s", cluster: list[str] | None = None) -> SubsetCredits:

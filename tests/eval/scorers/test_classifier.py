@@ -21,8 +21,8 @@ from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.base import Loses, Scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation, Item, Message
-from tests.scoring import said
-from tests.tiny import CHATML, MISTRAL, edit_config, save_tiny_model
+from tests.support.models.tiny import CHATML, MISTRAL, edit_config, save_tiny_model
+from tests.support.scoring import said
 
 FLOAT32 = ModelOptions(dtype="float32", device="cpu")
 

@@ -28,7 +28,7 @@ from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.base import items_of
 from rmeval.eval.selftest import selftest
 from rmeval.types import Item, Message, Score
-from tests.tiny import CHATML, edit_config, save_tiny_language_model, save_tiny_model
+from tests.support.models.tiny import CHATML, edit_config, save_tiny_language_model, save_tiny_model
 
 PROMPTS = ("How do I dry wet boots?", "Name a colour.", "x")
 ANSWERS = ("Stuff them with newspaper.", "Red", "", "How do I dry wet boots?", "No.\nNo.")

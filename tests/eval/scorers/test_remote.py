@@ -25,8 +25,8 @@ from rmeval.eval.scorers.base import Scorer
 from rmeval.eval.selftest import selftest
 from rmeval.reports.run.provenance import provenance
 from rmeval.types import Conversation, Message, Score
-from tests.scoring import said
-from tests.tiny import CHATML, MISTRAL, edit_config, tiny_config, tiny_tokenizer
+from tests.support.models.tiny import CHATML, MISTRAL, edit_config, tiny_config, tiny_tokenizer
+from tests.support.scoring import said
 
 WIDTH = 64
 REWARD_TOKEN = 4

@@ -19,8 +19,8 @@ from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.eval.scorers.token_prob import _LOGITS, TokenHead
 from rmeval.eval.selftest import selftest
 from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import save_tiny_language_model, save_tiny_model, tiny_tokenizer
+from tests.support.models.tiny import save_tiny_language_model, save_tiny_model, tiny_tokenizer
+from tests.support.scoring import said
 
 ASKING = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"

@@ -14,7 +14,7 @@ from rmeval.eval.refine import refine_decisions
 from rmeval.eval.scoring.best_of_n import best_decisions
 from rmeval.eval.scoring.score import score
 from rmeval.types import Conversation, Progress, Score
-from tests.scoring import ASSISTANT, LONGEST, USER, jsonl, lines, refused
+from tests.support.scoring import ASSISTANT, LONGEST, USER, jsonl, lines, refused
 
 
 def test_best_and_worst(tmp_path: Path) -> None:

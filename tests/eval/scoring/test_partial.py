@@ -23,7 +23,7 @@ from rmeval.eval.scoring import score as module
 from rmeval.eval.scoring.score import ScoreSummary, score
 from rmeval.eval.scoring.sinks import JsonLines, Parquet
 from rmeval.types import Conversation, Progress, Score
-from tests.scoring import LONGEST, Fake, forty_rows, jsonl, lines, refused
+from tests.support.scoring import LONGEST, Fake, forty_rows, jsonl, lines, refused
 
 
 @pytest.fixture

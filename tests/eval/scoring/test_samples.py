@@ -15,7 +15,7 @@ from rmeval.eval.scoring import chunks
 from rmeval.eval.scoring.samples import by_prompt
 from rmeval.eval.scoring.score import score
 from rmeval.types import Conversation, Message
-from tests.scoring import Fake, jsonl, lines, refused
+from tests.support.scoring import Fake, jsonl, lines, refused
 
 
 def samples(*rows: tuple[object, str, str], column: str = "completion") -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.scoring import chunks
 from rmeval.eval.scoring.score import score
 from rmeval.types import Conversation, Progress, Score
-from tests.scoring import ASSISTANT, USER, Fake, forty_rows, jsonl, lines, refused, scored
+from tests.support.scoring import ASSISTANT, USER, Fake, forty_rows, jsonl, lines, refused, scored
 
 # --- rows in, rows out ----------------------------------------------------------------------------------------------
 

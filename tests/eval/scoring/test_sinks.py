@@ -16,7 +16,7 @@ from rmeval.data_prep.rows.reader import mend
 from rmeval.errors import DataError
 from rmeval.eval.scoring import chunks
 from rmeval.eval.scoring.score import score
-from tests.scoring import ASSISTANT, LONGEST, USER, jsonl, refused, scored
+from tests.support.scoring import ASSISTANT, LONGEST, USER, jsonl, refused, scored
 
 
 @pytest.mark.parametrize("name", ["o.jsonl", "o.jsonl.gz", "o.JSONL"])

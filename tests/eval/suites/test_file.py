@@ -16,7 +16,7 @@ from rmeval.eval.suites import SUITES, suite_of
 from rmeval.eval.suites.credit_rules import TIES
 from rmeval.eval.suites.file import load_suite
 from rmeval.reports.run.report import write_report
-from tests.ranking import as_models
+from tests.support.ranking import as_models
 
 JUDGEBENCH = """
 name: own-judgebench-claude

@@ -23,7 +23,7 @@ from rmeval.reports.run.arrays import run_arrays
 from rmeval.reports.run.examples_data import examples_index
 from rmeval.reports.run.report import write_report
 from rmeval.types import Outcome
-from tests.toy import TOY, Numbers, rows
+from tests.support.models.toy import TOY, Numbers, rows
 
 N = 12
 
@@ -108,7 +108,7 @@ try:
     write_report([run], "x.html")
 except rmeval.RmevalError as error:
     print(error)
-from tests.toy import TOY
+from tests.support.models.toy import TOY
 from pathlib import Path
 write_report([run], Path(sys.argv[2]) / "page.html", suites=[TOY])
 print(len(rmeval.leaderboard([sys.argv[1]], Path(sys.argv[2]) / "site", suites=[TOY]).tables))

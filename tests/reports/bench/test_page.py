@@ -12,7 +12,7 @@ from rmeval.reports.bench.console import print_bench, print_comparison, print_pl
 from rmeval.reports.bench.page import bench_page, write_bench_page
 from rmeval.reports.bench.plots import draw
 from rmeval.reports.bench.words import comparison_cells, duration, notes, rate
-from tests.benching import document, measured
+from tests.support.benching import document, measured
 
 EVIL = "</script><script>alert(1)</script>\x1b[31m"
 LINE = BenchLine(

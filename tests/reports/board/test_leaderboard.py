@@ -17,8 +17,8 @@ from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.credit_rules import all_beat_all
 from rmeval.records import scored_examples
 from rmeval.reports.board.entries import Leaderboard
-from tests.comparing import write_rows
-from tests.ranking import decisions, whole_run
+from tests.support.comparing import write_rows
+from tests.support.ranking import decisions, whole_run
 
 SUBSETS = ["alpacaeval-easy", "llmbar-natural", "xstest-should-refuse", "hep-python"] * 60
 NAMES = {"org/strong": 0.95, "org/good": 0.9, "org/fair": 0.7, "other/fair": 0.7, "org/weak": 0.4}

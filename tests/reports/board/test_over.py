@@ -13,7 +13,7 @@ from rmeval import leaderboard, load_run
 from rmeval.eval.field import FIELD, evaluate_field
 from rmeval.reports.board.entries import Leaderboard
 from rmeval.reports.board.over import over_suites
-from tests.ranking import as_models
+from tests.support.ranking import as_models
 
 ROWS = {
     "pairs": [{"prompt": f"p{k}", "chosen": "a" * (1 + k % 4), "rejected": "bb"} for k in range(12)],

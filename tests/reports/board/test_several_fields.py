@@ -13,7 +13,7 @@ import pytest
 from rmeval import leaderboard, load_run
 from rmeval.eval.field import evaluate_field
 from rmeval.reports.board.entries import Leaderboard
-from tests.ranking import as_models
+from tests.support.ranking import as_models
 
 MODELS = ("longest", "shortest")
 ROWS: dict[str, Sequence[Mapping[str, object]]] = {

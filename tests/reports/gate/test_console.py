@@ -10,7 +10,7 @@ import pytest
 from rmeval.eval.gate.check import Gate, check
 from rmeval.eval.gate.rules import Mode, parse_rule
 from rmeval.reports.gate.console import as_json, as_text, cells, columns, headline, print_gate
-from tests.comparing import run_of, write_rows
+from tests.support.comparing import run_of, write_rows
 
 
 def gate(folder: Path, *, name: str = "a", mode: Mode = "regression") -> Gate:

@@ -16,7 +16,7 @@ from rmeval.eval.gate.check import Gate, check
 from rmeval.eval.gate.rules import parse_rule
 from rmeval.files import write_text
 from rmeval.reports.gate.files import append_file, code, junit, markdown, one_line, workflow_commands
-from tests.comparing import run_of, write_rows
+from tests.support.comparing import run_of, write_rows
 
 NASTY = [
     "a|b",

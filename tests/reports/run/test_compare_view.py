@@ -11,7 +11,7 @@ from rmeval import RunRecord, evaluate
 from rmeval.reports.run.arrays import run_arrays
 from rmeval.reports.run.compare_view import CompareView, compare_views
 from rmeval.reports.run.examples_data import examples_text
-from tests.comparing import Script
+from tests.support.comparing import Script
 
 ROWS = [
     {"id": f"e{place}", "subset": "s", "prompt": f"ask {place}\n\n  twice", "chosen": "yes" * size, "rejected": "no"}

@@ -11,7 +11,7 @@ from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError
 from rmeval.trainer.data.encoded import lengths, open_encoded, unreadable, write_encoded
 from rmeval.types import Example, Message
-from tests.tiny import MISTRAL, tiny_tokenizer
+from tests.support.models.tiny import MISTRAL, tiny_tokenizer
 
 
 def example(number: int, role: str = "user") -> Example:

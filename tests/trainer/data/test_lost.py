@@ -20,7 +20,7 @@ from rmeval.trainer.data.pairs import load_pairs, without
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.trainer.train import train
 from tests.data_prep.text.test_tools import QWEN25, SAYS, TOOLS, USER, call
-from tests.training import made_up_pairs, save_base, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, save_base, write_jsonl, write_recipe
 
 KNOWS = (
     "{% for m in messages if m.role in ('user', 'assistant') %}{{ '<|im_start|>' + m.content }}<|im_end|>{% endfor %}"

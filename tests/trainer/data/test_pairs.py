@@ -11,7 +11,7 @@ from rmeval.errors import DataError
 from rmeval.trainer.data.pairs import TrainingPairs, load_pairs, opening_of
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.types import Example
-from tests.training import made_up_pairs, write_jsonl, write_recipe
+from tests.support.training import made_up_pairs, write_jsonl, write_recipe
 
 
 def load(folder: Path, data: Path | str, **changes: Any) -> TrainingPairs:

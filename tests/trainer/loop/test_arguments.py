@@ -14,7 +14,7 @@ from rmeval.errors import UsageError
 from rmeval.trainer.loop.arguments import lora_config, reward_config
 from rmeval.trainer.loop.hardware import choose
 from rmeval.trainer.recipe_files import load_recipe
-from tests.tiny import tiny_config
+from tests.support.models.tiny import tiny_config
 
 CARD = {
     "learning_rate": 5e-6,

@@ -12,8 +12,8 @@ from rmeval.errors import ModelError
 from rmeval.trainer.loop.model import build_model, build_tokenizer, locate_base
 from rmeval.trainer.recipe_files import load_recipe
 from rmeval.training_info import ModelRecord
-from tests.tiny import tiny_config, tiny_tokenizer
-from tests.training import save_base, write_recipe
+from tests.support.models.tiny import tiny_config, tiny_tokenizer
+from tests.support.training import save_base, write_recipe
 
 BYTES = 261
 

@@ -19,8 +19,8 @@ from rmeval.trainer.loop.hardware import choose
 from rmeval.trainer.loop.reward_trainer import NonFiniteError, PairTrainer
 from rmeval.trainer.recipe import Recipe
 from rmeval.trainer.recipe_files import load_recipe
-from tests.tiny import tiny_tokenizer
-from tests.training import save_base, write_recipe
+from tests.support.models.tiny import tiny_tokenizer
+from tests.support.training import save_base, write_recipe
 
 
 @pytest.fixture(scope="module")

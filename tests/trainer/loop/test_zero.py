@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from rmeval.errors import RunError
 from rmeval.trainer.loop.zero import read_as_data
 from rmeval.trainer.train import train
-from tests.training import SmallRecipe, record
-from tests.zero import refusals, start_zero, write_config
+from tests.support.training import SmallRecipe, record
+from tests.support.zero import refusals, start_zero, write_config
 
 pytestmark = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 STEPS = 4

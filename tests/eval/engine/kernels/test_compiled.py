@@ -14,7 +14,7 @@ from rmeval.eval.engine.kernels.compiled import pays
 from rmeval.eval.model_options import CompileMode
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.types import Conversation, Message, Score
-from tests.scoring import said
+from tests.support.scoring import said
 
 CPU = torch.device("cpu")
 

@@ -19,9 +19,9 @@ from rmeval.eval.journal.journal import Journal
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation, Message
-from tests.headed import LLAMA_3, llama_3_tokenizer, near, random, refused, scores, states
-from tests.scoring import said
-from tests.tiny import CHATML, edit_config, tiny_config, tiny_tokenizer
+from tests.support.models.headed import LLAMA_3, llama_3_tokenizer, near, random, refused, scores, states
+from tests.support.models.tiny import CHATML, edit_config, tiny_config, tiny_tokenizer
+from tests.support.scoring import said
 
 WIDTH, HIDDEN, OBJECTIVES, QUANTILES = 32, 24, 19, 5
 HEADER = [128009, 128006, 78191, 128007, 271]

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from rmeval import evaluate
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.eval.scorers.classifier import ClassifierScorer
-from tests.headed import (
+from tests.support.models.headed import (
     WIDTH,
     Oracle,
     Weights,
@@ -28,7 +28,7 @@ from tests.headed import (
     scores,
     states,
 )
-from tests.tiny import edit_config
+from tests.support.models.tiny import edit_config
 
 # --- each layout ------------------------------------------------------------------------------------------------
 

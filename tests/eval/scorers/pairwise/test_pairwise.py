@@ -33,7 +33,7 @@ from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.pairwise.base import PairwiseScorer, sigmoid
 from rmeval.eval.selftest import selftest
 from rmeval.types import Item, Message
-from tests.tiny import edit_config, save_tiny_language_model, tiny_tokenizer
+from tests.support.models.tiny import edit_config, save_tiny_language_model, tiny_tokenizer
 
 LLAMA3 = (
     "{{ bos_token }}{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n\n' }}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tests.training import launch
+from tests.support.training import launch
 
 FSDP = {
     "ACCELERATE_USE_FSDP": "true",

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from rmeval.types import Conversation, Message
-from tests.tiny import SPECIAL, tiny_tokenizer
+from tests.support.models.tiny import SPECIAL, tiny_tokenizer
 
 POSITIONS = 512
 """Tokens that a model of the zoo has positions for, where it has a table of them."""

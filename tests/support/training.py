@@ -16,7 +16,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-from tests.tiny import MISTRAL, save_tiny_model, tiny_config, tiny_tokenizer
+from tests.support.models.tiny import MISTRAL, save_tiny_model, tiny_config, tiny_tokenizer
 
 WORDS = ("apple", "river", "stone", "cloud", "tree", "light", "sand", "wind")
 _CONTEXT = multiprocessing.get_context("forkserver")

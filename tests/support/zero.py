@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from tests.training import launch
+from tests.support.training import launch
 
 
 def start_zero(

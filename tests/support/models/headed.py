@@ -23,8 +23,8 @@ from transformers import (
 from rmeval.errors import RmevalError
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import CHATML, tiny_config, tiny_tokenizer
+from tests.support.models.tiny import CHATML, tiny_config, tiny_tokenizer
+from tests.support.scoring import said
 
 WIDTH = 64
 Weights = dict[str, Tensor]

@@ -17,7 +17,7 @@ from rmeval.eval.numbers.weights import overall_mean, weighted_mean
 from rmeval.eval.suites import get_suite
 from rmeval.records import write_run
 from rmeval.run_info import Estimate, Results
-from tests.comparing import run_of, write_rows
+from tests.support.comparing import run_of, write_rows
 
 
 @dataclass(frozen=True)
