@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from rmeval.cli import _run
 from rmeval.data_prep.text.remedies import REMEDIES
-from rmeval.eval.models import loading
+from rmeval.eval.models import checkpoint
 from rmeval.records import load_run
 from tests.data_prep.text.test_kept import PARTS, R1, ZEPHYR
 from tests.data_prep.text.test_tools import QWEN25, TOOLS
@@ -250,6 +250,7 @@ NOT_TAKEN = {
     "position-bias": "nothing is to be done",
     "answer-cut": "of DPO policies alone; tests/data_prep/text/test_answers.py cuts answers and leaves them whole",
     "no-answer": "as answer-cut",
+    "too-long": "of models with code of their own; tests/eval/scorers/test_remote.py makes room for such texts",
     "unreadable-turns": "of pairwise models alone; tests/eval/scorers/pairwise has rows with and without such turns",
     "non-finite-score": "what is not finite in float32 is the model's; float16 falls back to float32 by itself",
 }
@@ -279,7 +280,7 @@ def test_every_remedy_is_taken_or_there_is_a_reason() -> None:
 def test_the_remedy_ends_the_finding(code: str, place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = TRIALS[code][place](tmp_path)
     if code == "no-float32-copy":
-        monkeypatch.setattr(loading, "free_bytes", lambda device: 1e5)
+        monkeypatch.setattr(checkpoint, "free_bytes", lambda device: 1e5)
     with ExitStack() as stack:
         if code == "not-compiled":
             torch._dynamo.reset()

@@ -12,7 +12,7 @@ import pytest
 from rmeval import ModelOptions, RunRecord, Scorer, evaluate, load_run
 from rmeval.errors import RmevalError, UsageError
 from rmeval.eval.evaluate import default_output_dir
-from rmeval.eval.models import loading
+from rmeval.eval.models import checkpoint
 from rmeval.eval.runner import recompute
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.run_info import ModelInfo
@@ -247,7 +247,7 @@ def test_the_same_scores_whatever_the_batch_size(tiny_model: Path) -> None:
 def test_without_room_for_float32_close_calls_are_counted_as_undecided(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "free_bytes", lambda device: 1000.0)
+    monkeypatch.setattr(checkpoint, "free_bytes", lambda device: 1000.0)
     options = ModelOptions(dtype="bfloat16", device="cpu", max_length=200, cache=False)
     run = evaluate(str(tiny_model), "mini", subsets=["mini-arithmetic"], model_options=options)
     assert "no-float32-copy" in {item.code for item in run.info.audit}

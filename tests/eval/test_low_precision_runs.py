@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from rmeval import ModelOptions, RunRecord, evaluate, load_run
-from rmeval.eval.models import device, loading
+from rmeval.eval.models import checkpoint, device
 from tests.support.models.tiny import save_tiny_model
 
 
@@ -100,7 +100,7 @@ def test_a_warm_page_cache_does_not_count_as_used(tmp_path: Path, monkeypatch: p
 def test_a_run_that_could_not_refine_says_why(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "free_bytes", lambda device: 1e5)
+    monkeypatch.setattr(checkpoint, "free_bytes", lambda device: 1e5)
     low = run(tiny_model, tmp_path / "run", "bfloat16")
     (finding,) = [each for each in low.info.audit if each.code == "no-float32-copy"]
     assert finding.severity == "warning"

@@ -274,6 +274,9 @@ def test_get_score_is_never_given_what_is_too_long(tmp_path: Path, monkeypatch: 
     expected = oracle(folder, "internlm2-reward")
     kept = [place for place, each in enumerate(lost) if not each]
     assert [found[place].value for place in kept] == near([expected[place] for place in kept])
+    roomy = load(folder, "internlm2-reward")  # What the finding advises.
+    assert [each.value for each in said(roomy, sample())] == near(expected)
+    assert "too-long" not in {each.code for each in roomy.findings()}
 
 
 def test_tools_are_not_for_get_score(tmp_path: Path) -> None:
