@@ -95,7 +95,7 @@ def test_it_is_plainly_partial(tmp_path: Path) -> None:
     run = evaluate("baseline:longest", "mini", limit_per_subset=2, seed=3, output_dir=tmp_path / "run")
     reason = "a quick look: only 2 examples of each subset asked for"
     assert run.info.partial_reasons == (reason,)  # Every subset is there: nothing else is to be said.
-    assert title(run) == "PARTIAL: not a rmeval mini (smoke test) result"
+    assert title(run) == "PARTIAL: not an rmeval mini (smoke test) result"
     assert {name: each.n for name, each in run.info.results.subsets.items()} == dict.fromkeys(MINI.expected, 2)
     written = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (written["data"]["limit_per_subset"], written["settings"]["seed"]) == (2, 3)

@@ -113,7 +113,7 @@ def test_a_whole_and_a_partial_run(capsys: pytest.CaptureFixture[str], tmp_path:
     assert whole[0] == "rmeval mini (smoke test)"
     assert not [line for line in whole if line.startswith("partial")]
     partial = printed(evaluate("baseline:longest", "mini", limit=3), capsys).splitlines()
-    assert partial[0] == "PARTIAL: not a rmeval mini (smoke test) result"
+    assert partial[0] == "PARTIAL: not an rmeval mini (smoke test) result"
     assert (
         "partial: only the first 3 examples asked for, 7 of 8 subsets missing, 1 short (--verbose says more)" in partial
     )

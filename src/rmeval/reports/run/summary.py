@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TypedDict
@@ -119,8 +120,13 @@ def info_title(info: RunInfo) -> str:
     """Return the same from what ``run.json`` says."""
     suite = suite_of(info)
     if info.partial and suite.expected:
-        return f"PARTIAL: not a {suite.title} result"
+        return f"PARTIAL: not {_article(suite.title)} {suite.title} result"
     return f"{suite.title} (partial)" if info.partial else suite.title
+
+
+def _article(title: str) -> str:
+    """Return ``an`` before a vowel, and before a letter that is spelled out with one first (RM-Bench, LLMBar)."""
+    return "an" if re.match(r"[AEIOU]|[FHLMNRSX](?![a-z])|rm", title) else "a"
 
 
 def warnings(run: RunRecord) -> list[str]:
