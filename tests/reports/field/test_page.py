@@ -11,6 +11,7 @@ import pytest
 
 from rmeval import load_run
 from rmeval.eval.field import Field, evaluate_field
+from rmeval.reports.field.console import print_field
 from rmeval.reports.field.page import field_page
 from rmeval.reports.run.summary import summary
 
@@ -67,6 +68,17 @@ def test_the_page(field: Field) -> None:
     assert [n for n, _ in points] == list("123456")
     # The longest of the six: of lengths 3 + k against 6, the fourth row ties and gets half, of four rows.
     assert '<td class="num">12.5</td>' in points[-1][1]
+
+
+def test_a_partial_number_is_called_so_in_the_first_table(field: Field, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both suites are a few local rows: no reader may take their numbers for the benchmarks'."""
+    (table,) = re.findall(r'<table id="field-table">(.*?)</table>', field_page(field), flags=re.DOTALL)
+    for title in ("PARTIAL: not a JudgeBench result", "PARTIAL: not an RM-Bench result"):
+        assert f'<span class="badge warn" title="{title}">partial</span>' in table
+    print_field(field)
+    printed = capsys.readouterr().out
+    assert re.search(r"^judgebench \(partial\) +33\.3", printed, flags=re.MULTILINE)
+    assert re.search(r"^rm-bench \(partial\) ", printed, flags=re.MULTILINE)
 
 
 def test_rows_of_another_split_do_not_stand_under_the_wrong_name(tmp_path: Path) -> None:

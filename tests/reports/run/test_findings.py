@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rmeval import RunRecord, evaluate
@@ -38,6 +40,15 @@ def test_errors_stand_apart_from_the_one_line(run: RunRecord) -> None:
     )
     whole = run.with_info(partial=False, partial_reasons=(), audit=())
     assert (errors(whole.info), in_one_line(whole.info)) == ([], "")
+
+
+def test_truncated_completions_say_of_how_many_examples(run: RunRecord) -> None:
+    """The finding counts completions, the column of the tables examples: the line has both, so that they agree."""
+    results = run.info.results
+    (first, one), (second, other), *rest = results.subsets.items()
+    subsets = {first: replace(one, truncated=900), second: replace(other, truncated=100), **dict(rest)}
+    cut = run.with_info(results=replace(results, subsets=subsets), partial=False, partial_reasons=())
+    assert in_one_line(cut.info) == "warning: truncated × 1,392 (1,000 examples)"
 
 
 def test_many_warnings_stay_one_line(run: RunRecord) -> None:

@@ -19,11 +19,12 @@ def print_field(field: Field) -> None:
     console.print(plain(field.model, "bold"))
     rows = [row_of(entry) for entry in field.entries]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("suite", "overall", "95% interval", "best reference line", "truncated", "warnings"):
+    for name in ("suite", "overall", "95% interval", "best reference line", "truncated"):
         table.add_column(name, justify="left" if name == "suite" else "right", no_wrap=True)
     for row in rows:
-        counts = [f"{row.truncated:,}" if row.truncated else "", str(len(row.folded) or "")]
-        table.add_row(plain(row.suite), row.number, row.interval, row.line, *counts, style="dim" if row.error else "")
+        name = f"{row.suite} (partial)" if row.partial else row.suite
+        truncated = f"{row.truncated:,}" if row.truncated else ""
+        table.add_row(plain(name), row.number, row.interval, row.line, truncated, style="dim" if row.error else "")
     if field.mean is not None:
         table.add_row(plain(f"mean of the {len(FIELD)}"), percent(field.mean), style="bold")
     needed = Console(width=10_000).measure(table).maximum

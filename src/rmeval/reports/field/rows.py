@@ -43,6 +43,8 @@ class FieldRow:
     """All of it."""
     error: str | None
     info: RunInfo | None
+    partial: bool = False
+    """True where its number is no result of the benchmark."""
     meanings: Mapping[str, str] = field(default_factory=dict)
     """Of the other rules that its overall number is told by: when an example is right."""
     lengths: Mapping[RightIs, LengthGroup] = field(default_factory=dict)
@@ -74,6 +76,7 @@ def row_of(entry: SuiteRun) -> FieldRow:
         folded=known.folded,
         error=None,
         info=info,
+        partial=info.partial,
         meanings={name: rule.meaning for name, rule in suite.rules.items() if name in results.rules} if overall else {},
         lengths=entry.lengths,
         best_of_n=entry.best_of_n,

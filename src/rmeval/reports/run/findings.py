@@ -101,7 +101,15 @@ def partial_line(info: RunInfo) -> str:
 
 
 def _warnings(info: RunInfo) -> str:
-    told = [f"{item.code} × {item.count:,}" for item in _told(info) if item.severity == "warning"]
+    told = [
+        f"{item.code} × {item.count:,}{_of_examples(item, info)}" for item in _told(info) if item.severity == "warning"
+    ]
     more = [f"{len(told) - _MOST} more"] if len(told) > _MOST else []
     what = f"warning{'s' if len(told) > 1 else ''}"
     return f"{what}: {', '.join([*told[:_MOST], *more])}" if told else ""
+
+
+def _of_examples(finding: Finding, info: RunInfo) -> str:
+    """Return in how many examples completions were truncated: the tables beside this line count those."""
+    examples = sum(subset.truncated for subset in info.results.subsets.values())
+    return f" ({examples:,} example{'s' * (examples != 1)})" if finding.code == "truncated" and examples else ""
