@@ -130,7 +130,7 @@ def test_a_limit_that_the_data_cannot_show_is_warned_of(tmp_path: Path) -> None:
     found = gate(tmp_path, "+" * 30, "+" * 30, ["overall:1%", "subset:a:2%"])
     (warning,) = found.warnings
     assert warning.startswith("too few examples for overall at 1.00 points: minimum detectable drop 2")
-    assert warning.endswith("(1 more rules are like this)")
+    assert warning.endswith("; so it is for 1 more rule")
     assert gate(tmp_path, "+++", "+++", ["overall:1%"]).warnings[0].endswith("no drop is detectable (80% power)")
     assert gate(tmp_path, "+" * 30, "-" * 30, ["overall:1%"]).warnings == ()  # It showed one.
 
@@ -274,7 +274,7 @@ def test_throughput_of_other_machines_and_of_remembered_scores(tmp_path: Path) -
     remembered = timed(run, 0.01).with_info(accounting=Accounting(given=100, distinct=80, computed=20, padded=20))
     found = check(remembered, timed(run, 1.0), rules=rules)
     assert (found.lines[0].verdict, found.passed) == ("cannot tell", True)
-    assert "the candidate took scores from the journal" in found.lines[0].reason
+    assert "was not measured: the candidate took scores from the journal" in found.lines[0].reason
     assert not check(remembered, timed(run, 1.0), rules=rules, mode="noninferiority").passed
     whole = remembered.with_info(accounting=Accounting(given=100, distinct=80, computed=80, padded=90))
     assert check(whole, timed(run, 1.0), rules=rules).lines[0].verdict == "pass"

@@ -45,7 +45,10 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     out, err = capsys.readouterr()
     assert err == ""
     assert "…" not in out  # A table too wide for its terminal is not cut.
-    rows = {line.split("  ")[0]: line.split() for line in out.splitlines()}
+    first, statistics = out.split("\n\n")[1:3]  # Two tables, each with its own header: no line is of two columns.
+    assert statistics.split("\n")[0].split() == ["one-sided", "95%", "bound", "one-sided", "p", "detectable"]
+    assert [line.split("  ")[0] for line in statistics.splitlines()[1:]] == ["overall", "subset a", "subset b"]
+    rows = {line.split("  ")[0]: line.split() for line in first.splitlines()}
     assert rows["subset a"][-1] == "regression"
     assert rows["subset b"][-2:] == ["cannot", "tell"]
     assert rows["invalid"][1:3] == ["0", "1"]
@@ -57,14 +60,14 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     )
     assert "regression: invalid 0 to 1 examples, 0 more allowed" in out
     assert "warning: the candidate is partial: only a" in out
-    assert "adjusted for 3 tests, which the bound is not (significant at 0.05)" in " ".join(out.split())
+    assert "significant up to 0.05; adjusted for 3 tests, the bound is not; detectable" in " ".join(out.split())
     assert "HTML comparison: out/comparison.html" in out
     assert out.splitlines()[-1] == "FAIL: 3 of 5 checks"
 
 
 def test_what_p_means_in_a_test_of_noninferiority(tmp_path: Path) -> None:
     text = as_text(gate(tmp_path, mode="noninferiority"))
-    assert "if it had dropped by the margin (passes at 0.05)" in text
+    assert "if it had dropped by the margin; passes up to 0.05" in text
     assert "cannot tell: subset b not shown to have dropped by less than 1.00 points" in text
 
 
@@ -115,7 +118,7 @@ def test_it_fits_any_terminal_with_every_number(
     monkeypatch.setenv("COLUMNS", str(columns))
     found = gate(tmp_path, name=name)
     print_gate(found)
-    shown = capsys.readouterr().out.partition("\n\n")[2].partition("\n\n")[0]
+    shown = capsys.readouterr().out.partition("\n\n")[2].partition("\n\nregression:")[0]
     assert max(map(len, shown.splitlines())) <= columns
     assert "…" not in shown
     words = shown.split()

@@ -178,7 +178,8 @@ def _too_little_data(lines: Sequence[Line]) -> Iterator[str]:
             detectable = "no drop is detectable" if least is None else f"minimum detectable drop {points(least)}"
             found.append(f"too few examples for {line.target} at {points(limit)}: {detectable} (80% power)")
     if found:
-        yield found[0] + (f" ({len(found) - 1:,} more rules are like this)" if len(found) > 1 else "")
+        more = {1: "", 2: "; so it is for 1 more rule"}.get(len(found), f"; so it is for {len(found) - 1:,} more rules")
+        yield found[0] + more
 
 
 def _other_machines(lines: Sequence[Line], baseline: RunRecord, candidate: RunRecord) -> Iterator[str]:

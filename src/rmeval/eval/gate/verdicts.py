@@ -146,7 +146,10 @@ def judge_throughput(rule: GateRule, baseline: RunRecord, candidate: RunRecord, 
     verdict: Verdict
     if before is None or after is None:
         which = "baseline" if before is None else "candidate"
-        verdict, reason = "cannot tell", f"the {which} took scores from the journal; score it again with --no-cache"
+        verdict, reason = (
+            "cannot tell",
+            f"was not measured: the {which} took scores from the journal; score it again with --no-cache",
+        )
     else:
         slower = 1 - after / before
         verdict = "regression" if slower > rule.limit else "pass"

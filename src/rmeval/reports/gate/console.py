@@ -9,7 +9,6 @@ from typing import TypedDict
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from rmeval.eval.gate.check import Gate
 from rmeval.eval.gate.rules import Mode
@@ -54,9 +53,10 @@ def print_gate(gate: Gate, report: str | None = None, console: Console | None = 
         console.print(plain(f"baseline   {where(gate.baseline)}"))
     console.print(plain(f"candidate  {where(gate.candidate)}"))
     console.print()
-    for table in (_table(gate), _two_lines(gate)):
-        if Console(width=10_000).measure(table).maximum <= console.width:
-            console.print(table)
+    for tables in ([_table(gate, columns(gate))], _two_tables(gate)):
+        if all(Console(width=10_000).measure(table).maximum <= console.width for table in tables):
+            for place, table in enumerate(tables):
+                console.print(*[""] * place, table, sep="\n")
             break
     else:
         _print_paragraphs(gate, console)
@@ -89,35 +89,25 @@ def warnings_in_full(gate: Gate) -> list[str]:
     return [*full, *(warning for warning in gate.warnings if warning not in gate.partial)]
 
 
-def _table(gate: Gate) -> Table:
+def _table(gate: Gate, shown: Sequence[str], *, tested: bool = False) -> Table:
+    """Return a line a row with these columns; only those that are tested, without their verdicts, if ``tested``."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", *columns(gate), "verdict"):
+    for name in ("", *shown, *([] if tested else ["verdict"])):
         table.add_column(name, justify="left" if name in ("", "verdict") else "right", no_wrap=True)
     for line in gate.lines:
-        table.add_row(plain(short(line.target)), *cells(line, gate.mode), plain(line.verdict, _STYLES[line.verdict]))
+        if tested and line.difference is None:
+            continue
+        numbers = dict(zip(columns(gate), cells(line, gate.mode), strict=True))
+        verdict = [] if tested else [plain(line.verdict, _STYLES[line.verdict])]
+        table.add_row(plain(short(line.target)), *(numbers[name] for name in shown), *verdict)
     return table
 
 
-def _two_lines(gate: Gate) -> Table:
-    """Return the table with two lines for one, for a terminal of 80 columns."""
-
-    def stacked(values: list[str], verdict: str) -> list[Text]:
-        """Return a row's texts, two in a cell."""
-        baseline, candidate, difference, bound, p, detectable, flips = values
-        pairs = ((baseline, p), (candidate, detectable), (difference, bound), (verdict, flips))
-        return [Text(f"{upper}\n{'' if lower == '–' else lower}".rstrip()) for upper, lower in pairs]
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    *numbers, verdict = stacked(columns(gate), "verdict")
-    for title in numbers:
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column(verdict, no_wrap=True)
-    for line in gate.lines:
-        *numbers, verdict = stacked(cells(line, gate.mode), line.verdict)
-        table.add_row(plain(short(line.target)), *numbers, verdict)
-        verdict.stylize(_STYLES[line.verdict], 0, len(line.verdict))
-    return table
+def _two_tables(gate: Gate) -> list[Table]:
+    """Return the table as two, for a terminal of 80 columns: what happened, and the statistics of what is tested."""
+    statistics = columns(gate)[3:6]
+    first = _table(gate, [name for name in columns(gate) if name not in statistics])
+    return [first] if gate.comparison is None else [first, _table(gate, statistics, tested=True)]
 
 
 def _print_paragraphs(gate: Gate, console: Console) -> None:
@@ -238,11 +228,12 @@ def meaning_of_p(gate: Gate) -> str:
     """Return what the columns of p and of the bound hold."""
     tests = sum(line.difference is not None for line in gate.lines)
     if gate.mode == "noninferiority":
-        return f"one-sided p: of data like this if it had dropped by the margin (passes at {gate.alpha:g})"
-    adjusted = f", adjusted for {tests} tests, which the bound is not" if tests > 1 else ""
+        return f"one-sided p: the chance of data like this if it had dropped by the margin; passes up to {gate.alpha:g}"
+    adjusted = f"; adjusted for {tests} tests, the bound is not" if tests > 1 else ""
     rises = any(line.verdict == "improvement" for line in gate.lines)
     drop = "a drop (for an improvement, a rise)" if rises else "a drop"
-    return f"one-sided p: of {drop} like this if nothing had changed{adjusted} (significant at {gate.alpha:g})"
+    chance = f"the chance of {drop} at least this large if nothing had changed"
+    return f"one-sided p: {chance}, significant up to {gate.alpha:g}{adjusted}"
 
 
 def where(run: RunRecord) -> str:
