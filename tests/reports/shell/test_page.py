@@ -18,6 +18,7 @@ from rmeval.data_prep.output.statistics_schema import MixtureStatistics
 from rmeval.errors import RunError
 from rmeval.reports.data.page import data_page
 from rmeval.reports.shell import page
+from rmeval.reports.shell.page import signed
 
 
 @pytest.mark.parametrize(
@@ -152,3 +153,21 @@ def test_a_page_that_cannot_be_written(place: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot write the page") as caught:
         page.write_page(tmp_path / place, "x")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("margin", "shown"),
+    [
+        (0.0, "0.00"),
+        (-0.0, "0.00"),
+        (0.004, "+0.004"),
+        (-0.00012, "\N{MINUS SIGN}0.0001"),
+        (4.4e-5, "+4e\N{MINUS SIGN}5"),
+        (-1e-12, "\N{MINUS SIGN}1e\N{MINUS SIGN}12"),
+        (0.005, "+0.01"),
+        (-123.4, "\N{MINUS SIGN}123"),
+        (float("nan"), "–"),
+    ],
+)
+def test_a_margin_that_decides_is_never_shown_as_zero(margin: float, shown: str) -> None:
+    assert signed(margin) == shown

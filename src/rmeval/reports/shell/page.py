@@ -106,7 +106,9 @@ def decimal(number: float | None, digits: int = 2) -> str:
 
 
 def signed(number: float) -> str:
-    """Return a margin with its sign: two decimals, none from 100 on, so that a column of them is narrow."""
+    """Return a margin with its sign: two decimals, none from 100 on, one digit where two decimals would show 0.00."""
+    if 0 < abs(number) < 0.005:
+        return _signed(f"{number:+.1g}".replace("e-0", "e-"))
     return _signed(f"{number:+,.{2 if abs(number) < 100 else 0}f}") if math.isfinite(number) else NONE
 
 

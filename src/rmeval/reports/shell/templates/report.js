@@ -7,7 +7,10 @@
   const { make, visible } = rmeval;
   const decimals = (value, digits) => (value === null || value === undefined
     ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−"));
-  const signed = (value) => (value > 0 ? "+" : "") + decimals(value, Math.abs(value) < 100 ? 2 : 0);
+  // A margin that two decimals would show as 0.00 of a decision has one digit, as in Python's signed().
+  const tiny = (value) => (Math.abs(Number(value.toPrecision(1))) < 1e-4 ? value.toExponential(0) : value.toPrecision(1)).replaceAll("-", "−");
+  const signed = (value) => (value > 0 ? "+" : "")
+    + (value && Math.abs(value) < 0.005 ? tiny(value) : decimals(value, Math.abs(value) < 100 ? 2 : 0));
 
   let index;
   let text = null;
