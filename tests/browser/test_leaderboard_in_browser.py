@@ -153,8 +153,7 @@ def test_what_is_not_ranked(visit: Visit, board: Leaderboard) -> None:
     assert row[4] == "partial: only the first 200 examples asked for"
     note = page.locator("#table-1 .note").inner_text()
     assert note == (
-        "Not ranked with the table above: the file does not say which weights its sections have"
-        " (--import-weights tells)."
+        "A table of its own: the file does not say which weights its sections have (--import-weights tells)."
     )
     assert page.locator("#table-1 .footnotes li").all_inner_texts() == [
         "its published average, 70.0, is not the mean of its sections, 60.0: second"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def test_tables_and_where_they_are(runs: Path, tmp_path: Path, capsys: pytest.Ca
     assert lines[1] == "rank group model overall 95% interval origin"
     assert lines[2].startswith("1 A strong [bold] ")
     assert lines[3].startswith("2 B weak ")
+    assert re.fullmatch(r"random \d+\.\d – reference line", lines[6])
     assert any(line.startswith("not ranked: stopped: no finished run") for line in lines)
     assert lines[-1].endswith("site/index.html")
     assert (tmp_path / "site" / "index.html").exists()

@@ -23,7 +23,7 @@ def print_board(board: Leaderboard) -> None:
     for table in board.tables:
         console.print(plain(table.title, "bold"))
         if table.reason:
-            console.print(plain(f"not ranked with the above: {table.reason}", "yellow"), soft_wrap=True)
+            console.print(plain(f"a table of its own: {table.reason}", "yellow"), soft_wrap=True)
         print_whole(_drawn(table), console)
         if len(table.rows) > _MOST:
             console.print(f"… and {len(table.rows) - _MOST:,} more", style="dim")
@@ -52,7 +52,5 @@ def _drawn(table: Table) -> RichTable:
         drawn.add_row(*own, plain(short(row.label)), *numbers, *sections, entry.origin)
     for name, line in table.reference_lines.items():
         sections = [percent(line.sections.get(section)) for section in table.counted]
-        drawn.add_row(
-            *([""] * 2 * ranked), f"{name} (reference line)", percent(line.overall), NONE, *sections, "", style="dim"
-        )
+        drawn.add_row(*([""] * 2 * ranked), name, percent(line.overall), NONE, *sections, "reference line", style="dim")
     return drawn

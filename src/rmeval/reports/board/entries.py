@@ -106,7 +106,7 @@ class Table:
     """The sections that the overall numbers count."""
     rows: Sequence[Row]
     reason: str
-    """Why its rows do not stand in the table above; empty for a suite's first."""
+    """Why its rows do not stand in the table of the suite's results; empty for that one."""
     reference_lines: Mapping[str, ReferenceResult]
     """What reference lines, which read nothing, reach on the same examples; empty for published rows."""
     examples: int | None

@@ -21,8 +21,9 @@ HOW = (
 """How ranks are made, in two sentences: on every page and in every file."""
 
 OVER = (
-    "Overall numbers in percent, each by its suite's own convention. In brackets: no result of the benchmark. The mean"
-    " is there where all of the field are, as results."
+    "Overall numbers in percent, each by its suite's own convention. In brackets: not a model's result on the"
+    " benchmark (a partial run, an unverified copy, a reference line). The mean takes a result"
+    " on every suite of the field."
 )
 """How the table over suites is read: on the index and in Markdown."""
 
@@ -219,9 +220,7 @@ def _lines(table: Table) -> list[str]:
         lines.append([*own, _text(row.label), *numbers, *sections, _text(notes)])
     for name, line in table.reference_lines.items():
         sections = [percent(line.sections.get(section)) for section in table.counted]
-        lines.append(
-            [*("" for _ in ranked), f"reference line {name}", percent(line.overall), NONE, *sections, "reads nothing"]
-        )
+        lines.append([*("" for _ in ranked), name, percent(line.overall), NONE, *sections, "reference line"])
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
