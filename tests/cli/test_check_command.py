@@ -129,6 +129,37 @@ def test_files_and_github(here: Path, capsys: pytest.CaptureFixture[str], monkey
 
 
 @pytest.mark.parametrize(
+    ("crash", "code", "words"),
+    [(False, 2, "no finished run in absent: not a folder"), (True, 70, "internal error: ValueError: <broken>\x07")],
+)
+def test_an_error_takes_the_place_of_what_passed_before(
+    here: Path, crash: bool, code: int, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of an earlier check, left in the workspace, must not say that this one passed."""
+    files = ["--junit", "check.xml", "--markdown", "check.md"]
+    check("check", "--baseline", "before", "--candidate", "same", *files, code=0, capsys=capsys)
+    assert "PASS" in (here / "check.md").read_text()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    if crash:
+
+        def broken(path: Path) -> None:
+            raise ValueError("<broken>\x07")
+
+        monkeypatch.setattr("rmeval.records.load_run", broken)
+    assert _run(["check", "--baseline", "absent", "--candidate", "same", *files]) == code
+    root = ET.parse(here / "check.xml").getroot()  # noqa: S314
+    assert root.attrib == {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    (error,) = root.iter("error")
+    assert error.get("message") == words.replace("\x07", "\N{REPLACEMENT CHARACTER}")
+    written = (here / "check.md").read_text()
+    assert written.startswith("### rmeval check: ERROR: nothing was compared\n")
+    assert (here / "summary.md").read_text() == written
+    (annotation,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("::")]
+    assert annotation.startswith(f"::error title=rmeval check::{words.rstrip(chr(7))}")
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["check"], "'--candidate'"),

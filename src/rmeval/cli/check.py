@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -12,7 +14,7 @@ import typer
 
 from rmeval.cli.exit_codes import ExitCode
 from rmeval.cli.shared import options as opt
-from rmeval.errors import UsageError
+from rmeval.errors import RmevalError, UsageError
 
 if TYPE_CHECKING:
     from rmeval.eval.gate.check import Gate
@@ -71,26 +73,49 @@ def command(
 
     if junit is not None and markdown is not None and junit.resolve() == markdown.resolve():
         raise UsageError("--junit and --markdown are the same file")
-    found = find_settings(Path())
-    baseline, thresholds = baseline or found.baseline, thresholds or found.thresholds
-    if baseline is None and thresholds is None:
-        raise UsageError("nothing to compare with: pass --baseline RUN, --thresholds FILE, or both")
-    if baseline is None and any(value is not None for value in (fail_on, mode, margin)):
-        raise UsageError("--fail-on, --mode and --margin compare with a baseline: pass --baseline RUN")
-    gate = check(
-        load_run(candidate),
-        None if baseline is None else load_run(baseline),
-        rules=[parse_rule(rule) for rule in fail_on] if fail_on else found.rules,
-        floors=[] if thresholds is None else read_floors(thresholds),
-        alpha=parse_share(alpha, "--alpha") if alpha is not None else ALPHA if found.alpha is None else found.alpha,
-        mode=(found.mode or "regression") if mode is None else parse_mode(mode, "--mode"),
-        margin=found.margin if margin is None else parse_share(margin, "--margin"),
-        common_only=common_only,
-    )
+    with _an_error_is_written(junit, markdown):
+        found = find_settings(Path())
+        baseline, thresholds = baseline or found.baseline, thresholds or found.thresholds
+        if baseline is None and thresholds is None:
+            raise UsageError("nothing to compare with: pass --baseline RUN, --thresholds FILE, or both")
+        if baseline is None and any(value is not None for value in (fail_on, mode, margin)):
+            raise UsageError("--fail-on, --mode and --margin compare with a baseline: pass --baseline RUN")
+        gate = check(
+            load_run(candidate),
+            None if baseline is None else load_run(baseline),
+            rules=[parse_rule(rule) for rule in fail_on] if fail_on else found.rules,
+            floors=[] if thresholds is None else read_floors(thresholds),
+            alpha=parse_share(alpha, "--alpha") if alpha is not None else ALPHA if found.alpha is None else found.alpha,
+            mode=(found.mode or "regression") if mode is None else parse_mode(mode, "--mode"),
+            margin=found.margin if margin is None else parse_share(margin, "--margin"),
+            common_only=common_only,
+        )
     _write(gate, junit, markdown, report)
     _print(gate, report, as_json=as_json, verbose=verbose)
     if not gate.passed:
         raise typer.Exit(ExitCode.NO)
+
+
+@contextmanager
+def _an_error_is_written(junit: Path | None, markdown: Path | None) -> Iterator[None]:
+    """Write what stopped the check to the files of CI too: an older file there would go on saying that it passed."""
+    from rmeval.files import write_own
+    from rmeval.reports.gate import files
+
+    try:
+        yield
+    except Exception as error:
+        said = str(error) if isinstance(error, RmevalError) else f"internal error: {type(error).__name__}: {error}"
+        with suppress(RmevalError):  # Where they cannot be written either, what came first is what to say.
+            if junit is not None:
+                write_own(junit, files.junit_of_error(said), files.JUNIT_MARK)
+            if markdown is not None:
+                write_own(markdown, files.markdown_of_error(said), files.MARKDOWN_MARK)
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                print(files.command_of_error(said), file=sys.stderr)
+                if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+                    files.append_file(Path(summary), files.markdown_of_error(said))
+        raise
 
 
 def _write(gate: Gate, junit: Path | None, markdown: Path | None, report: str | None) -> None:

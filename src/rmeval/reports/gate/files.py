@@ -16,7 +16,18 @@ from rmeval.eval.gate.check import Gate
 from rmeval.reports.gate.console import DETECTABLE, cells, columns, headline, meaning_of_p, warnings_in_full, where
 from rmeval.reports.shell.names import printable
 
-__all__ = ["JUNIT_MARK", "MARKDOWN_MARK", "append_file", "junit", "markdown", "step_outputs", "workflow_commands"]
+__all__ = [
+    "JUNIT_MARK",
+    "MARKDOWN_MARK",
+    "append_file",
+    "command_of_error",
+    "junit",
+    "junit_of_error",
+    "markdown",
+    "markdown_of_error",
+    "step_outputs",
+    "workflow_commands",
+]
 
 JUNIT_MARK, MARKDOWN_MARK = '<testsuite name="rmeval check"', "### rmeval check: "
 """What stands near the beginning of each of these files."""
@@ -105,6 +116,27 @@ def junit(gate: Gate) -> str:
     ET.SubElement(suite, "system-err").text = _xml("\n".join(gate.warnings))
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def junit_of_error(said: str) -> str:
+    """Return JUnit XML of a check that could not be made: one test case with an error, which says why."""
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    root = ET.Element("testsuites", counts)
+    suite = ET.SubElement(root, "testsuite", {"name": "rmeval check", **counts})
+    case = ET.SubElement(suite, "testcase", {"classname": "rmeval.check", "name": "check", "time": "0"})
+    ET.SubElement(case, "error", {"type": "error", "message": _xml(said)})
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def markdown_of_error(said: str) -> str:
+    """Return GitHub Markdown of a check that could not be made."""
+    return f"{MARKDOWN_MARK}ERROR: nothing was compared\n\n- {code(said)}\n"
+
+
+def command_of_error(said: str) -> str:
+    """Return the workflow command that makes GitHub show why a check could not be made."""
+    return f"::error title=rmeval check::{_command(said)}"
 
 
 def _xml(text: str) -> str:
