@@ -57,13 +57,23 @@ def test_the_expected_names_are_there() -> None:
     assert {"truncated", "non-finite-score", "untrained-head"} <= set(NAMES["findings"])
 
 
+def test_without_a_name_it_says_what_there_is_to_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["list"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert set(NAMES) < set(names)
+    for name in names:
+        assert _run(["list", name]) == 0
+    capsys.readouterr()
+    assert _run(["list", "nothing"]) == 2
+    assert f"(known: {', '.join(names)})" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["list", "suite"], "did you mean 'suites'?"),
         (["list", "finding"], "did you mean 'findings'?"),
         (["list", "zzz"], "(known: suites, kinds, heads, models, baselines, findings, sources, mixtures, recipes)"),
-        (["list"], "Missing argument"),
     ],
 )
 def test_a_name_that_is_none(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

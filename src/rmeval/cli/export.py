@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.", show_default=False)],
     to: Annotated[
         str,
         typer.Option(

@@ -21,7 +21,7 @@ def command(
     output_dir: Annotated[Path, typer.Option(help="Folder for index.html and the rest.", show_default=False)],
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN...", help="Folders of runs, or folders that hold them.", show_default=False),
+        typer.Argument(metavar="RUN", help="Folders of runs, or folders that hold them.", show_default=False),
     ] = None,
     imports: Annotated[
         list[Path] | None,

@@ -17,19 +17,23 @@ def register(app: typer.Typer) -> None:
 
 def command(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="WHAT",
-            help="suites, kinds, heads, models, baselines, findings, sources, mixtures or recipes.",
+            help="suites, kinds, heads, models, baselines, findings, sources, mixtures or recipes; these without it.",
             autocompletion=lambda: list(_LISTS),
+            show_default=False,
         ),
-    ],
+    ] = None,
 ) -> None:
     """List what there is of a kind: a name a line, with what it means."""
-    if what not in _LISTS:
-        raise UsageError(f"nothing called {what!r} to list{did_you_mean(what, _LISTS)} (known: {', '.join(_LISTS)})")
     from rmeval.reports.run.console import print_names
 
+    if what is None:
+        print_names(list(_MEANINGS.items()))
+        return
+    if what not in _LISTS:
+        raise UsageError(f"nothing called {what!r} to list{did_you_mean(what, _LISTS)} (known: {', '.join(_LISTS)})")
     print_names(_LISTS[what]())
 
 
@@ -110,4 +114,15 @@ _LISTS = {
     "sources": _sources,
     "mixtures": _mixtures,
     "recipes": _recipes,
+}
+_MEANINGS = {  # What each list is of, in the order of _LISTS.
+    "suites": "benchmarks, and suites for pairs of your own: rmeval SUITE --model MODEL",
+    "kinds": "kinds of reward model, and what --model takes for each",
+    "heads": "reward heads that are known beyond those of transformers",
+    "models": "models that ship with rmeval",
+    "baselines": "reference lines that can be run as models",
+    "findings": "what the audit can find in data and models",
+    "sources": "preference data sets that rmeval prepare reads",
+    "mixtures": "mixtures that ship with rmeval: rmeval prepare MIXTURE",
+    "recipes": "recipes that ship with rmeval: rmeval train RECIPE",
 }

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def command(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Folders of runs; the first is the baseline.", show_default=False),
+        typer.Argument(metavar="RUN", help="Folders of runs; the first is the baseline.", show_default=False),
     ],
     output: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     common_only: Annotated[

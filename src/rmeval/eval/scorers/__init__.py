@@ -122,7 +122,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "baseline",
         "baseline:longest|shortest|random",
-        "a reference line, which reads nothing: what a number must be held against",
+        "a reference line, which chooses without reading: what a number must be held against",
         lambda name: name.startswith("baseline:"),
         _baseline,
         command="--model baseline:longest",
