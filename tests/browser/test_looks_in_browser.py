@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,3 +213,13 @@ def test_an_example_opens_and_closes_with_the_keyboard(visit: Visit, report: Pat
     assert page.evaluate("document.activeElement.hash") == page.locator("#list a").nth(1).get_attribute("href"), (
         "where one was"
     )
+
+
+def test_the_headings_of_the_subsets_do_not_touch(visit: Visit, report: Path) -> None:
+    """An arrow of sorting ends 0.8 em right of its heading's text, and the next heading begins after it."""
+    page = visit(report)
+    boxes = [each.bounding_box() for each in page.locator("#subsets-0 thead button:visible").all()]
+    gaps = [after["x"] - before["x"] - before["width"] for before, after in pairwise(boxes) if before and after]
+    assert len(gaps) > 5
+    assert min(gaps) > 0.8 * 16 * 0.87 + 3
+    assert page.locator("#subsets-0").evaluate("it => it.parentElement.scrollWidth <= it.parentElement.clientWidth")
