@@ -31,7 +31,9 @@ def two_dtypes() -> list[Any]:
 
 def test_the_page_holds_the_numbers() -> None:
     page = bench_page(document(*two_dtypes(), best={"64": "float32-4x64"}))
-    assert re.search(r"fastest without a flipped decision at 64 tokens: float32-4x64, 8\.00 conversations/s", page)
+    assert re.search(
+        r"fastest without a flipped decision at 64 tokens: float32-4x64, 8\.00 conversations/s \(noise 2\.0%, ", page
+    )
     assert page.count('<svg class="plot"') == 4
     assert page.count('class="plots row"') == 1
     for name in ("float32-1x64", "float32-4x64", "bfloat16-1x64", "bfloat16-4x64"):

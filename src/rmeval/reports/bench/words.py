@@ -62,8 +62,8 @@ def best_lines(own: BenchInfo) -> list[str]:
     for length, name in own["best"].items():
         speed = rate(rows[name]["completions_per_second"])
         where = "on the data set" if length == "rows" else f"at {length} tokens"
-        looked_at = f"{rows[name]['decisions']} decisions looked at"
-        found.append(f"fastest without a flipped decision {where}: {name}, {speed} conversations/s ({looked_at})")
+        beside = f"noise {percent(rows[name]['noise'])}, {rows[name]['decisions']} decisions looked at"
+        found.append(f"fastest without a flipped decision {where}: {name}, {speed} conversations/s ({beside})")
     return found
 
 
