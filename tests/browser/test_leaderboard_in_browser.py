@@ -20,6 +20,7 @@ from rmeval.eval.runner import recompute
 from rmeval.eval.suites import get_suite
 from rmeval.reports.board.entries import Leaderboard
 from rmeval.reports.run.report import write_report
+from rmeval.reports.run.summary import summary
 from rmeval.run_info import ModelInfo
 from tests.browser.test_figures_in_browser import cells, frame, percent, ranges
 from tests.browser.test_hostile_in_browser import HOSTILE, SHOWN, harmless
@@ -159,6 +160,9 @@ def test_what_is_not_ranked(visit: Visit, board: Leaderboard) -> None:
         "its published average, 70.0, is not the mean of its sections, 60.0: second"
     ]
     own = visit(board.path / "models" / "part.html")
+    measured = next(each.row.entry.measured for each in board.apart if each.row and each.row.label == "part")
+    assert measured is not None
+    assert own.locator("[data-verdict]").inner_text() == summary(load_run(measured.path))["verdict"]
     assert own.locator("h1 .badge.warn").inner_text() == "PARTIAL: not a RewardBench result"
     assert own.locator("details.known summary").inner_text().startswith("not ranked, partial: only the first 200 ")
 

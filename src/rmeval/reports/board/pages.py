@@ -11,9 +11,10 @@ from urllib.parse import quote
 from rmeval.reports.board.entries import Apart, Entry, Figure, Leaderboard, Row, SubsetFigure, Table, letters
 from rmeval.reports.board.files import HOW, OVER, over_number, rank_text
 from rmeval.reports.board.over import over_suites
+from rmeval.reports.run.beaten import best_line, verdict
 from rmeval.reports.run.findings import findings, partial_line
 from rmeval.reports.run.provenance import command_line, provenance
-from rmeval.reports.run.summary import info_title
+from rmeval.reports.run.summary import info_title, shown_overall
 from rmeval.reports.shell.bar import Bar, BestLine, best_of
 from rmeval.reports.shell.page import render_page
 from rmeval.run_info import ReferenceResult, RunInfo
@@ -152,9 +153,10 @@ def model_page(board: Leaderboard, row: Row) -> str:
                 _bar(name, figure, {n: r.sections.get(name) for n, r in _reference_lines(info).items()})
                 for name, figure in entry.sections.items()
             ],
+            "verdict": _verdict(info),
             "subsets": _subsets(entry, info),
             "against": against,
-            "counts": {verdict: sum(each.verdict == verdict for each in against) for verdict in _VERDICTS.values()},
+            "counts": {name: sum(each.verdict == name for each in against) for name in _VERDICTS.values()},
             "reach": 1.04 * max((abs(end) for each in against for end in (each.low, each.high)), default=0.01),
             "models": len(table.measured) if table else 0,
             "rank": rank_text(row),
@@ -165,6 +167,13 @@ def model_page(board: Leaderboard, row: Row) -> str:
             "command": command_line(info) if info else None,
         },
     )
+
+
+def _verdict(info: RunInfo | None) -> str:
+    """Return how the overall number stands to the reference lines, in the words of the run's own report."""
+    if info is None or info.model.kind == "baseline":
+        return ""
+    return verdict(shown_overall(info), best_line(info.results))
 
 
 def _title(entry: Entry) -> str:
