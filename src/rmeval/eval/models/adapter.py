@@ -59,7 +59,7 @@ def merge_adapter(model: PreTrainedModel, adapter: Path, audit: Audit) -> PreTra
             audit.note("unused-weights", name)
         merged = adapted.merge_and_unload()
     if (adapter / "tokenizer_config.json").exists():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(adapter, trust_remote_code=False, local_files_only=True)
         config = merged.config.get_text_config()
         config.pad_token_id = merged.config.pad_token_id = tokenizer.pad_token_id
     return merged  # type: ignore[no-any-return]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +30,7 @@ def load_language_model(
     device: torch.device,
     audit: Audit,
     *,
-    load: Callable[..., Any] = transformers.AutoModelForCausalLM.from_pretrained,
+    load: Callable[..., Any] = partial(transformers.AutoModelForCausalLM.from_pretrained, trust_remote_code=False),
     endings: tuple[str, ...] = _ENDINGS,
     what: str = "a language model",
     own_code: bool = False,
@@ -111,7 +112,7 @@ def positions_of(folder: ModelFolder) -> int | None:
         ModelError: if the configuration cannot be read.
     """
     try:
-        config = transformers.AutoConfig.from_pretrained(folder.path, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(folder.path, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # As above.
         raise ModelError(f"cannot load {folder.name}: {error_line(error)}") from None
     limit: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)

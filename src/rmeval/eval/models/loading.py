@@ -73,7 +73,8 @@ def load_model(
     why_low = None if dtype == torch.float32 else why_no_float32(folder, options, dtype, device)
     own = torch.float32 if why_low is None else dtype
     extra: dict[str, Any] = _shape(folder, head)
-    load: Callable[..., Any] = _CLASSIFIER.from_pretrained
+    # Where it is not told, transformers asks at the terminal whether to run the code of a folder, and runs it.
+    load: Callable[..., Any] = partial(_CLASSIFIER.from_pretrained, trust_remote_code=False)
     if head is None and runs_own_code(folder, options):
         load = partial(load_own, auto=_CLASSIFIER.__name__, labels=extra.pop("num_labels"))
     if options.attn_implementation is not None:

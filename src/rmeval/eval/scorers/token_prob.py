@@ -216,7 +216,9 @@ def as_reader(model: PreTrainedModel, weights: Mapping[int, float]) -> PreTraine
     config.pad_token_id = config.get_text_config().pad_token_id = None
     try:
         with torch.device("meta"):
-            classifier: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=model.dtype)
+            classifier: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+                config, dtype=model.dtype, trust_remote_code=False
+            )
     except ValueError:
         raise ModelError(f"transformers has no classifier of the type {config.model_type}") from None
     if not isinstance(getattr(classifier, "score", None), nn.Module):

@@ -56,7 +56,11 @@ def build_tokenizer(folder: ModelFolder, recipe: Recipe) -> PreTrainedTokenizerB
     try:
         # Given here, the sides are saved with the tokenizer; set later, they would be lost.
         tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
-            folder.path, local_files_only=True, padding_side="right", truncation_side="left"
+            folder.path,
+            trust_remote_code=False,
+            local_files_only=True,
+            padding_side="right",
+            truncation_side="left",
         )
     except Exception as error:  # Whatever transformers raises, the user gets one line.
         raise ModelError(f"cannot load the tokenizer of {folder.name}: {_line(error)}") from None
@@ -76,7 +80,9 @@ def build_encoder(folder: ModelFolder, recipe: Recipe, tokenizer: PreTrainedToke
         ModelError: if the base model's configuration cannot be used.
     """
     try:
-        config = transformers.AutoConfig.from_pretrained(folder.path, num_labels=1, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(
+            folder.path, num_labels=1, trust_remote_code=False, local_files_only=True
+        )
     except Exception as error:  # As above.
         raise ModelError(f"cannot read the configuration of {folder.name}: {_line(error)}") from None
     model = skeleton(folder.name, config)
@@ -133,13 +139,16 @@ def _load(folder: ModelFolder, recipe: Recipe, attention: str | None) -> tuple[P
     auto: Any = transformers.AutoModelForSequenceClassification
     try:
         if recipe.from_scratch:
-            config = transformers.AutoConfig.from_pretrained(folder.path, num_labels=1, local_files_only=True)
-            model = auto.from_config(config, **options)
+            config = transformers.AutoConfig.from_pretrained(
+                folder.path, num_labels=1, trust_remote_code=False, local_files_only=True
+            )
+            model = auto.from_config(config, trust_remote_code=False, **options)
             return model, [name for name, _ in model.named_parameters() if name.split(".")[0] in _HEADS]
         with hushed():  # Its report of missing weights is ours to judge.
             model, report = auto.from_pretrained(
                 folder.path,
                 num_labels=1,
+                trust_remote_code=False,
                 use_safetensors=True,
                 local_files_only=True,
                 output_loading_info=True,

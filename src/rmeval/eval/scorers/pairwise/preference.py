@@ -117,7 +117,9 @@ def as_classifier(model: PreTrainedModel, better: int, worse: int) -> PreTrained
     config.num_labels = 1
     try:
         with torch.device("meta"):
-            classifier: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=weight.dtype)
+            classifier: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+                config, dtype=weight.dtype, trust_remote_code=False
+            )
     except ValueError:
         raise ModelError(f"transformers has no classifier of the type {config.model_type}") from None
     setattr(classifier, classifier.base_model_prefix, model.base_model)
