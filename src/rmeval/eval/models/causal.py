@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _ENDINGS = ("ForCausalLM", "LMHeadModel")
+_FROM_PRETRAINED = partial(transformers.AutoModelForCausalLM.from_pretrained, trust_remote_code=False)
 
 
 def load_language_model(
@@ -30,7 +31,7 @@ def load_language_model(
     device: torch.device,
     audit: Audit,
     *,
-    load: Callable[..., Any] = partial(transformers.AutoModelForCausalLM.from_pretrained, trust_remote_code=False),
+    load: Callable[..., Any] = _FROM_PRETRAINED,
     endings: tuple[str, ...] = _ENDINGS,
     what: str = "a language model",
     own_code: bool = False,
