@@ -15,6 +15,8 @@ from rmeval.eval.models.folder import locate
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.trainer.loop.model import build_tokenizer
 from rmeval.trainer.recipe import Recipe
+from rmeval.types import Conversation, Message
+from tests.scoring import said
 from tests.tiny import edit_config, save_tiny_language_model, save_tiny_model
 
 CODE = """
@@ -69,3 +71,54 @@ def test_a_tokenizer_of_its_own_asks_nobody(tmp_path: Path) -> None:
     assert f"cannot load the tokenizer of {folder}" in refused(str(folder))
     with pytest.raises(RmevalError, match="cannot load the tokenizer"):
         build_tokenizer(locate(str(folder)), Recipe(model_name_or_path=str(folder), dataset_name="mini"))
+
+
+OWN_CLASSIFIER = """
+import torch
+from torch import nn
+from transformers import LlamaModel, LlamaPreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+class Head(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layer = nn.Linear(width, 1, bias=False)
+
+    def forward(self, states, mask, nothing):
+        assert mask.dtype == torch.long and nothing is None
+        return self.layer(states[:, -1])
+
+class OwnForSequenceClassification(LlamaPreTrainedModel):
+    base_model_prefix = ""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.body = LlamaModel(config)
+        self.head = Head(config.hidden_size)
+        self.post_init()
+
+    def forward(self, input_ids, attention_mask=None):
+        states = self.body(input_ids, attention_mask).last_hidden_state
+        return SequenceClassifierOutput(logits=self.head(states, attention_mask, None))
+"""
+
+
+def own_classifier(folder: Path, code: str = OWN_CLASSIFIER) -> Path:
+    """A classifier whose parts are called with more than floats, and one with the same scores that is transformers'."""
+    save_tiny_model(folder, pad_token_id=None)
+    weights = load_file(folder / "model.safetensors")
+    own = {name.replace("model.", "body.").replace("score.", "head.layer."): each for name, each in weights.items()}
+    save_file(own, folder / "model.safetensors", {"format": "pt"})
+    (folder / "own.py").write_text(code)
+    name = "OwnForSequenceClassification"
+    edit_config(folder, architectures=[name], auto_map={"AutoModelForSequenceClassification": f"own.{name}"})
+    return folder
+
+
+def test_code_of_its_own_may_give_its_parts_more_than_states(tmp_path: Path) -> None:
+    items = [Conversation((Message("user", "ab " * n),), (Message("assistant", "cd"),)) for n in (1, 5, 9)]
+    given: dict[str, Any] = {"dtype": "float32", "device": "cpu", "cache": False}
+    found = load_scorer(str(own_classifier(tmp_path / "own")), ModelOptions(trust_remote_code=True, **given))
+    plain = load_scorer(str(save_tiny_model(tmp_path / "m", pad_token_id=None)), ModelOptions(**given))
+    expected = [each.value for each in said(plain, items)]
+    assert [each.value for each in said(found, items)] == pytest.approx(expected, abs=1e-5)

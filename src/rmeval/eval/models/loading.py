@@ -189,9 +189,13 @@ def _place(model: Any, folder: ModelFolder, device: torch.device, audit: Audit) 
     return placed
 
 
-def _in_own_dtype(head: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _in_own_dtype(head: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
     own = next(head.parameters(), None)
-    return states if own is None else tuple(each.to(own.dtype) for each in states)
+    if own is None:
+        return given
+    # A model with code of its own may give it token ids, a mask or nothing besides.
+    floats = [isinstance(each, Tensor) and each.is_floating_point() for each in given]
+    return tuple(each.to(own.dtype) if states else each for each, states in zip(given, floats, strict=True))
 
 
 def position_limit(model: PreTrainedModel) -> int | None:
