@@ -369,6 +369,7 @@ def test_a_head_of_another_shape_is_one_line(
         ({"pad_token_id": 128009}, "pad_token_id of 128009"),
         ({"gating_temperature": 0}, "gating_temperature of 0"),
         ({"gating_temperature": "hot"}, "gating_temperature 'hot'"),
+        ({"gating_n_hidden": float("inf")}, "gating_n_hidden inf: it should be a number of layers"),
     ],
 )
 def test_a_config_that_does_not_fit_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

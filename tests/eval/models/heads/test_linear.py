@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -257,6 +258,10 @@ def test_pickled_value_heads_need_a_word(tmp_path: Path) -> None:
     torch.save(head, tmp_path / "m" / "value_head.bin")
     assert "(value_head.bin): --allow-pickle" in refused(tmp_path / "m", allow_untrained_head=True)
     assert scores(tmp_path / "m", allow_pickle=True) == near(expected)
+    torch.save(
+        head, tmp_path / "m" / "value_head.bin", _use_new_zipfile_serialization=False
+    )  # As torch wrote before 1.6.
+    assert scores(tmp_path / "m", allow_pickle=True) == near(expected)
 
 
 @pytest.mark.parametrize("layout", ["starling 7b", "starling 7b twice"])
@@ -374,6 +379,27 @@ def test_two_heads_are_refused(tmp_path: Path) -> None:
 def test_a_score_head_without_its_sign_is_refused(tmp_path: Path) -> None:
     beaver(tmp_path / "m", "critic", normalized=False)
     assert "reward or cost" in refused(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"vhead_num_layers": "two"}, "vhead_num_layers 'two'"),
+        ({"vhead_num_layers": -3}, "vhead_num_layers -3: it should be a number of layers"),
+        ({"vhead_num_layers": 10**9}, "vhead_num_layers 1000000000"),
+    ],
+)
+def test_a_count_of_layers_that_is_none_is_one_line(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    grm(tmp_path / "m")
+    edit_config(tmp_path / "m", **changes)
+    assert words in refused(tmp_path / "m")
+
+
+@pytest.mark.parametrize("variance", [-1.0, float("inf")])
+def test_a_variance_that_is_none_is_one_line(tmp_path: Path, variance: float) -> None:
+    beaver(tmp_path / "m", "reward", normalized=True)
+    edit_config(tmp_path / "m", var=variance)
+    assert f"var {variance}: a variance" in refused(tmp_path / "m")
 
 
 def test_mean_pooling_is_refused(tmp_path: Path) -> None:

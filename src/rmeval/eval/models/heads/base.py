@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from rmeval.data_prep.text.pooling import Gate
 
-__all__ = ["Head", "number"]
+__all__ = ["Head", "count", "number"]
+
+_MOST_LAYERS = 1000
+"""More are no head's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +99,15 @@ def number(config: Mapping[str, Any], key: str, default: float) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ModelError(f"a head whose config.json has {key} {value!r}: it should be one number")
     return float(value)
+
+
+def count(config: Mapping[str, Any], key: str, default: int) -> int:
+    """Return a number of layers of the config, as ``number`` does.
+
+    Raises:
+        ModelError: if it is none.
+    """
+    value = number(config, key, default)
+    if value not in range(_MOST_LAYERS):
+        raise ModelError(f"a head whose config.json has {key} {config[key]!r}: it should be a number of layers")
+    return int(value)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmeval.data_prep.text.pooling import Gate
 from rmeval.errors import ModelError
-from rmeval.eval.models.heads.base import Head, number
+from rmeval.eval.models.heads.base import Head, count, number
 from rmeval.eval.models.heads.stored import Tensors, read_tensor
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _is_normalised(tensors: Tensors) -> bool:
 
 def _hidden(config: Mapping[str, Any]) -> int:
     """Return how many hidden layers the gating network has; 3 in the published code where the config says nothing."""
-    return int(number(config, "gating_n_hidden", 3))
+    return count(config, "gating_n_hidden", 3)
 
 
 def _read(tensors: Tensors, name: str) -> Tensor:

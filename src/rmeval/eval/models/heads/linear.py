@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rmeval.errors import ModelError
-from rmeval.eval.models.heads.base import Head, number
+from rmeval.eval.models.heads.base import Head, count, number
 from rmeval.eval.models.heads.stored import Tensors, read_tensor
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def grm(config: Mapping[str, Any], tensors: Tensors) -> Head | None:
     """GRM's (sftreg): ``vhead_num_layers`` hidden layers."""
     if "v_head.summary.0.weight" not in tensors:
         return None
-    hidden = int(config.get("vhead_num_layers", 1))
+    hidden = count(config, "vhead_num_layers", 1)
     places = range(0, 2 * hidden + 1, 2)  # ReLUs have the numbers between.
     layers = tuple((f"v_head.summary.{place}.weight", f"v_head.summary.{place}.bias") for place in places)
     return LinearHead(family="GRM", layers=layers)
@@ -131,7 +131,10 @@ def beaver(config: Mapping[str, Any], tensors: Tensors) -> Head | None:
         raise ModelError(f"a score_head, and in config.json a score_type of {kind!r}: reward or cost decides the sign")
     mean, scale = 0.0, 1.0
     if config.get("do_normalize"):
-        scale = math.sqrt(number(config, "var", 1.0)) + 1e-8
+        variance = number(config, "var", 1.0)
+        if not 0 <= variance < math.inf:
+            raise ModelError(f"a head whose config.json has var {config['var']!r}: a variance is at least 0")
+        scale = math.sqrt(variance) + 1e-8
         mean = number(config, "mean", 0.0) if kind == "reward" else 0.0
     bias = "score_head.bias" if config.get("bias") else None
     sign = -1.0 if kind == "cost" else 1.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 from safetensors import SafetensorError, safe_open
 
@@ -68,7 +69,8 @@ def read_tensor(tensors: Tensors, name: str, row: int | None = None) -> torch.Te
         with safe_open(stored.file, "pt") as opened:
             tensor = opened.get_tensor(name)
     else:
-        weights = torch.load(stored.file, map_location="cpu", weights_only=True, mmap=True)
+        mmap = is_zipfile(stored.file)  # As torch writes since 1.6.
+        weights = torch.load(stored.file, map_location="cpu", weights_only=True, mmap=mmap)
         tensor = weights[name]
     if row is not None:
         tensor = tensor[row : row + 1].clone()
