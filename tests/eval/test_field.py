@@ -176,6 +176,36 @@ def test_an_unfinished_one_of_another_command_is_not_gone_on_with(
     assert (path / "pairs" / "run.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("changed", ["template", "rows"])
+def test_what_was_finished_with_other_files_is_scored_again(
+    tiny_model: Path, data: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    """A file of the same name may hold another template, or other rows, when the command is given again."""
+    template = tmp_path / "template.jinja"
+    template.write_text("{% for message in messages %}{{ message['content'] }}<|im_end|>{% endfor %}")
+    options, said = replace(EXACT, chat_template=str(template)), list[str]()
+
+    def start() -> None:
+        evaluate_field(
+            str(tiny_model), tuple(data), output_dir=tmp_path / "f", datasets=data, model_options=options,
+            note=said.append,
+        )  # fmt: skip
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_summary", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    if changed == "template":
+        template.write_text("{% for message in messages %}{{ message['content'] }}\n<|im_end|>{% endfor %}")
+    else:
+        rows = Path(data["pairs"]).read_text().splitlines(keepends=True)
+        Path(data["pairs"]).write_text("".join(rows[1:]))
+    said.clear()
+    start()
+    other = "done" if changed == "template" else "done before"
+    assert said == ["pairs: done", f"rewardbench: {other}"]
+
+
 def _interrupted(*_: object) -> dict[str, object]:
     raise KeyboardInterrupt
 

@@ -30,7 +30,7 @@ from rmeval.eval.suites.data import DataOptions, Dataset, load_dataset
 from rmeval.eval.suites.draw import check_limits
 from rmeval.files import write_text
 from rmeval.records import RunRecord
-from rmeval.run_info import RunInfo
+from rmeval.run_info import ModelInfo, RunInfo
 from rmeval.types import Progress
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _run(
             say(f"{name}: left out: {error}")
             continue
         scorer = scorer or load_scorer(model, job.options, job.seed, journal)
-        kept = _finished(path / name, scorer) if goes_on else None
+        kept = _finished(path / name, data, scorer) if goes_on else None
         entries.append(kept or _scored(job, data, scorer, journal, path / name, start))
         del data  # Nothing is left of a suite when the next one's rows are read.
         say(f"{name}: {'done before' if kept else 'done'}")
@@ -213,13 +213,19 @@ def _scored(
         return _shown(records.write_run(run_job(job, data, scorer, journal, start, loaded), folder), folder)
 
 
-def _finished(folder: Path, scorer: Scorer) -> SuiteRun | None:
-    """Return what is shown of an earlier start's finished run; None where it is none, or of other weights."""
+def _finished(folder: Path, data: Dataset, scorer: Scorer) -> SuiteRun | None:
+    """Return what is shown of an earlier start's finished run; None where it is none, or of something else by now."""
     try:
         run = records.load_run(folder, with_text=False)
-        return _shown(run, folder) if run.info.model.fingerprint == told(scorer).fingerprint else None
+        same = run.info.data.fingerprint == data.info.fingerprint and _files(run.info.model) == _files(told(scorer))
+        return _shown(run, folder) if same else None
     except RmevalError:
         return None
+
+
+def _files(model: ModelInfo) -> tuple[object, ...]:
+    """Return what is known of the files of a model, whose names say nothing of what is in them."""
+    return model.fingerprint, dict(model.fingerprints), model.template_hash, model.tokenizer_fingerprint, model.own_code
 
 
 def _shown(run: RunRecord, folder: Path) -> SuiteRun:
