@@ -122,3 +122,20 @@ def test_code_of_its_own_may_give_its_parts_more_than_states(tmp_path: Path) -> 
     plain = load_scorer(str(save_tiny_model(tmp_path / "m", pad_token_id=None)), ModelOptions(**given))
     expected = [each.value for each in said(plain, items)]
     assert [each.value for each in said(found, items)] == pytest.approx(expected, abs=1e-5)
+
+
+def test_code_of_another_repository_is_refused(tmp_path: Path) -> None:
+    """Neither the model's fingerprint nor its record would have a hash of it."""
+    folder = own_classifier(tmp_path / "m")
+    edit_config(folder, auto_map={"AutoModelForSequenceClassification": "some/where--own.OwnForSequenceClassification"})
+    message = refused(str(folder), trust_remote_code=True)
+    assert f"the code of {folder} lies in another repository (some/where--own.py)" in message
+
+
+@pytest.mark.parametrize("given", [["AutoModel"], "AutoModel"])
+def test_an_auto_map_that_is_none_is_one_line(tmp_path: Path, given: object) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    edit_config(folder, auto_map=given, architectures=["InternLM2ForRewardModel"])
+    assert "no reward head that is known" in refused(str(folder))
+    assert "(none that it names)" in refused(f"internlm2-reward:{folder}")
+    assert "its auto_map names no AutoModel (but none)" in refused(f"internlm2-reward:{folder}", trust_remote_code=True)

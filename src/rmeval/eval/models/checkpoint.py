@@ -13,7 +13,7 @@ from rmeval.data_prep.text.audit import Audit
 from rmeval.eval.model_options import ModelOptions
 from rmeval.eval.models.device import free_bytes
 from rmeval.eval.models.folder import ModelFolder
-from rmeval.eval.models.own_code import needs_own_code
+from rmeval.eval.models.own_code import auto_map, needs_own_code
 
 __all__ = ["error_line", "note_folder", "why_no_float32", "without_adapter"]
 
@@ -22,12 +22,8 @@ def note_folder(folder: ModelFolder, audit: Audit, *, own_code: bool = False) ->
     """Tell the audit what of a folder was left aside; ``own_code`` says that its code was not."""
     if folder.has_adapter_beside:
         audit.note("adapter-beside", str(folder.path))
-    if (
-        not own_code
-        and folder.config.get("auto_map")
-        and (folder.head is not None or not needs_own_code(folder.config))
-    ):
-        audit.note("code-not-run", ", ".join(map(str, folder.config["auto_map"])))
+    if not own_code and auto_map(folder.config) and (folder.head is not None or not needs_own_code(folder.config)):
+        audit.note("code-not-run", ", ".join(auto_map(folder.config)))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,8 @@ def locate(
         raise ModelError(f"{name} scores by code of its own ({runs}); if you trust it: {how} --trust-remote-code")
     if head is None and needs_own_code(config) and not trust_remote_code:
         raise ModelError(f"{name} needs code of its own; if you trust it, run it with --trust-remote-code")
+    if own_call or (head is None and needs_own_code(config)):
+        _check_code_is_here(name, config)
     if weights:
         _check_weights(name, path, allow_pickle)
     fingerprint = f"hub:{commit}" if commit else _fingerprint(path, journal)
@@ -205,6 +207,16 @@ def _check_pointers(name: str, path: Path) -> None:
     for file in sorted(path.glob("*")):
         if file.is_file() and file.stat().st_size < _POINTER_BYTES and file.read_bytes().startswith(_POINTER):
             raise ModelError(f"{file.name} of {name} is a Git LFS pointer, not the file: git lfs pull fetches it")
+
+
+def _check_code_is_here(name: str, config: Mapping[str, Any]) -> None:
+    """Refuse code of another repository, of which neither the fingerprint nor the run's record would know."""
+    elsewhere = next((file for file in code_files(config) if "--" in file), None)
+    if elsewhere is not None:
+        raise ModelError(
+            f"the code of {name} lies in another repository ({elsewhere}): put it into the model's folder, "
+            "and its name into auto_map"
+        )
 
 
 def _check_weights(name: str, path: Path, allow_pickle: bool) -> None:

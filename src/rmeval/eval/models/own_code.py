@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["OWN_CALLS", "OwnCall", "code_digest", "code_files", "load_own", "needs_own_code", "own_calls_of"]
+__all__ = [
+    "OWN_CALLS",
+    "OwnCall",
+    "auto_map",
+    "code_digest",
+    "code_files",
+    "load_own",
+    "needs_own_code",
+    "own_calls_of",
+]
 
 _CLASSIFIER = "AutoModelForSequenceClassification"
 Read: TypeAlias = Literal["get_score", "outputs[0]", "logits[0][0]"]
@@ -78,12 +87,18 @@ OWN_CALLS: dict[str, OwnCall] = {each.name: each for each in _FAMILIES}
 """Kind -> family. Two of them may have classes of one name, so that nothing but who asks can tell them apart."""
 
 
+def auto_map(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a ``config.json`` says of its own code: transformers' class -> file and class; nothing where none."""
+    found = config.get("auto_map")
+    return found if isinstance(found, Mapping) else {}
+
+
 def needs_own_code(config: Mapping[str, Any]) -> bool:
     """Return whether a model is made of code that comes with it, not of transformers' own classes.
 
     Fine-tunes keep the ``auto_map`` of their base, also where transformers has a classifier of its own for it.
     """
-    code = config.get("auto_map") or {}
+    code = auto_map(config)
     if _CLASSIFIER in code:
         return True
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES
@@ -93,7 +108,7 @@ def needs_own_code(config: Mapping[str, Any]) -> bool:
 
 def own_calls_of(config: Mapping[str, Any]) -> list[OwnCall]:
     """Return the families that a model may be of, by its ``config.json``; none where its classes are not known."""
-    code, architectures = config.get("auto_map") or {}, config.get("architectures") or [""]
+    code, architectures = auto_map(config), config.get("architectures") or [""]
     return [each for each in OWN_CALLS.values() if each.auto in code and architectures[0] in each.architectures]
 
 
@@ -101,7 +116,7 @@ def code_files(config: Mapping[str, Any]) -> list[str]:
     """Return the names of the files that ``auto_map`` would have run; those of another repository with its name."""
     entries = [
         name
-        for value in (config.get("auto_map") or {}).values()
+        for value in auto_map(config).values()
         for name in (value if isinstance(value, list) else [value])
         if isinstance(name, str)
     ]

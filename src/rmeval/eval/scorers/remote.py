@@ -33,7 +33,7 @@ from rmeval.eval.models.device import pick_device, pick_dtype
 from rmeval.eval.models.folder import ModelFolder, configuration_of, locate, locate_tokenizer
 from rmeval.eval.models.held import Held, context_of
 from rmeval.eval.models.loading import load_tokenizer
-from rmeval.eval.models.own_code import OwnCall, code_digest, code_files, load_own
+from rmeval.eval.models.own_code import OwnCall, auto_map, code_digest, code_files, load_own
 from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.types import Conversation, Message
 
@@ -217,21 +217,15 @@ class RemoteScorer(ClassifierScorer):
 
 
 def _check(family: OwnCall, folder: ModelFolder) -> None:
-    """See that a folder's own code is of the family, and in the folder.
+    """See that a folder's own code is of the family.
 
     Raises:
         ModelError: if it is not.
     """
-    code = folder.config.get("auto_map") or {}
+    code = auto_map(folder.config)
     if family.auto not in code:
         named = ", ".join(code) or "none"
         raise ModelError(f"{folder.name} is no {family.title} model: its auto_map names no {family.auto} (but {named})")
-    elsewhere = [file for file in code_files(folder.config) if "--" in file]
-    if elsewhere:
-        raise ModelError(
-            f"the code of {folder.name} lies in another repository ({elsewhere[0]}): put it into the model's folder, "
-            "and its name into auto_map"
-        )
 
 
 def _one_number(answer: object, what: str) -> float:
