@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from rmeval.errors import RmevalError
 from rmeval.eval.models.folder import locate
+from rmeval.eval.models.own_code import code_digest
 from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.trainer.loop.model import build_tokenizer
 from rmeval.trainer.recipe import Recipe
@@ -63,6 +64,32 @@ def tokenizer_of_its_own(folder: Path) -> None:
     file = folder / "tokenizer_config.json"
     own = {"auto_map": {"AutoTokenizer": [None, "own.Own"]}, "tokenizer_class": "Own"}
     file.write_text(json.dumps({**json.loads(file.read_text()), **own}))
+
+
+OWN_TOKENIZER = """
+from transformers import PreTrainedTokenizerFast
+
+class Own(PreTrainedTokenizerFast):
+    pass
+"""
+
+
+def test_a_run_has_the_hash_of_a_tokenizers_own_code_too(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    tokenizer_of_its_own(folder)
+    (folder / "own.py").write_text(OWN_TOKENIZER)
+    scorer = load_scorer(str(folder), ModelOptions(device="cpu", cache=False, trust_remote_code=True))
+    assert scorer.info.own_code == code_digest(folder)
+
+
+def test_a_run_has_no_hash_of_code_that_was_not_run(tmp_path: Path) -> None:
+    """One logit of the vocabulary is read by transformers' own class."""
+    folder = save_tiny_language_model(tmp_path / "m")
+    (folder / "own.py").write_text(CODE)
+    edit_config(folder, auto_map={"AutoModelForSequenceClassification": "own.Model"})
+    options = ModelOptions(device="cpu", cache=False, trust_remote_code=True, output_index=9)
+    scorer = load_scorer(str(folder), options)
+    assert scorer.info.own_code is None
 
 
 def test_a_tokenizer_of_its_own_asks_nobody(tmp_path: Path) -> None:

@@ -238,3 +238,12 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as ended:
         main(["rewardbench", "--model", "baseline:longest", "--question", "Good?", "--dataset", "mini"])
     assert (ended.value.code, "--question changes nothing of" in capsys.readouterr().err) == (2, True)
+
+
+def test_a_token_beyond_the_head_is_one_line(tmp_path: Path) -> None:
+    folder = save(tmp_path / "m")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["Zebra"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(RmevalError, match="its tokenizer has token 261, and its head 261 rows"):
+        scorer(folder, output_name="Zebra")

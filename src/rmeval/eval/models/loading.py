@@ -75,7 +75,7 @@ def load_model(
     extra: dict[str, Any] = _shape(folder, head)
     # Where it is not told, transformers asks at the terminal whether to run the code of a folder, and runs it.
     load: Callable[..., Any] = partial(_CLASSIFIER.from_pretrained, trust_remote_code=False)
-    if head is None and runs_own_code(folder, options):
+    if runs_own_code(folder, options, head):
         load = partial(load_own, auto=_CLASSIFIER.__name__, labels=extra.pop("num_labels"))
     if options.attn_implementation is not None:
         extra["attn_implementation"] = options.attn_implementation
@@ -117,9 +117,9 @@ def load_model(
     return model, lower(model, dtype) if own != dtype else Precision(dtype, own=dtype), untrained
 
 
-def runs_own_code(folder: ModelFolder, options: ModelOptions) -> bool:
-    """Return whether a classifier is made of code that comes with it, which may be run."""
-    return options.trust_remote_code and folder.head is None and needs_own_code(folder.config)
+def runs_own_code(folder: ModelFolder, options: ModelOptions, head: Head | None) -> bool:
+    """Return whether a classifier is made of code that comes with it, which may be run; ``head`` is what is put on."""
+    return options.trust_remote_code and head is None and needs_own_code(folder.config)
 
 
 def _shape(folder: ModelFolder, head: Head | None) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def described(folder: ModelFolder, options: ModelOptions) -> PreTrainedModel:
     if folder.adapter is None and head is None:
         _check_head(folder, options, stored_tensors(folder.path, options.allow_pickle))
     outputs_of(folder, options)
-    shape, own_code = _shape(folder, head), head is None and runs_own_code(folder, options)
+    shape, own_code = _shape(folder, head), runs_own_code(folder, options, head)
     config: Any = shape.get("config")
     if config is None:
         try:

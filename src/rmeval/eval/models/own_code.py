@@ -14,6 +14,7 @@ __all__ = [
     "auto_map",
     "code_digest",
     "code_files",
+    "is_own_code",
     "load_own",
     "needs_own_code",
     "own_calls_of",
@@ -142,6 +143,13 @@ def load_own(path: Path, auto: str, *, labels: int | None = None, **given: Any) 
     config = AutoConfig.from_pretrained(path, trust_remote_code=True, local_files_only=True, **outputs)
     own: Any = get_class_from_dynamic_module(config.auto_map[auto], str(path), local_files_only=True)
     return own.from_pretrained(path, config=config, **given)
+
+
+def is_own_code(thing: object) -> bool:
+    """Return whether an object is of a class that came with a model."""
+    from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME
+
+    return type(thing).__module__.startswith(f"{TRANSFORMERS_DYNAMIC_MODULE_NAME}.")
 
 
 def code_digest(path: Path) -> str:

@@ -25,7 +25,7 @@ from rmeval.eval.models.folder import locate, locate_tokenizer
 from rmeval.eval.models.held import Held, context_of, describe
 from rmeval.eval.models.loading import load_model, load_tokenizer, position_limit, runs_own_code, template_day
 from rmeval.eval.models.outputs import head_of, output_names
-from rmeval.eval.models.own_code import code_digest
+from rmeval.eval.models.own_code import code_digest, is_own_code
 from rmeval.eval.models.padding import is_decoder, padding_of
 from rmeval.eval.scorers.base import Pointwise, conversations_of
 from rmeval.eval.scorers.encoded import encode, see_that_they_fit, why_all_lost
@@ -33,7 +33,10 @@ from rmeval.run_info import Accounting, ModelInfo
 from rmeval.types import Conversation, Finding, Item, Progress, Score
 
 if TYPE_CHECKING:
-    pass
+    from transformers import PreTrainedTokenizerBase
+
+    from rmeval.eval.models.folder import ModelFolder
+    from rmeval.eval.models.heads import Head
 
 
 class ClassifierScorer(Pointwise):
@@ -257,11 +260,21 @@ def _load(name: str, options: ModelOptions, journal: Journal | None, audit: Audi
         outputs=outputs,
         head=head,
         revision=folder.revision,
-        own_code=code_digest(folder.path) if runs_own_code(folder, options) else None,
+        own_code=_own_code(folder, options, head, tokenizer),
         untrained=untrained,
         tokenizer_name=options.tokenizer,
         tokenizer_fingerprint=None if options.tokenizer is None else locate_tokenizer(options.tokenizer)[1],
     )
+
+
+def _own_code(
+    folder: ModelFolder, options: ModelOptions, head: Head | None, tokenizer: PreTrainedTokenizerBase
+) -> str | None:
+    """Return the sha256 of the code of its own that made a model or its tokenizer; None where none did."""
+    if runs_own_code(folder, options, head):
+        return code_digest(folder.path)
+    own = options.tokenizer is None and is_own_code(tokenizer)
+    return code_digest(folder.tokenizer_path) if own else None
 
 
 def _note_pad(pad: int | None, eos: int | None, audit: Audit) -> None:

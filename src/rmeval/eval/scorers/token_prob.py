@@ -204,11 +204,17 @@ def as_reader(model: PreTrainedModel, weights: Mapping[int, float]) -> PreTraine
     """Return a language model as a classifier whose logit is a sum of log-probabilities after the last token.
 
     Raises:
-        ModelError: if transformers classifies nothing with models of its type, or its logits are not its head's.
+        ModelError: if transformers classifies nothing with models of its type, a token is not
+            among its outputs, or its logits are not its head's.
     """
     config, own = model.config, model.get_output_embeddings()
     if not isinstance(own, nn.Linear):
         raise ModelError(f"the head of the {type(model).__name__} is no linear layer")
+    if max(weights) >= own.out_features:
+        raise ModelError(
+            f"its tokenizer has token {max(weights)}, and its head {own.out_features:,} rows: the tokenizer is another "
+            "model's, or the resized embeddings were not saved"
+        )
     head = TokenHead(own, getattr(config.get_text_config(), "final_logit_softcapping", None), weights)
     _check_logits(model, head)
     config.num_labels = 1
