@@ -46,6 +46,20 @@ def test_the_model_stays_as_it_was(tiny_model: Path) -> None:
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+def test_the_tokenizer_stays_as_it_was_and_may_be_used_otherwise(tiny_model: Path) -> None:
+    model, tokenizer = loaded(tiny_model)
+    first = evaluate(from_model(model, tokenizer, max_length=30), "mini", limit=20)
+    assert tokenizer.truncation_side == "right"
+    assert tokenizer.backend_tokenizer.truncation is None
+    scorer = from_model(model, tokenizer, max_length=30)
+    tokenizer.truncation_side = "right"
+    tokenizer(["a", "longer"], padding=True, truncation=True, max_length=5)
+    second = evaluate(scorer, "mini", limit=20)
+    assert second.scores.score.tolist() == first.scores.score.tolist()
+    third = from_model(model, tokenizer).info.tokenizer_fingerprint
+    assert first.info.model.tokenizer_fingerprint == second.info.model.tokenizer_fingerprint == third
+
+
 def test_a_scorer_is_of_the_weights_that_it_was_made_of(tiny_model: Path) -> None:
     """They are shared, so an optimizer's step would be scored under the fingerprint of what was there before."""
     model, tokenizer = loaded(tiny_model)

@@ -73,7 +73,7 @@ def hold(model: object, tokenizer: object, *, name: str | None = None, chat_temp
     """Take a model that a program has in memory, as it is: its weights, its dtype, its device.
 
     The scorer gets modules of its own around the same weights, since the engine changes some: the program's model stays
-    as it is, its training mode too.
+    as it is, its training mode too. So does the tokenizer, of which the scorer gets a copy: it cuts off on the left.
 
     Raises:
         ModelError: if it is not a classifier of transformers' with one output on one device, or there is no template.
@@ -101,7 +101,7 @@ def hold(model: object, tokenizer: object, *, name: str | None = None, chat_temp
     fingerprint = f"memory:{_digest(model)}"
     return Held(
         own,
-        tokenizer,
+        copy.deepcopy(tokenizer),
         template,
         Precision(model.dtype, own=model.dtype),
         name or getattr(model.config, "_name_or_path", "") or architecture,
@@ -128,7 +128,11 @@ def _digest(model: PreTrainedModel) -> str:
 
 def _digest_of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str | None:
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    return None if backend is None else f"memory:{hashlib.sha256(backend.to_str().encode()).hexdigest()}"
+    if backend is None:
+        return None
+    fields = json.loads(backend.to_str())
+    rest = {name: value for name, value in fields.items() if name not in ("truncation", "padding")}  # Of its last use.
+    return f"memory:{hashlib.sha256(json.dumps(rest).encode()).hexdigest()}"
 
 
 def describe(held: Held) -> ModelInfo:
