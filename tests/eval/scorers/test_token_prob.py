@@ -19,7 +19,7 @@ from rmeval.eval.scorers.classifier import ClassifierScorer
 from rmeval.eval.scorers.token_prob import _LOGITS, TokenHead
 from rmeval.eval.selftest import selftest
 from rmeval.types import Conversation, Message
-from tests.support.models.tiny import save_tiny_language_model, save_tiny_model, tiny_tokenizer
+from tests.support.models.tiny import CHATML, MISTRAL, save_tiny_language_model, save_tiny_model, tiny_tokenizer
 from tests.support.scoring import said
 
 ASKING = (
@@ -247,3 +247,13 @@ def test_a_token_beyond_the_head_is_one_line(tmp_path: Path) -> None:
     tokenizer.save_pretrained(folder)
     with pytest.raises(RmevalError, match="its tokenizer has token 261, and its head 261 rows"):
         scorer(folder, output_name="Zebra")
+
+
+def test_a_template_that_does_not_ask_is_refused(tmp_path: Path) -> None:
+    """The model would be read at the end of the question's turn, where no answer begins."""
+    folder = save_tiny_language_model(tmp_path / "m", template=CHATML)
+    with pytest.raises(RmevalError, match="writes no header of the next turn"):
+        scorer(folder, output_name="Y")
+    for file, text in (("mistral", MISTRAL), ("asking", ASKING)):  # MISTRAL writes none before an answer either.
+        (tmp_path / file).write_text(text)
+        scorer(folder, output_name="Y", chat_template=str(tmp_path / file))

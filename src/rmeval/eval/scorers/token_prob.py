@@ -20,6 +20,7 @@ from transformers import AutoModelForSequenceClassification
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.encode import Encoded, Encoder
+from rmeval.data_prep.text.render import Renderer
 from rmeval.data_prep.text.template import load_template
 from rmeval.errors import ModelError, UsageError
 from rmeval.eval.engine.body import RowWise
@@ -89,17 +90,42 @@ class TokenHead(RowWise):
 
 
 class AskingEncoder(Encoder):
-    """Asks a question after each conversation, and ends where the answer would begin."""
+    """Asks a question after each conversation, and ends where the answer would begin.
+
+    Raises:
+        ModelError: if the template does not write where that is.
+    """
 
     def __init__(self, held: Held, max_length: int, today: date, question: str | None) -> None:
         super().__init__(held.tokenizer, held.template, max_length, None, today, asks=True)
         self._asked = () if question is None else (Message("user", question),)
+        if question is not None and not _writes_header(held, today):
+            raise ModelError(
+                "the chat template writes no header of the next turn where it is asked for one "
+                "(add_generation_prompt), so that the model would not be about to answer: give one that does with "
+                "--chat-template FILE"
+            )
 
     def encode(self, conversations: Sequence[Conversation], audit: Audit) -> Iterator[Encoded]:
         """Encode conversations; errors are those of ``Encoder``."""
         return super().encode(
             [replace(each, completion=(*each.completion, *self._asked)) for each in conversations], audit
         )
+
+
+def _writes_header(held: Held, today: date) -> bool:
+    """Return whether a text ends where an answer begins; some templates write nothing between question and answer."""
+    asked, answered = (Message("user", "rmeval's question"),), (Message("assistant", "rmeval's answer"),)
+    plain = Renderer(held.tokenizer, held.template, today)
+    asks = Renderer(held.tokenizer, held.template, today, asks=True)
+    try:
+        before, after = (each.render(Conversation(asked, ()), Audit()).text for each in (plain, asks))
+        whole = plain.render(Conversation(asked, answered), Audit()).text
+    except ModelError:
+        return True  # It may take others: whoever renders those says so.
+    if after != before or not whole.startswith(before.rstrip()):
+        return True
+    return not whole.partition(answered[0].content)[0].removeprefix(before.rstrip()).strip()
 
 
 class TokenProbScorer(ClassifierScorer):
