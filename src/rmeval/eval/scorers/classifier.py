@@ -178,7 +178,8 @@ class ClassifierScorer(Pointwise):
         self._last = encoded, scored.values
         values = scored.values.copy()
         # What overflows in low precision may well be a number in float32.
-        again = [place for place in np.flatnonzero(~np.isfinite(values)).tolist() if self.can_refine]
+        bad = np.flatnonzero(~np.isfinite(values)).tolist() if self.can_refine else []
+        again = [place for place in bad if not encoded[place].lost]
         if again:
             values[again] = self._engine.rescore([encoded[place] for place in again]).values
         refined = set(again)

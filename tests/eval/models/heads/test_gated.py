@@ -296,6 +296,9 @@ def test_a_conversation_that_is_lost_is_invalid_and_no_more(folder: Path, tmp_pa
     found = scores(folder, [*conversations(), lost], chat_template=str(tmp_path / "t.jinja"))
     assert math.isnan(found[-1])
     assert found[:-1] == near(scores(folder, conversations()))
+    options = ModelOptions(dtype="bfloat16", device="cpu", cache=False, chat_template=str(tmp_path / "t.jinja"))
+    low = said(load_scorer(str(folder), options), [*conversations(), lost])
+    assert not any(score.refined for score in low)  # Float32 makes no number of it either.
 
 
 def test_the_maximum_length_is_the_familys_own(folder: Path) -> None:
