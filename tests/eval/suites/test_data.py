@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from rmeval import RunRecord, evaluate, load_run
+from rmeval.data_prep.rows.in_memory import Rows
 from rmeval.errors import DataError, UsageError
 from rmeval.eval.runner import recompute
 from rmeval.eval.scorers.base import Pointwise
 from rmeval.eval.suites import get_suite
 from rmeval.eval.suites.data import DataOptions, load_dataset
 from rmeval.eval.suites.mini import mini_path
+from rmeval.eval.suites.whole import is_own
 from rmeval.run_info import ModelInfo
 from rmeval.types import Conversation, Finding, Progress, Score
 
@@ -214,6 +216,14 @@ def test_another_hub_set_is_a_stand_in(cache: Path) -> None:
     hub_set(cache, "someone/reward-bench", {"filtered": rewardbench_rows(), **RAW}, COMMIT)
     (reason,) = reasons("someone/reward-bench")
     assert reason.startswith("another data set or split")
+
+
+def test_another_hub_set_is_none_of_several_that_are_one_benchmark() -> None:
+    suite = get_suite("ppe-correctness")
+    home = " + ".join(part.dataset for part in suite.parts.values())
+    assert is_own(suite, Rows(home, [], revision=COMMIT), None)
+    assert not is_own(suite, Rows(home, []), None)
+    assert not is_own(suite, Rows("someone/ppe", [], revision=COMMIT), None)
 
 
 # --- prior sets -------------------------------------------------------------------------------------------------

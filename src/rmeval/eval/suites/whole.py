@@ -88,7 +88,7 @@ def is_own(suite: Suite, rows: Rows, whole: str | None) -> bool:
     if suite.fingerprint is not None:
         return whole == suite.fingerprint
     if suite.parts:
-        return rows.revision is not None
+        return rows.name == " + ".join(each.dataset for each in suite.parts.values()) and rows.revision is not None
     if suite.packaged is not None or suite.file is not None:
         return rows.name == suite.dataset and rows.split in (None, suite.split)
     return (rows.name, rows.split) == (suite.dataset, suite.split) and rows.revision is not None
