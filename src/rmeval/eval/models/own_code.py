@@ -147,9 +147,7 @@ def load_own(path: Path, auto: str, *, labels: int | None = None, **given: Any) 
 
 def is_own_code(thing: object) -> bool:
     """Return whether an object is of a class that came with a model."""
-    from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME
-
-    return type(thing).__module__.startswith(f"{TRANSFORMERS_DYNAMIC_MODULE_NAME}.")
+    return type(thing).__module__.startswith("transformers_modules.")  # The package that transformers makes of them.
 
 
 def code_digest(path: Path) -> str:
