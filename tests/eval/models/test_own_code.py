@@ -17,8 +17,8 @@ from rmeval.eval.scorers import ModelOptions, load_scorer
 from rmeval.trainer.loop.model import build_tokenizer
 from rmeval.trainer.recipe import Recipe
 from rmeval.types import Conversation, Message
-from tests.scoring import said
-from tests.tiny import edit_config, save_tiny_language_model, save_tiny_model
+from tests.support.models.tiny import edit_config, save_tiny_language_model, save_tiny_model
+from tests.support.scoring import said
 
 CODE = """
 raise SystemExit("ran")
