@@ -39,7 +39,7 @@ def test_the_ledger_is_printed_and_the_page_is_written(here: Path, capfd: pytest
     assert ["soup", "41", "41", "41", "40", "30", "10", "115,547", "-115,507"] in lines
     assert ["all", "82", "82", "82", "80", "60", "20", "231,094", "-231,014"] in lines
     assert any(line[:4] == ["bread", "pairs", "equal-texts", "1"] for line in lines)
-    assert "overlap with mini: 256 examples" in out
+    assert "contamination with mini: 256 examples" in out
     assert err == "data set written to out; look at statistics.html in it\n"
     assert b"soup" in (here / "out" / "statistics.html").read_bytes()
     assert not list((here / "out").rglob(".*"))

@@ -143,7 +143,7 @@ def test_the_table_and_the_plan(capsys: pytest.CaptureFixture[str], monkeypatch:
     error = capsys.readouterr().err
     assert re.search(r"^float32-1x8 +500\.0 ms +30\.00 s", error, re.MULTILINE)
     assert "not measured: int8-1x8: no torchao" in error
-    assert "1 cells, 1 of them already; at most about 90.00 s from here" in error
+    assert "1 cells, 1 of them already; at most about 90 s from here" in error
     print_comparison(BenchComparison((LINE,), ("only-old",), ("models differ",)))
     out = capsys.readouterr().out
     assert "in one of the two only: only-old" in out

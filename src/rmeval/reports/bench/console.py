@@ -19,6 +19,7 @@ from rmeval.reports.bench.words import (
     cells,
     comparison_cells,
     duration,
+    estimate,
     notes,
 )
 from rmeval.reports.shell.console import plain, print_whole
@@ -44,13 +45,13 @@ def print_plan(planned: Sequence[Planned], seconds: float, done: int, console: C
     table.add_column("the cell, at most about", justify="right", no_wrap=True)
     for each in planned:
         if each.reason is None:
-            table.add_row(plain(each.cell.name), duration(each.request_seconds), duration(each.seconds))
+            table.add_row(plain(each.cell.name), duration(each.request_seconds), estimate(each.seconds))
     console.print(table)
     for reason, names in by_reason((each.cell.name, each.reason) for each in planned):
         console.print(plain(f"not measured: {', '.join(names)}: {reason}", "yellow"), soft_wrap=True)
     measured = sum(each.reason is None for each in planned)
     left = f", {done} of them already" if done else ""
-    console.print(f"{measured} cells{left}; at most about {duration(seconds)} from here, loading included")
+    console.print(f"{measured} cells{left}; at most about {estimate(seconds)} from here, loading included")
 
 
 def print_bench(document: BenchDocument, console: Console | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from rmeval.bench_info import BenchInfo, BenchLine, MeasuredRow
@@ -151,6 +152,11 @@ def duration(seconds: float | None) -> str:
     if seconds >= 120:
         return f"{seconds / 60:,.1f} min"
     return f"{seconds:,.2f} s" if seconds >= 1 else f"{1e3 * seconds:,.1f} ms"
+
+
+def estimate(seconds: float) -> str:
+    """Return how long something may take, no finer than anybody can know: ``36 s``, ``3 min``."""
+    return f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
 
 
 def rate(value: float | None) -> str:

@@ -13,7 +13,7 @@ __all__ = ["print_ledger"]
 
 
 def print_ledger(ledger: Ledger, overlap: OverlapReport | None = None) -> None:
-    """Print what became of every row: a line a source, then a line a reason, then the overlap with benchmarks."""
+    """Print what became of every row: a line a source, then a line a reason, then the contamination with benchmarks."""
     console = Console(highlight=False)
     console.print(plain(f"{ledger.mixture}, seed {ledger.seed}", "bold"))
     console.print()
@@ -71,6 +71,8 @@ def _overlap(overlap: OverlapReport) -> list[str]:
         short = sum(each.short for each in own)
         if short:
             counts[f"with a prompt of fewer than {GRAM} words, which is found as a whole turn only"] = short
-        lines.append(f"overlap with {name}: " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))
+        lines.append(
+            f"contamination with {name}: " + ", ".join(f"{number:,} {what}" for what, number in counts.items())
+        )
     lines.append(f"{len(overlap.contaminated):,} training pairs have a benchmark's prompt (contamination.json)")
     return lines
