@@ -264,6 +264,13 @@ def test_pickled_value_heads_need_a_word(tmp_path: Path) -> None:
     assert scores(tmp_path / "m", allow_pickle=True) == near(expected)
 
 
+def test_a_pickle_that_holds_no_tensors_is_one_line(tmp_path: Path) -> None:
+    value_head_beside(tmp_path / "m")
+    (tmp_path / "m" / "value_head.safetensors").unlink()
+    torch.save([1, 2], tmp_path / "m" / "value_head.bin")
+    assert "no reward head that is known" in refused(tmp_path / "m", allow_pickle=True)
+
+
 @pytest.mark.parametrize("layout", ["starling 7b", "starling 7b twice"])
 def test_a_pickled_starling_needs_a_word(tmp_path: Path, layout: str) -> None:
     head, oracle = LAYOUTS[layout][0](tmp_path / "m")

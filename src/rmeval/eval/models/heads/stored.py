@@ -50,7 +50,7 @@ def stored_tensors(path: Path, allow_pickle: bool) -> dict[str, Stored]:
                 weights = torch.load(file, map_location="meta", weights_only=True)
             except Exception:  # noqa: S112 (as above, whatever torch raises)
                 continue
-            for name, tensor in weights.items():
+            for name, tensor in weights.items() if isinstance(weights, Mapping) else ():
                 found.setdefault(name, Stored(file, tuple(getattr(tensor, "shape", ()))))
     return found
 
