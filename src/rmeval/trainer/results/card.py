@@ -131,7 +131,7 @@ def _results(record: TrainingRecord) -> str:
         return "No pairs were held out, so nothing is known of this model."
     lines = [
         "Share of pairs in which the better answer scores higher, with its 95% interval; a tie is wrong. Each pair was",
-        "scored once, when training was over. Beside it what the reference lines reach, which choose by length or at random.",
+        "scored once, when training was over. Beside it what reference lines reach, which choose by length or chance.",
         "",
         "| pairs | n | accuracy | 95% interval | longest | shortest | random | calibration error |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
