@@ -402,7 +402,7 @@ def test_what_cannot_be_carried_out_is_one_clear_line(override: str, message: st
 
 def test_pairs_to_report_that_are_not_there_are_missed_before_training(setting: Setting) -> None:
     with pytest.raises(DataError, match=r"no such file or folder: \./absent\.jsonl"):
-        setting.train("wrong", "report_datasets=[./absent.jsonl]")
+        setting.train("absent", "report_datasets=[./absent.jsonl]")
 
 
 def test_a_classifier_is_trained_further(tmp_path: Path) -> None:
