@@ -79,6 +79,7 @@ def test_the_ratio_is_worked_out_anew(ratio: object) -> None:
         ({"score_B": 10**400}, "row: malformed"),
         ({"score_B": "many"}, "row: malformed"),
         ({"post_id": 5}, "row: malformed"),
+        ({"post_id": ""}, "row: malformed"),
         ({"c_root_id_B": None}, "row: malformed"),
         ({"human_ref_B": None}, "row: malformed"),
     ],

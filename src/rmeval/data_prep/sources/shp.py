@@ -26,6 +26,8 @@ def _pairs(unit: Sequence[Row]) -> Iterator[Made]:
 
 def _pair(row: Row) -> Made:
     post, history = text(row, "post_id"), text(row, "history")
+    if not post:  # Rows of unknown posts are not of one post.
+        raise UnusableRow("malformed")
     key = "/".join(sorted([text(row, "c_root_id_A"), text(row, "c_root_id_B")]))
     label = number(row.get("labels"))
     if label not in (0, 1):

@@ -154,8 +154,10 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:,.2f} s" if seconds >= 1 else f"{1e3 * seconds:,.1f} ms"
 
 
-def estimate(seconds: float) -> str:
+def estimate(seconds: float | None) -> str:
     """Return how long something may take, no finer than anybody can know: ``36 s``, ``3 min``."""
+    if seconds is None:
+        return NONE
     return f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
 
 
