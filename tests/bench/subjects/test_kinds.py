@@ -21,6 +21,7 @@ from rmeval.eval.scorers import load_scorer
 from rmeval.eval.scorers.base import Pointwise
 from tests.eval.models.heads.test_gated import armorm, put, save_body
 from tests.eval.scorers.test_remote import internlm, urm
+from tests.eval.scorers.test_token_prob import ASKING
 from tests.support.models.tiny import edit_config, save_tiny_language_model, save_tiny_model
 
 Given = tuple[str, dict[str, Any]]
@@ -109,7 +110,7 @@ def dpo(folder: Path) -> Given:
 
 
 def token_prob(folder: Path) -> Given:
-    return f"token-prob:{save_tiny_language_model(folder)}", {"question": "Good?", "output_name": "Y"}
+    return f"token-prob:{save_tiny_language_model(folder, template=ASKING)}", {"question": "Good?", "output_name": "Y"}
 
 
 def get_score(folder: Path) -> Given:
