@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rmeval.data_prep.text.pooling import Gate, pooled_position
+from rmeval.data_prep.text.pooling import GateToken, pooled_position
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_pooled_position(ids: list[int], pad: int | None, expected: int) -> None
     ],
 )
 def test_a_gate_is_where_the_last_header_begins(ids: list[int], expected: int | None) -> None:
-    assert Gate((9, 6, 7), opens=6).position(np.array(ids, dtype=np.int32)) == expected
+    assert GateToken((9, 6, 7), opens=6).position(np.array(ids, dtype=np.int32)) == expected

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from rmeval.data_prep.text.audit import Audit
 from rmeval.data_prep.text.kept import survives
-from rmeval.data_prep.text.pooling import Gate, pooled_position
+from rmeval.data_prep.text.pooling import GateToken, pooled_position
 from rmeval.data_prep.text.render import Rendered, Renderer
 from rmeval.data_prep.text.template import TEMPLATE_DATE, Template
 from rmeval.errors import ModelError
@@ -81,7 +81,7 @@ class Encoder:
         pad_token_id: int | None,
         today: date = TEMPLATE_DATE,
         *,
-        gate: Gate | None = None,
+        gate: GateToken | None = None,
         special: bool = True,
         asks: bool = False,
     ) -> None:
@@ -222,7 +222,7 @@ def _added(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     return full[:ahead], full[ahead + len(bare) :]
 
 
-def _why_no_gate(gate: Gate, place: str, tokens: int, truncated: bool) -> str:
+def _why_no_gate(gate: GateToken, place: str, tokens: int, truncated: bool) -> str:
     """Say why a conversation cannot be scored by a model with a gate."""
     what = f"example {place or 1} has no token that the model's gate reads, the end of the turn before the last answer"
     if truncated:

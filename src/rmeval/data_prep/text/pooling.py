@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Gate", "pooled_position"]
+__all__ = ["GateToken", "pooled_position"]
 
 
 def pooled_position(ids: NDArray[np.int32], pad_token_id: int | None) -> int:
@@ -23,7 +23,7 @@ def pooled_position(ids: NDArray[np.int32], pad_token_id: int | None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateToken:
     """Where a gating network reads: at the end of the turn before the assistant's last one."""
 
     pattern: tuple[int, ...]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rmeval.data_prep.text.pooling import Gate
+from rmeval.data_prep.text.pooling import GateToken
 from rmeval.eval.engine.body import RowWise
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class GatedHead(RowWise):
         gate: Where the weights are read.
     """
 
-    def __init__(self, rewards: nn.Linear, weights: nn.Sequential, gate: Gate) -> None:
+    def __init__(self, rewards: nn.Linear, weights: nn.Sequential, gate: GateToken) -> None:
         super().__init__()
         self.rewards, self.weights = rewards, weights
         self.gate = gate

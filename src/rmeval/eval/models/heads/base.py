@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from rmeval.data_prep.text.pooling import Gate
+    from rmeval.data_prep.text.pooling import GateToken
 
 __all__ = ["Head", "count", "number"]
 
@@ -49,7 +49,7 @@ class Head(ABC):
         """The names of its tensors."""
 
     @property
-    def gate(self) -> Gate | None:
+    def gate(self) -> GateToken | None:
         """Where it reads beside the token that is scored; None for nowhere."""
         return None
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rmeval.data_prep.text.pooling import Gate
+from rmeval.data_prep.text.pooling import GateToken
 from rmeval.errors import ModelError
 from rmeval.eval.models.heads.base import Head, count, number
 from rmeval.eval.models.heads.stored import Tensors, read_tensor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GATES", "GatingLayout", "armorm", "qrm"]
 
-GATES = {"llama": Gate((128009, 128006, 78191, 128007, 271), opens=128006)}
+GATES = {"llama": GateToken((128009, 128006, 78191, 128007, 271), opens=128006)}
 """By the type of the body, the end of a turn and the header of an assistant's: in Llama 3's tokens."""
 
 _REWARDS, _TRANSFORM, _SCALE = "regression_layer.weight", "reward_transform_matrix", "gating.logit_scale"
@@ -51,11 +51,11 @@ class GatingLayout(Head):
     """True where there is a factor of the weights; else it is 1."""
     temperature: float
     """Divides what the network says, before the softmax."""
-    reads: Gate
+    reads: GateToken
     """Where the network reads."""
 
     @property
-    def gate(self) -> Gate | None:
+    def gate(self) -> GateToken | None:
         """Where it reads beside the token that is scored."""
         return self.reads
 
