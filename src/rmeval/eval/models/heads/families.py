@@ -14,14 +14,14 @@ from rmeval.eval.models.heads.stored import Tensors
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["FAMILIES", "Family", "find_head", "put_head"]
+__all__ = ["FAMILIES", "HeadFamily", "find_head", "put_head"]
 
 _LAST, _NOT_PAD = "the last token", "the last token that is no pad token"
 _GATED = f"{_NOT_PAD}, and the end of the last user turn"
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class HeadFamily:
     """Models with one kind of head."""
 
     name: str
@@ -50,8 +50,8 @@ class Family:
         return "; ".join(parts)
 
 
-FAMILIES: tuple[Family, ...] = (
-    Family(
+FAMILIES: tuple[HeadFamily, ...] = (
+    HeadFamily(
         "value head",
         linear.value_head,
         "v_head.summary.weight, .bias",
@@ -59,7 +59,7 @@ FAMILIES: tuple[Family, ...] = (
         _LAST,
         "what LLaMA-Factory and TRL write",
     ),
-    Family(
+    HeadFamily(
         "GRM",
         linear.grm,
         "v_head.summary.0.weight, …",
@@ -67,7 +67,7 @@ FAMILIES: tuple[Family, ...] = (
         _LAST,
         "Ray2333/GRM-llama3-8B-sftreg",
     ),
-    Family(
+    HeadFamily(
         "OpenRLHF",
         linear.openrlhf,
         "value_head_prefix in config.json",
@@ -75,7 +75,7 @@ FAMILIES: tuple[Family, ...] = (
         _LAST,
         "what OpenRLHF writes",
     ),
-    Family(
+    HeadFamily(
         "INF-ORM",
         linear.inf_orm,
         "INFORMForSequenceClassification",
@@ -83,7 +83,7 @@ FAMILIES: tuple[Family, ...] = (
         _NOT_PAD,
         "infly/INF-ORM-Llama3.1-70B",
     ),
-    Family(
+    HeadFamily(
         "UltraRM",
         linear.ultra_rm,
         "regression_head.weight",
@@ -92,7 +92,7 @@ FAMILIES: tuple[Family, ...] = (
         "openbmb/UltraRM-13b",
         template='"User: …", an empty line, "Assistant: …" in reward-bench, not verified',
     ),
-    Family(
+    HeadFamily(
         "Beaver",
         linear.beaver,
         "score_head.weight and score_type",
@@ -102,7 +102,7 @@ FAMILIES: tuple[Family, ...] = (
         template='"BEGINNING OF CONVERSATION: USER: … ASSISTANT:…"; reward-bench writes a space behind ASSISTANT:',
         sign="higher is better; a cost is negated",
     ),
-    Family(
+    HeadFamily(
         "Starling-34B",
         linear.starling_34b,
         "v_head.weight beside transformer.layers",
@@ -111,7 +111,7 @@ FAMILIES: tuple[Family, ...] = (
         "Nexusflow/Starling-RM-34B",
         template="that of 01-ai/Yi-34B-Chat",
     ),
-    Family(
+    HeadFamily(
         "Starling-7B",
         linear.starling_7b,
         "v_head.weight beside model.model.layers",
@@ -121,7 +121,7 @@ FAMILIES: tuple[Family, ...] = (
         template="that of meta-llama/Llama-2-7b-chat-hf",
         max_length=2048,
     ),
-    Family(
+    HeadFamily(
         "OpenAssistant",
         linear.pythia,
         "model_type gpt_neox_reward_model",
@@ -130,7 +130,7 @@ FAMILIES: tuple[Family, ...] = (
         "OpenAssistant/oasst-rm-2.1-pythia-1.4b-epoch-2.5",
         template='"<|prompter|>…<|endoftext|><|assistant|>…<|endoftext|>"',
     ),
-    Family(
+    HeadFamily(
         "ArmoRM",
         gated.armorm,
         "regression_layer and gating.layers",
@@ -139,7 +139,7 @@ FAMILIES: tuple[Family, ...] = (
         "RLHFlow/ArmoRM-Llama3-8B-v0.1",
         max_length=4096,
     ),
-    Family(
+    HeadFamily(
         "QRM",
         gated.qrm,
         "regression_layer and gating.layers with running_mean",
